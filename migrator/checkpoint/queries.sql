@@ -1,0 +1,128 @@
+-- name: meta
+SELECT value FROM meta WHERE name = ?;
+
+-- name: set_meta
+INSERT INTO meta (name, value) VALUES (?, ?)
+ON CONFLICT (name) DO UPDATE SET value = excluded.value;
+
+-- name: add_source
+INSERT INTO source (id, kind, location, header, sha256) VALUES (?, ?, ?, ?, ?);
+
+-- name: sources
+SELECT id, kind, location, header, sha256, row_count, complete FROM source ORDER BY id;
+
+-- name: complete_source
+UPDATE source SET complete = 1, sha256 = ?, row_count = ? WHERE id = ?;
+
+-- name: forget_rows_of_source
+DELETE FROM object WHERE source_id = ?;
+
+-- name: forget_source
+DELETE FROM source WHERE id = ?;
+
+-- name: last_row
+SELECT max(row) FROM object;
+
+-- name: rows_of_source
+SELECT count(*) FROM object WHERE source_id = ?;
+
+-- name: last_key_of_source
+SELECT key FROM object WHERE source_id = ? ORDER BY row DESC LIMIT 1;
+
+-- name: add_object
+-- Ignored when the object is there already: the caller adds it again as a duplicate row.
+INSERT OR IGNORE INTO object (
+    row, source_id, object_id, bucket, key, version_id, cells, raw, state, reason, decided_by,
+    size_bytes, etag, last_modified_ms, preflighted_ms, finished_ms, message
+) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
+
+-- name: rows_between
+SELECT row FROM object WHERE row BETWEEN ? AND ?;
+
+-- name: row_of_object
+SELECT row FROM object WHERE object_id = ?;
+
+-- name: add_project
+INSERT OR IGNORE INTO project (id) VALUES (?);
+
+-- name: projects
+SELECT id FROM project ORDER BY id;
+
+-- name: pending_after
+SELECT {transfer} FROM object WHERE state = 'pending' AND row > ? ORDER BY row LIMIT ?;
+
+-- name: in_state
+SELECT {transfer} FROM object WHERE state = ? ORDER BY row;
+
+-- name: transfer
+SELECT {transfer} FROM object WHERE row = ?;
+
+-- name: every_transfer
+SELECT {transfer} FROM object WHERE row > ? ORDER BY row LIMIT ?;
+
+-- name: tallies
+-- What every count of the report is made of.
+SELECT state, reason, count(*), total(size_bytes) FROM object GROUP BY state, reason;
+
+-- name: tallies_beyond_rows
+SELECT
+    coalesce(sum(adopted), 0),
+    coalesce(sum(json_array_length(duplicate_video_ids)), 0)
+FROM object;
+
+-- name: listing_facts
+-- What the fingerprint of a frozen listing covers.
+SELECT bucket, key, size_bytes, etag FROM object WHERE source_id = ? ORDER BY row;
+
+-- name: preflighted
+UPDATE object SET size_bytes = ?, etag = ?, last_modified_ms = ?, preflighted_ms = ?
+WHERE row = ?;
+
+-- name: add_duplicate_videos
+UPDATE object SET duplicate_video_ids = ? WHERE row = ?;
+
+-- name: add_platform_video
+INSERT OR REPLACE INTO platform_video
+    (video_id, object_id, batch, file_name, size_bytes, created_ms, upload_status)
+VALUES (?, ?, ?, ?, ?, ?, ?);
+
+-- name: forget_platform_videos
+DELETE FROM platform_video;
+
+-- name: count_platform_videos
+SELECT count(*) FROM platform_video;
+
+-- name: carriers_of_our_objects
+-- Oldest first within an object: the order in which adoption prefers them.
+SELECT o.row, p.video_id, p.created_ms, p.upload_status
+FROM platform_video AS p JOIN object AS o ON o.object_id = p.object_id
+WHERE o.state = 'pending' AND o.row BETWEEN ? AND ?
+ORDER BY o.row, p.created_ms, p.video_id;
+
+-- name: look_alike
+SELECT video_id FROM platform_video
+WHERE object_id IS NULL AND file_name = ? AND size_bytes = ? LIMIT 1;
+
+-- name: knows_platform_video
+SELECT 1 FROM platform_video WHERE video_id = ?;
+
+-- name: start_run
+INSERT INTO run (started_ms) VALUES (?) RETURNING id;
+
+-- name: count_calls
+UPDATE run SET submit = ?, list = ?, status = ?, restart = ?, other = ?, throttled = ?,
+    retries = ?, announced_per_minute = ?
+WHERE id = ?;
+
+-- name: end_last_run
+-- A run that ended is not ended again: a finished batch keeps its times.
+UPDATE run SET ended_ms = ?, exit_code = ?
+WHERE id = (SELECT max(id) FROM run) AND ended_ms IS NULL;
+
+-- name: runs
+SELECT started_ms, ended_ms, exit_code, submit, list, status, restart, other, throttled,
+    retries, announced_per_minute
+FROM run ORDER BY id;
+
+-- name: row_of_video
+SELECT row FROM object WHERE video_id = ?;

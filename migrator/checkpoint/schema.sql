@@ -1,0 +1,88 @@
+-- The checkpoint of one batch: everything that must outlive a crash.
+-- Times are epoch milliseconds, UTC; identities are the 16 bytes of model.identity().
+
+CREATE TABLE meta (          -- settings without secrets, and what the batch is pinned to
+    name  TEXT PRIMARY KEY,
+    value TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE source (        -- where rows come from, in the order they were read
+    id       INTEGER PRIMARY KEY,
+    kind     TEXT NOT NULL CHECK (kind IN ('manifest', 'listing')),
+    location TEXT NOT NULL,                          -- a file name, or s3://bucket/prefix
+    header   TEXT NOT NULL,                          -- JSON array of column names
+    sha256   TEXT NOT NULL DEFAULT '',               -- of the file; of a listing once complete
+    row_count INTEGER NOT NULL DEFAULT 0,
+    complete INTEGER NOT NULL DEFAULT 0              -- 1: read to its end, and frozen
+) STRICT;
+
+CREATE TABLE object (        -- one row of the manifest, and all that became of it
+    row              INTEGER PRIMARY KEY,            -- counts from 1 over all sources
+    source_id        INTEGER NOT NULL REFERENCES source (id),
+    object_id        BLOB,                           -- NULL: invalid row, or a later duplicate
+    bucket           TEXT,
+    key              TEXT,
+    version_id       TEXT,
+    cells            TEXT,                           -- JSON array: the other columns; see `raw`
+    raw              INTEGER NOT NULL DEFAULT 0,     -- 1: `cells` holds all columns; 2: one line
+    state            TEXT NOT NULL,
+    reason           TEXT,
+    decided_by       TEXT,
+    learned_by       TEXT,
+    size_bytes       INTEGER,
+    etag             TEXT,
+    last_modified_ms INTEGER,
+    preflighted_ms   INTEGER,                        -- when size and ETag were learned
+    attempts         INTEGER NOT NULL DEFAULT 0,     -- POSTs whose intent was written
+    restarts         INTEGER NOT NULL DEFAULT 0,
+    not_before_ms    INTEGER,
+    intent_date_s    INTEGER,                        -- the platform's clock at the last intent
+    submitted_ms     INTEGER,
+    finished_ms      INTEGER,
+    video_id         TEXT,
+    video_created_ms INTEGER,                        -- the platform's createdAt
+    adopted          INTEGER NOT NULL DEFAULT 0,
+    duplicate_video_ids TEXT,                        -- JSON array of other carriers of the tag
+    error_code       TEXT,                           -- the platform's or S3's own words
+    http_status      INTEGER,
+    message          TEXT
+) STRICT;
+
+CREATE UNIQUE INDEX object_identity ON object (object_id) WHERE object_id IS NOT NULL;
+CREATE UNIQUE INDEX object_video ON object (video_id) WHERE video_id IS NOT NULL;
+CREATE INDEX object_open ON object (state, row)
+    WHERE state IN
+        ('pending', 'submitting', 'unresolved', 'copying', 'restarting', 'ingesting');
+
+CREATE TABLE project (       -- every project that a row names: checked before the first POST
+    id TEXT PRIMARY KEY
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE platform_video ( -- what the first sweep of a fresh batch found on the platform
+    video_id   TEXT PRIMARY KEY,
+    object_id  BLOB,                                 -- from the tag; NULL where it has none
+    batch      TEXT,                                 -- from the tag
+    file_name  TEXT,
+    size_bytes INTEGER,
+    created_ms INTEGER,
+    upload_status TEXT
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX platform_video_object ON platform_video (object_id) WHERE object_id IS NOT NULL;
+CREATE INDEX platform_video_look ON platform_video (file_name, size_bytes)
+    WHERE object_id IS NULL;
+
+CREATE TABLE run (           -- one start of the program on this batch
+    id         INTEGER PRIMARY KEY,
+    started_ms INTEGER NOT NULL,
+    ended_ms   INTEGER,                              -- NULL: killed, or still running
+    exit_code  INTEGER,
+    submit INTEGER NOT NULL DEFAULT 0,               -- calls of the API, by operation
+    list INTEGER NOT NULL DEFAULT 0,
+    status INTEGER NOT NULL DEFAULT 0,
+    restart INTEGER NOT NULL DEFAULT 0,
+    other INTEGER NOT NULL DEFAULT 0,
+    throttled  INTEGER NOT NULL DEFAULT 0,           -- answers 429
+    retries    INTEGER NOT NULL DEFAULT 0,           -- POSTs of a row beyond its first
+    announced_per_minute INTEGER
+) STRICT;

@@ -1,0 +1,494 @@
+"""The checkpoint file: plain synchronous calls on one SQLite connection.
+
+Whoever holds a `Checkpoint` calls it from one thread at a time; the engine goes through
+`writer.Writer`, which groups many calls into one commit. Methods do not commit by themselves:
+`transaction` does, and everything that must be durable before something else happens stands
+inside one.
+"""
+
+import os
+import re
+import sqlite3
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import lru_cache
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from migrator.checkpoint.change import Change, Transfer
+from migrator.errors import CheckpointError
+from migrator.lifecycle import State, advance
+from migrator.model import DecidedBy, InvalidRow, ManifestRow, Reason, identity
+
+SCHEMA_VERSION = 1
+"""`PRAGMA user_version` of the files that this program writes; any other is refused."""
+
+TRANSFER_COLUMNS = ", ".join(Transfer.__dataclass_fields__)
+
+
+def _load_queries() -> Mapping[str, str]:
+    text = resources.files(__package__).joinpath("queries.sql").read_text()
+    parts = re.split(r"^-- name: (\w+)\n", text, flags=re.MULTILINE)[1:]
+    pairs = zip(parts[::2], parts[1::2], strict=True)
+    return {name: sql.replace("{transfer}", TRANSFER_COLUMNS).strip() for name, sql in pairs}
+
+
+_SQL = _load_queries()
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where rows come from: a manifest file or the listing of a prefix.
+
+    `sha256` is the file's digest, or, once complete, that of the frozen listing; `row_count` is
+    known once `complete`.
+    """
+
+    id: int
+    kind: str
+    location: str
+    header: tuple[str, ...]
+    sha256: str
+    row_count: int
+    complete: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """How many rows stand in one state with one reason, and their known bytes."""
+
+    state: State
+    reason: Reason | None
+    rows: int
+    size_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Calls:
+    """Calls of the platform's API that one run made, by operation.
+
+    `throttled` counts answers 429, `retries` the POSTs of a row beyond its first;
+    `announced_per_minute` is the quota that the platform last announced.
+    """
+
+    submit: int = 0
+    list: int = 0
+    status: int = 0
+    restart: int = 0
+    other: int = 0
+    throttled: int = 0
+    retries: int = 0
+    announced_per_minute: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One start of the program on this batch; `ended_ms` is None when it was killed."""
+
+    started_ms: int
+    ended_ms: int | None
+    exit_code: int | None
+    calls: Calls
+
+
+@dataclass(frozen=True, slots=True)
+class PlatformVideo:
+    """A master video that the first sweep saw: what its tag says and what it looks like."""
+
+    video_id: str
+    object_id: bytes | None
+    batch: str | None
+    file_name: str | None
+    size_bytes: int | None
+    created_ms: int | None
+    upload_status: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Carrier:
+    """A video on the platform that carries the tag of row `row`."""
+
+    row: int
+    video_id: str
+    created_ms: int | None
+    upload_status: str | None
+
+
+class Checkpoint:
+    """An open checkpoint file. Close it with `close`."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._db = connection
+
+    @classmethod
+    def exists(cls, directory: Path) -> bool:
+        """Whether `directory` holds a checkpoint in which anything was written."""
+        path = directory / "checkpoint.db"
+        return path.exists() and path.stat().st_size > 0
+
+    @classmethod
+    def create(cls, directory: Path, meta: Mapping[str, str]) -> "Checkpoint":
+        """Make the file with its schema and `meta` in one transaction, mode 0600."""
+        path = directory / "checkpoint.db"
+        _refuse_stray_log(path)
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+        checkpoint = cls(_connect(path))
+        schema = resources.files(__package__).joinpath("schema.sql").read_text()
+        checkpoint._db.executescript(f"BEGIN;\n{schema}\nPRAGMA user_version = {SCHEMA_VERSION};")
+        for name, value in meta.items():
+            checkpoint.set_meta(name, value)
+        checkpoint._db.execute("COMMIT")
+        return checkpoint
+
+    @classmethod
+    def open(cls, directory: Path) -> "Checkpoint":
+        """Open the file and check it whole.
+
+        Raises CheckpointError when it is damaged, or when another version of the program wrote it.
+        """
+        path = directory / "checkpoint.db"
+        try:
+            connection = _connect(path)
+            version = connection.execute("PRAGMA user_version").fetchone()[0]
+            if version != SCHEMA_VERSION:
+                connection.close()
+                raise CheckpointError(
+                    f"{path}: schema version {version}, and this program reads {SCHEMA_VERSION}",
+                    "use the version of migrator that began this batch; nothing was changed",
+                )
+            verdict = connection.execute("PRAGMA integrity_check(1)").fetchone()[0]
+        except sqlite3.Error as error:
+            raise _damaged(path, str(error)) from None
+        if verdict != "ok":
+            connection.close()
+            raise _damaged(path, str(verdict))
+        return cls(connection)
+
+    def close(self) -> None:
+        """Close the connection; the write-ahead log is folded into the file."""
+        self._db.close()
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """Everything in the block becomes durable at its end, or none of it does."""
+        self._db.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+        except BaseException:
+            self._db.rollback()
+            raise
+        try:
+            self._db.execute("COMMIT")
+        except BaseException:
+            self._db.rollback()
+            raise
+
+    # -- what the batch is ------------------------------------------------------------------
+
+    def meta(self, name: str) -> str | None:
+        """A setting of the batch, or None."""
+        found = self._db.execute(_SQL["meta"], (name,)).fetchone()
+        return None if found is None else str(found[0])
+
+    def set_meta(self, name: str, value: str) -> None:
+        """Write a setting of the batch; never a secret."""
+        self._db.execute(_SQL["set_meta"], (name, value))
+
+    # -- rows in ----------------------------------------------------------------------------
+
+    def add_source(
+        self, source_id: int, kind: str, location: str, header: Sequence[str], sha256: str
+    ) -> None:
+        """Announce a source before its first row."""
+        names = msgspec.json.encode(header).decode()
+        self._db.execute(_SQL["add_source"], (source_id, kind, location, names, sha256))
+
+    def sources(self) -> list[Source]:
+        """All sources in the order of reading."""
+        return [
+            Source(i, kind, location, tuple(msgspec.json.decode(header)), sha256, n, bool(done))
+            for i, kind, location, header, sha256, n, done in self._db.execute(_SQL["sources"])
+        ]
+
+    def complete_source(self, source_id: int, sha256: str) -> None:
+        """Freeze a source: it was read to its end."""
+        count = self._db.execute(_SQL["rows_of_source"], (source_id,)).fetchone()[0]
+        self._db.execute(_SQL["complete_source"], (sha256, count, source_id))
+
+    def forget_source(self, source_id: int) -> None:
+        """Drop a source that was not read to its end, to read it again."""
+        self._db.execute(_SQL["forget_rows_of_source"], (source_id,))
+        self._db.execute(_SQL["forget_source"], (source_id,))
+
+    def last_row(self) -> int:
+        """The highest row number so far; 0 when there is none."""
+        return int(self._db.execute(_SQL["last_row"]).fetchone()[0] or 0)
+
+    def rows_of_source(self, source_id: int) -> int:
+        """How many rows of a source are stored."""
+        return int(self._db.execute(_SQL["rows_of_source"], (source_id,)).fetchone()[0])
+
+    def last_key_of_source(self, source_id: int) -> str | None:
+        """The key of a source's last row: where a listing goes on."""
+        found = self._db.execute(_SQL["last_key_of_source"], (source_id,)).fetchone()
+        return None if found is None else str(found[0])
+
+    def listing_facts(self, source_id: int) -> Iterator[tuple[str, str, int | None, str | None]]:
+        """(bucket, key, size in bytes, ETag) of every row of a listing, in order."""
+        yield from self._db.execute(_SQL["listing_facts"], (source_id,))
+
+    def add_rows(
+        self, source_id: int, rows: Sequence[ManifestRow | InvalidRow], namespace: str, now_ms: int
+    ) -> None:
+        """Store rows as they were read; a second row of the same object is skipped and says so."""
+        records = [_record(source_id, row, namespace, now_ms) for row in rows]
+        added = self._db.executemany(_SQL["add_object"], records).rowcount
+        if added == len(records):
+            return
+        first, last = records[0][0], records[-1][0]
+        present = {row for (row,) in self._db.execute(_SQL["rows_between"], (first, last))}
+        for record in records:
+            if record[0] not in present:
+                original = self._db.execute(_SQL["row_of_object"], (record[2],)).fetchone()[0]
+                self._db.execute(_SQL["add_object"], _as_duplicate(record, original, now_ms))
+
+    def add_projects(self, project_ids: Iterable[str]) -> None:
+        """Remember projects that rows name."""
+        self._db.executemany(_SQL["add_project"], ((project,) for project in project_ids))
+
+    def projects(self) -> list[str]:
+        """Every project that a row names."""
+        return [str(project) for (project,) in self._db.execute(_SQL["projects"])]
+
+    # -- transfers --------------------------------------------------------------------------
+
+    def pending_after(self, row: int, limit: int) -> list[Transfer]:
+        """The next `limit` pending rows beyond `row`, in row order."""
+        return self._transfers("pending_after", (row, limit))
+
+    def in_state(self, state: State) -> list[Transfer]:
+        """All rows in one of the open states that a run bounds (never `pending`)."""
+        return self._transfers("in_state", (state,))
+
+    def transfer(self, row: int) -> Transfer:
+        """One row."""
+        return self._transfers("transfer", (row,))[0]
+
+    def transfers_after(self, row: int, limit: int) -> list[Transfer]:
+        """The next `limit` rows beyond `row` in any state: the report reads with this."""
+        return self._transfers("every_transfer", (row, limit))
+
+    def transfers_of_objects(self, object_ids: Sequence[bytes]) -> list[Transfer]:
+        """The rows of these objects that this batch has."""
+        marks = ", ".join("?" * len(object_ids))
+        sql = f"SELECT {TRANSFER_COLUMNS} FROM object WHERE object_id IN ({marks})"
+        return [_transfer(found) for found in self._db.execute(sql, object_ids)]
+
+    def row_of_video(self, video_id: str) -> int | None:
+        """The row that a video belongs to, or None when it is none of ours."""
+        found = self._db.execute(_SQL["row_of_video"], (video_id,)).fetchone()
+        return None if found is None else int(found[0])
+
+    def apply(self, row: int, state: State, change: Change) -> State:
+        """Let `change` happen to a row that stands in `state`; answers the state that follows.
+
+        Raises lifecycle.IllegalTransition when the table has no such move, and CheckpointError when
+        the row is not in `state`: two writers, which the lock forbids.
+        """
+        follows = advance(state, change.event, f"row {row}")
+        sql = _update_statement(tuple(change.facts))
+        values = (follows, *change.facts.values(), row, state)
+        if self._db.execute(sql, values).rowcount != 1:
+            found = self.transfer(row)
+            raise CheckpointError(
+                f"the checkpoint disagrees: expected {state}, found {found.story}",
+                "please report this with the checkpoint; resuming is safe",
+            )
+        return follows
+
+    def preflighted(
+        self,
+        row: int,
+        size_bytes: int | None,
+        etag: str | None,
+        last_modified_ms: int | None,
+        now_ms: int,
+    ) -> None:
+        """Keep what the source told about an object, whatever the verdict."""
+        values = (size_bytes, etag, last_modified_ms, now_ms, row)
+        self._db.execute(_SQL["preflighted"], values)
+
+    def add_duplicate_videos(self, row: int, video_ids: Sequence[str]) -> None:
+        """Add further videos that carry the tag of a row."""
+        transfer = self.transfer(row)
+        known = msgspec.json.decode(transfer.duplicate_video_ids or "[]", type=list[str])
+        merged = sorted({*known, *video_ids} - {transfer.video_id})
+        self._db.execute(_SQL["add_duplicate_videos"], (msgspec.json.encode(merged).decode(), row))
+
+    # -- what the first sweep found -----------------------------------------------------------
+
+    def add_platform_videos(self, videos: Iterable[PlatformVideo]) -> int:
+        """Keep videos of the first sweep; answers how many distinct ones are kept by now."""
+        self._db.executemany(
+            _SQL["add_platform_video"],
+            (
+                (v.video_id, v.object_id, v.batch, v.file_name, v.size_bytes, v.created_ms,
+                 v.upload_status)
+                for v in videos
+            ),
+        )  # fmt: skip
+        return int(self._db.execute(_SQL["count_platform_videos"]).fetchone()[0])
+
+    def forget_platform_videos(self) -> None:
+        """Begin the first sweep anew."""
+        self._db.execute(_SQL["forget_platform_videos"])
+
+    def carriers_between(self, first: int, last: int) -> list[Carrier]:
+        """Videos that carry a tag of our pending rows `first` to `last`, oldest first in a row."""
+        cursor = self._db.execute(_SQL["carriers_of_our_objects"], (first, last))
+        return [Carrier(*found) for found in cursor]
+
+    def look_alike(self, file_name: str, size_bytes: int) -> str | None:
+        """An untagged master that the first sweep saw with this file name and size, or None."""
+        found = self._db.execute(_SQL["look_alike"], (file_name, size_bytes)).fetchone()
+        return None if found is None else str(found[0])
+
+    def knows_platform_video(self, video_id: str) -> bool:
+        """Whether the first sweep saw this video."""
+        return self._db.execute(_SQL["knows_platform_video"], (video_id,)).fetchone() is not None
+
+    # -- runs and counts ----------------------------------------------------------------------
+
+    def start_run(self, now_ms: int) -> int:
+        """Note a start of the program; answers its id."""
+        return int(self._db.execute(_SQL["start_run"], (now_ms,)).fetchone()[0])
+
+    def count_calls(self, run_id: int, calls: Calls) -> None:
+        """Write the counters of a run."""
+        self._db.execute(
+            _SQL["count_calls"],
+            (calls.submit, calls.list, calls.status, calls.restart, calls.other, calls.throttled,
+             calls.retries, calls.announced_per_minute, run_id),
+        )  # fmt: skip
+
+    def end_last_run(self, now_ms: int, exit_code: int) -> None:
+        """Note how the last run ended, unless that is noted already."""
+        self._db.execute(_SQL["end_last_run"], (now_ms, exit_code))
+
+    def runs(self) -> list[Run]:
+        """All runs, oldest first."""
+        return [
+            Run(started, ended, code, Calls(*counts))
+            for started, ended, code, *counts in self._db.execute(_SQL["runs"])
+        ]
+
+    def tallies(self) -> list[Tally]:
+        """Rows and known bytes by state and reason."""
+        return [
+            Tally(State(state), None if reason is None else Reason(reason), rows, int(size))
+            for state, reason, rows, size in self._db.execute(_SQL["tallies"])
+        ]
+
+    def adopted_and_duplicates(self) -> tuple[int, int]:
+        """How many rows were adopted, and how many further videos carry tags of our rows."""
+        adopted, duplicates = self._db.execute(_SQL["tallies_beyond_rows"]).fetchone()
+        return int(adopted), int(duplicates)
+
+    def _transfers(self, query: str, values: tuple[object, ...]) -> list[Transfer]:
+        return [_transfer(found) for found in self._db.execute(_SQL[query], values)]
+
+
+def _connect(path: Path) -> sqlite3.Connection:
+    connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+    connection.execute("PRAGMA journal_mode = WAL")
+    connection.execute("PRAGMA synchronous = FULL")
+    connection.execute("PRAGMA foreign_keys = ON")
+    return connection
+
+
+def _refuse_stray_log(path: Path) -> None:
+    log = path.with_name(path.name + "-wal")
+    if log.exists() and log.stat().st_size > 0:
+        raise CheckpointError(
+            f"{log}: a write-ahead log without its checkpoint",
+            "put checkpoint.db back beside it, or move the log away if it is of no batch of yours",
+        )
+
+
+def _damaged(path: Path, detail: str) -> CheckpointError:
+    return CheckpointError(
+        f"{path}: damaged or not a checkpoint ({detail})",
+        "restore it from a copy, or begin in a new --out directory: the platform is swept first, "
+        "so that nothing is imported twice; nothing was changed",
+    )
+
+
+def _transfer(found: Sequence[object]) -> Transfer:
+    values: list[Any] = list(found)
+    values[_STATE] = State(values[_STATE])
+    if values[_REASON] is not None:
+        values[_REASON] = Reason(values[_REASON])
+    return Transfer(*values)
+
+
+_FIELDS = list(Transfer.__dataclass_fields__)
+_STATE = _FIELDS.index("state")
+_REASON = _FIELDS.index("reason")
+
+
+@lru_cache(maxsize=64)
+def _update_statement(columns: tuple[str, ...]) -> str:
+    assert set(columns) <= set(_FIELDS)
+    sets = ", ".join(f"{column} = ?" for column in ("state", *columns))
+    return f"UPDATE object SET {sets} WHERE row = ? AND state = ?"  # noqa: S608 - columns of ours
+
+
+def _record(
+    source_id: int, row: ManifestRow | InvalidRow, namespace: str, now_ms: int
+) -> tuple[object, ...]:
+    if isinstance(row, InvalidRow):
+        # Lone surrogates stand for bytes that are not UTF-8: only JSON's escapes can hold them.
+        cells = _ascii_json(row.cells)
+        where = f"column {row.column}: " if row.column is not None else ""
+        return (
+            row.row, source_id, None, row.bucket, row.key, None, cells, 2 if row.ragged else 1,
+            State.REJECTED, Reason.INVALID_ROW, DecidedBy.MANIFEST,
+            None, None, None, None, now_ms, where + row.problem,
+        )  # fmt: skip
+    told = row.size_bytes is not None
+    return (
+        row.row, source_id, identity(namespace, row.bucket, row.key), row.bucket, row.key,
+        row.version_id, msgspec.json.encode(row.cells).decode() if row.cells else None, 0,
+        State.PENDING, None, None, row.size_bytes, row.etag, row.last_modified_ms,
+        now_ms if told else None, None, None,
+    )  # fmt: skip
+
+
+def _as_duplicate(record: tuple[object, ...], original: int, now_ms: int) -> tuple[object, ...]:
+    changed = dict(zip(_RECORD_FIELDS, record, strict=True))
+    changed |= {
+        "object_id": None,
+        "state": State.SKIPPED,
+        "reason": Reason.DUPLICATE_ROW,
+        "decided_by": DecidedBy.MANIFEST,
+        "finished_ms": now_ms,
+        "message": f"the same object as row {original}",
+    }
+    return tuple(changed.values())
+
+
+_RECORD_FIELDS = (
+    "row", "source_id", "object_id", "bucket", "key", "version_id", "cells", "raw", "state",
+    "reason", "decided_by", "size_bytes", "etag", "last_modified_ms", "preflighted_ms",
+    "finished_ms", "message",
+)  # fmt: skip
+
+
+def _ascii_json(cells: Sequence[str | None]) -> str:
+    import json  # noqa: PLC0415 - msgspec refuses lone surrogates; only invalid rows come here
+
+    return json.dumps(cells)

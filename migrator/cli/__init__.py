@@ -1,0 +1,67 @@
+"""The command line: one file per verb, and one place where errors become exit codes."""
+
+import os
+import sys
+from collections.abc import Sequence
+
+from migrator.errors import ExitCode, MigratorError
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Run a verb and exit with its code (design section 7); every error is one clear message."""
+    os.umask(0o077)  # whatever is written here concerns nobody else on this machine
+    try:
+        code = _run(sys.argv[1:] if argv is None else argv)
+        sys.stdout.flush()
+    except BrokenPipeError:  # `migrator status … | head`: nobody reads any more
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = ExitCode.OK
+    sys.exit(code)
+
+
+def _run(argv: Sequence[str]) -> int:
+    from cyclopts import CycloptsError
+
+    from migrator.cli.app import app
+
+    try:
+        result = app(argv, exit_on_error=False, print_error=False, result_action="return_value")
+    except CycloptsError as error:
+        verb = argv[0] if argv and not argv[0].startswith("-") else ""
+        verb = verb if verb in app else ""
+        complain(str(error), f"see `migrator {verb} --help`".replace("  ", " "))
+        return ExitCode.USAGE
+    except MigratorError as error:
+        complain(error.message, error.hint)
+        return error.exit_code
+    except KeyboardInterrupt:
+        complain("interrupted", "")
+        return ExitCode.INTERRUPTED
+    except BrokenPipeError:
+        raise
+    except Exception as error:  # noqa: BLE001 - a defect: told in one line, never as a traceback
+        complain(f"internal error: {type(error).__name__} at {_place(error)}", _REPORT_IT)
+        return ExitCode.RUN_FAILED
+    return int(result or 0)
+
+
+_REPORT_IT = "please report this with what you did; resuming is safe"
+
+
+def complain(message: str, hint: str) -> None:
+    """One error on stderr: what is wrong, and what to do next."""
+    from migrator.cli.text import plain
+
+    print(f"migrator: {plain(message)}", file=sys.stderr)
+    if hint:
+        print(f"  next: {plain(hint)}", file=sys.stderr)
+
+
+def _place(error: BaseException) -> str:
+    """Where a defect showed itself: file and line, without any value."""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    if trace is None:
+        return "an unknown place"
+    return f"{os.path.basename(trace.tb_frame.f_code.co_filename)}:{trace.tb_lineno}"

@@ -1,0 +1,250 @@
+"""A batch on the disk, from the command line's side: open, run, report, say how it ended."""
+
+import asyncio
+import contextlib
+import os
+import signal
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+
+from migrator import __version__
+from migrator.checkpoint.lock import batch_lock
+from migrator.checkpoint.store import Checkpoint
+from migrator.cli.display import showing
+from migrator.cli.logs import configure_logs
+from migrator.cli.result import print_result
+from migrator.engine import decide
+from migrator.engine.book import wall_ms
+from migrator.engine.load import Inputs, check_inputs, open_inputs
+from migrator.engine.run import Ports, migrate
+from migrator.engine.status import Snapshot
+from migrator.engine.stop import Stop
+from migrator.engine.tag import new_batch_id
+from migrator.errors import CheckpointError, ExitCode, MigratorError, UsageError
+from migrator.lifecycle import FINAL
+from migrator.model import Outcome
+from migrator.pixop.client import PixopClient
+from migrator.report import write_reports
+from migrator.settings import BatchSettings, DisplaySettings, Secret, read_api_key
+from migrator.source.credentials import load_keys
+from migrator.source.s3 import SourceS3
+
+SPARE_CONNECTIONS = 8
+"""Connections beyond --max-concurrency: for following, resolving and probing."""
+
+
+def require_batch(directory: Path) -> None:
+    """Raises UsageError unless `directory` holds a checkpoint."""
+    if not Checkpoint.exists(directory):
+        raise UsageError(
+            f"{directory}: no batch there (no checkpoint.db)",
+            "give the --out directory of an earlier `migrator run`",
+        )
+
+
+def migrate_batch(
+    directory: Path,
+    settings: BatchSettings,
+    display: DisplaySettings,
+    environment: Mapping[str, str],
+    *,
+    resuming: bool = False,
+) -> int:
+    """Run or resume the batch in `directory`; answers the exit code.
+
+    Raises MigratorError for all that is unusable before anything is sent.
+    """
+    configure_logs(display.verbose)
+    api_key = read_api_key(settings.platform, environment)
+    if resuming and _inputs_are_frozen(directory):
+        inputs = None
+    else:
+        inputs = open_inputs(settings.inputs)
+    _make_directory(directory)
+    with batch_lock(directory):
+        checkpoint = _open_checkpoint(directory, settings)
+        try:
+            if inputs is not None:
+                check_inputs(checkpoint, inputs)
+            if _is_finished(checkpoint):
+                print("this batch is finished: nothing was sent")
+                return _report(checkpoint, directory, None)
+            return _run(directory, checkpoint, settings, inputs, display, api_key, environment)
+        finally:
+            checkpoint.close()
+
+
+def _run(
+    directory: Path,
+    checkpoint: Checkpoint,
+    settings: BatchSettings,
+    inputs: Inputs | None,
+    display: DisplaySettings,
+    api_key: Secret,
+    environment: Mapping[str, str],
+) -> int:
+    stop = Stop()
+    with showing(quiet=display.quiet) as show:
+        _event_loop()(
+            _session(directory, checkpoint, settings, inputs, api_key, environment, stop, show)
+        )
+    return _report(checkpoint, directory, stop)
+
+
+async def _session(
+    directory: Path,
+    checkpoint: Checkpoint,
+    settings: BatchSettings,
+    inputs: Inputs | None,
+    api_key: Secret,
+    environment: Mapping[str, str],
+    stop: Stop,
+    show: Callable[[Snapshot], None],
+) -> None:
+    keys = await load_keys(settings.bucket_keys, environment)
+    region = environment.get("AWS_REGION") or environment.get("AWS_DEFAULT_REGION") or "us-east-1"
+    connections = settings.pace.max_concurrency + SPARE_CONNECTIONS
+    with _signals(stop):
+        async with (
+            PixopClient(settings.platform.api_url, api_key, connections) as api,
+            SourceS3(keys, settings.source.s3_endpoint_url, region) as source,
+        ):
+            await migrate(
+                directory,
+                checkpoint,
+                settings,
+                inputs,
+                Ports(api, source, keys),
+                stop,
+                show,
+            )
+
+
+def _report(checkpoint: Checkpoint, directory: Path, stop: Stop | None) -> int:
+    """Note how the run ended, write the reports, say the result; answers the exit code."""
+    outcomes, duplicates = _outcomes(checkpoint)
+    failed = stop.error if stop is not None else None
+    code: int = decide.exit_code(
+        outcomes,
+        duplicates,
+        stopped=failed is not None,
+        interrupted=stop is not None and stop.interrupted,
+    )
+    if isinstance(failed, MigratorError):
+        code = failed.exit_code
+    elif failed is not None:
+        code = ExitCode.RUN_FAILED
+    with checkpoint.transaction():
+        checkpoint.end_last_run(wall_ms(), code)
+    print_result(write_reports(checkpoint, directory), directory)
+    if failed is not None:
+        raise failed
+    return code
+
+
+def _outcomes(checkpoint: Checkpoint) -> tuple[dict[Outcome, int], int]:
+    outcomes: dict[Outcome, int] = {}
+    for tally in checkpoint.tallies():
+        final = tally.state in FINAL
+        outcome = Outcome(tally.state.value) if final else Outcome.UNFINISHED
+        outcomes[outcome] = outcomes.get(outcome, 0) + tally.rows
+    return outcomes, checkpoint.adopted_and_duplicates()[1]
+
+
+def _is_finished(checkpoint: Checkpoint) -> bool:
+    sources = checkpoint.sources()
+    if not sources or not all(source.complete for source in sources):
+        return False
+    return all(tally.state in FINAL for tally in checkpoint.tallies())
+
+
+def _inputs_are_frozen(directory: Path) -> bool:
+    """Whether every source was read to its end: then a resume needs none of them any more."""
+    with batch_lock(directory):
+        checkpoint = Checkpoint.open(directory)
+        try:
+            sources = checkpoint.sources()
+            return bool(sources) and all(source.complete for source in sources)
+        finally:
+            checkpoint.close()
+
+
+def _make_directory(directory: Path) -> None:
+    try:
+        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        writable = os.access(directory, os.W_OK | os.X_OK)
+    except OSError as error:
+        raise UsageError(
+            f"--out {directory}: cannot be made ({error.strerror})", "choose another directory"
+        ) from None
+    if not writable:
+        raise UsageError(f"--out {directory}: cannot be written to", "choose another directory")
+
+
+def _open_checkpoint(directory: Path, settings: BatchSettings) -> Checkpoint:
+    pinned = {
+        "api_url": settings.platform.api_url.rstrip("/"),
+        "namespace": settings.inputs.namespace,
+        "tag_in": settings.platform.tag_in,
+        "via": "s3",
+    }
+    if not Checkpoint.exists(directory):
+        return Checkpoint.create(
+            directory,
+            {
+                **pinned,
+                "batch": new_batch_id(),
+                "program": __version__,
+                "created_ms": str(wall_ms()),
+                "settings": settings.to_json(),
+            },
+        )
+    checkpoint = Checkpoint.open(directory)
+    for name, value in pinned.items():
+        known = checkpoint.meta(name)
+        if known != value:
+            checkpoint.close()
+            raise CheckpointError(
+                f"{directory}: this batch was begun with {name} {known!r}, and now it is {value!r}",
+                "give the same again, use `migrator resume`, or another --out directory",
+            )
+    with checkpoint.transaction():
+        checkpoint.set_meta("settings", settings.to_json())
+    return checkpoint
+
+
+@contextlib.contextmanager
+def _signals(stop: Stop) -> Iterator[None]:
+    """SIGINT, SIGTERM and SIGHUP stop gracefully; a second one ends the program at once."""
+    loop = asyncio.get_running_loop()
+    signals = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+    def on_signal() -> None:
+        if stop.requested:
+            # Not an exit handler more: the checkpoint is as safe as after a kill.
+            os.write(2, b"\nmigrator: aborted; the next run looks what became of open requests\n")
+            os._exit(ExitCode.INTERRUPTED)
+        with contextlib.suppress(OSError):
+            print(
+                "\nstopping: waiting for the answers in flight (again to abort at once)",
+                file=sys.stderr,
+            )
+        stop.interrupt()
+
+    for number in signals:
+        loop.add_signal_handler(number, on_signal)
+    try:
+        yield
+    finally:
+        for number in signals:
+            loop.remove_signal_handler(number)
+
+
+def _event_loop() -> Callable[..., None]:
+    """Uvloop where it exists, else asyncio's own."""
+    try:
+        import uvloop
+    except ImportError:
+        return asyncio.run
+    return uvloop.run

@@ -1,0 +1,37 @@
+"""The last word of a run, on stdout: the outcome table and where the report lies."""
+
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from migrator.report import Summary
+
+
+def print_result(summary: Summary, directory: Path) -> None:
+    """Print outcomes with their reasons, their sum, and what else a person should know."""
+    from migrator.model import OUTCOME_OF, Outcome, Reason
+
+    table = Table(box=None, pad_edge=False, show_edge=False)
+    table.add_column("outcome")
+    table.add_column("rows", justify="right")
+    table.add_column("reasons")
+    for outcome in Outcome:
+        count = summary.outcomes[outcome.value]
+        reasons = [
+            f"{reason} {rows:,}"
+            for reason, rows in summary.reasons.items()
+            if OUTCOME_OF[Reason(reason)] is outcome
+        ]
+        table.add_row(outcome.value, f"{count:,}", ", ".join(reasons))
+    table.add_section()
+    table.add_row("sum", f"{summary.manifest.rows:,}", "")
+    console = Console(highlight=False, soft_wrap=False)
+    console.print(table)
+    api = summary.api
+    console.print(
+        f"{api.calls:,} calls, {api.throttled:,} throttled; adopted {summary.adopted:,}, "
+        f"duplicates {summary.duplicates:,}",
+        markup=False,
+    )
+    console.print(f"report: {directory / 'report.html'}", markup=False, soft_wrap=True)

@@ -1,0 +1,67 @@
+"""`migrator run`."""
+
+import os
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from migrator.settings import (
+    OUTPUT,
+    BatchSettings,
+    CareSettings,
+    DisplaySettings,
+    InputSettings,
+    PaceSettings,
+    PlatformSettings,
+    SourceSettings,
+    check_settings,
+    read_bucket_keys,
+)
+
+
+def run(
+    *,
+    out: Annotated[Path, Parameter(group=OUTPUT)],
+    inputs: InputSettings = InputSettings(),
+    platform: PlatformSettings = PlatformSettings(),
+    source: SourceSettings = SourceSettings(),
+    pace: PaceSettings = PaceSettings(),
+    care: CareSettings = CareSettings(),
+    display: DisplaySettings = DisplaySettings(),
+    config: Annotated[Path | None, Parameter(group=OUTPUT)] = None,
+) -> int:
+    """Migrate a catalogue: read the rows, check the source, submit, follow, report.
+
+    On a directory that holds a batch it resumes; on a finished one it says so and sends nothing.
+
+    Example: migrator run --manifest catalogue.csv --out reports/catalogue
+
+    Exit codes: 0 all imported or skipped; 1 the run failed; 2 usage or unusable input; 3 finished
+    with rejected, missing or failed rows, or duplicates; 4 stopped by itself or rows unresolved,
+    resumable; 5 the checkpoint is locked, damaged or of something else; 6 the report does not
+    balance; 130 interrupted, resumable.
+
+    Parameters
+    ----------
+    out
+        Directory of the batch: its checkpoint and its reports. Made if it is not there.
+    config
+        File with `[buckets."NAME"]` tables that name the environment variables of a bucket's own
+        keys. Without it ./migrator.toml is read where there is one.
+    """
+    from migrator.cli.batch import migrate_batch
+
+    settings = BatchSettings(
+        inputs=inputs,
+        platform=platform,
+        source=source,
+        pace=pace,
+        care=care,
+        bucket_keys=read_bucket_keys(config),
+    )
+    check_settings(settings)
+    if inputs.manifest is not None:
+        settings = replace(settings, inputs=replace(inputs, manifest=inputs.manifest.absolute()))
+    return migrate_batch(out, settings, display, os.environ)

@@ -1,0 +1,76 @@
+"""`migrator sandbox`."""
+
+import asyncio
+import contextlib
+import signal
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Literal
+
+from cyclopts import Parameter
+
+from migrator.errors import RunFailed
+
+
+def sandbox(
+    *,
+    dir: Annotated[Path, Parameter(name="--dir")],  # noqa: A002 - the flag's name
+    port: int = 0,
+    s3_port: int = 0,
+    requests_per_minute: int = 1200,
+    media: Literal["on", "off"] = "on",
+    head: Literal["on", "off"] = "on",
+) -> int:
+    """Start a local platform and a local S3, to rehearse a migration against. Ctrl-C ends it.
+
+    Put objects into DIR/buckets/BUCKET/KEY. Once ready, DIR/sandbox.env holds the environment
+    that a migration against it needs: `set -a; . DIR/sandbox.env; set +a; migrator run …`.
+    The platform really copies the bytes, keeps its records over restarts, and lists every create
+    at http://127.0.0.1:PORT/_sandbox/creates.
+
+    Parameters
+    ----------
+    dir
+        Directory of the sandbox: its buckets, its records and its copies. Made if not there.
+    port
+        Port of the platform; 0 takes any free one.
+    s3_port
+        Port of S3; 0 takes any free one.
+    requests_per_minute
+        The quota that the platform announces and enforces.
+    media
+        off: no bytes are copied, a video is done once it is made.
+    head
+        off: the source is not looked at when a video is made.
+    """
+    from migrator.sandbox.errors import SandboxError
+    from migrator.sandbox.run import SandboxSettings, serve
+
+    def ready(environment: Mapping[str, str]) -> None:
+        for name, value in environment.items():
+            print(f"{name}={value}")
+        print(f"ready: {dir / 'sandbox.env'} holds the same; Ctrl-C ends it", file=sys.stderr)
+        sys.stdout.flush()
+
+    async def until_stopped() -> None:
+        stop = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            loop.add_signal_handler(number, stop.set)
+        settings = SandboxSettings(
+            directory=dir,
+            port=port,
+            s3_port=s3_port,
+            requests_per_minute=requests_per_minute,
+            media=media == "on",
+            head=head == "on",
+        )
+        await serve(settings, ready=ready, stop=stop)
+
+    try:
+        with contextlib.suppress(KeyboardInterrupt):
+            asyncio.run(until_stopped())
+    except SandboxError as error:
+        raise RunFailed(str(error), "mend it and start the sandbox again") from None
+    return 0

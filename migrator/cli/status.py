@@ -1,0 +1,45 @@
+"""`migrator status`."""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from migrator.errors import UsageError
+
+
+def status(
+    directory: Path, /, *, as_json: Annotated[bool, Parameter(name="--json", negative=())] = False
+) -> int:
+    """Show how a batch is doing, from the file that a running migrator rewrites each second.
+
+    Example: migrator status reports/catalogue
+
+    Parameters
+    ----------
+    directory
+        The --out directory of the batch.
+    as_json
+        Print the file itself.
+    """
+    import msgspec
+
+    from migrator.cli.display import line
+    from migrator.engine.status import Snapshot
+
+    path = directory / "status.json"
+    try:
+        raw = path.read_bytes()
+        snapshot = msgspec.json.decode(raw, type=Snapshot)
+    except OSError as error:
+        raise UsageError(
+            f"{path}: cannot be read ({error.strerror})", "give the --out directory of a batch"
+        ) from None
+    except msgspec.DecodeError as error:
+        raise UsageError(f"{path}: not a status ({error})", "run or resume the batch") from None
+    if as_json:
+        sys.stdout.write(raw.decode())
+    else:
+        print(line(snapshot))
+    return 0

@@ -1,0 +1,1 @@
+"""The engine: pure decisions, and the thin parts that carry them out."""

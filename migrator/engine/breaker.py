@@ -1,0 +1,80 @@
+"""When to leave the platform, or a bucket, alone for a while. No clock and no I/O: times come in."""
+
+import math
+from dataclasses import dataclass, field
+from http import HTTPStatus
+
+from migrator.checkpoint.change import Facts
+from migrator.model import DecidedBy, Reason
+from migrator.pixop.client import Answer, Reply
+
+FAILURES_TO_OPEN = 5
+"""Failures in a row before the platform is left alone and only probed."""
+
+REFUSALS_TO_OPEN = 3
+"""Times in a row that the platform must refuse a bucket's keys before its rows are not sent."""
+
+
+def is_outage(reply: Reply) -> bool:
+    """Whether a reply says that the platform is not well: no answer, or a 5xx."""
+    return not isinstance(reply, Answer) or reply.status >= HTTPStatus.INTERNAL_SERVER_ERROR
+
+
+@dataclass(slots=True)
+class Breaker:
+    """The platform's health. Opens after failures in a row; one good answer closes it."""
+
+    failures: int = 0
+    since_s: float | None = None
+    detail: str = ""
+
+    @property
+    def is_open(self) -> bool:
+        """Whether requests wait and the platform is only probed."""
+        return self.failures >= FAILURES_TO_OPEN
+
+    def observe(self, reply: Reply, now_s: float) -> None:
+        """Take in how a request ended."""
+        if not is_outage(reply):
+            self.failures, self.since_s = 0, None
+            return
+        self.failures += 1
+        self.detail = f"HTTP {reply.status}" if isinstance(reply, Answer) else reply.detail
+        if self.since_s is None:
+            self.since_s = now_s
+
+    def outage_s(self, now_s: float) -> float:
+        """For how many seconds the platform has not answered; 0 when it does."""
+        return 0.0 if self.since_s is None else now_s - self.since_s
+
+    def paused_until_s(self) -> float:
+        """Until when the pacer holds everything: for ever while open (the probe closes it)."""
+        return math.inf if self.is_open else 0.0
+
+
+@dataclass(slots=True)
+class BucketBreakers:
+    """Buckets whose keys the platform refuses: their rows cost no further call."""
+
+    _in_a_row: dict[str, int] = field(default_factory=dict)
+    _words: dict[str, Facts] = field(default_factory=dict)
+
+    def observe(self, bucket: str, facts: Facts, *, keys_refused: bool) -> None:
+        """Take in how a POST for this bucket was answered."""
+        if not keys_refused:
+            self._in_a_row.pop(bucket, None)
+            return
+        self._in_a_row[bucket] = self._in_a_row.get(bucket, 0) + 1
+        if self._in_a_row[bucket] >= REFUSALS_TO_OPEN:
+            self._words[bucket] = facts
+
+    def refusal(self, bucket: str) -> Facts | None:
+        """The facts for a row of a refused bucket, in the platform's words; None when open."""
+        words = self._words.get(bucket)
+        if words is None:
+            return None
+        return {
+            **words,
+            "reason": Reason.BAD_CREDENTIALS,
+            "decided_by": DecidedBy.BREAKER,
+        }

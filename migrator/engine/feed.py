@@ -1,0 +1,183 @@
+"""Pending rows from the checkpoint, through preflight, to the submitters.
+
+The checkpoint is the queue: the feeder reads pending rows in row order in small chunks, and begins
+again from the top when a row has come back to pending. Preflight runs ahead of submitting, as far
+as the bounded queue between them reaches.
+"""
+
+import asyncio
+from dataclasses import replace
+
+from migrator.checkpoint.change import Change, Facts, Transfer
+from migrator.checkpoint.store import Checkpoint
+from migrator.engine import decide
+from migrator.engine.book import Book
+from migrator.engine.stop import Stop
+from migrator.errors import StoppedByItself
+from migrator.lifecycle import State
+from migrator.source.preflight import Preflight, Refusal, judge
+from migrator.source.s3 import ObjectFacts, SourceUnreachable
+
+CHUNK = 500
+"""Rows that are read from the checkpoint at once."""
+
+AHEAD = 1000
+"""Rows that may have passed preflight and wait to be submitted."""
+
+PREFLIGHTS = 48
+"""HEADs at once."""
+
+FRESH_MS = 24 * 3600 * 1000
+"""What was learned of an object longer ago than this is asked again."""
+
+SOURCE_PAUSE_S = (1.0, 60.0)
+"""First and longest wait before a source that does not answer is asked again; doubled each time."""
+
+
+class Feed:
+    """The way of rows from the checkpoint to the submitters."""
+
+    def __init__(
+        self, book: Book, stop: Stop, preflight: Preflight | None, attempts: int, outage_s: float
+    ) -> None:
+        self.ready: asyncio.Queue[Transfer] = asyncio.Queue(AHEAD)
+        self.waiting_for_source = ""
+        self._found: asyncio.Queue[Transfer] = asyncio.Queue(CHUNK)
+        self._claimed: set[int] = set()
+        self._again = asyncio.Event()
+        self._book = book
+        self._stop = stop
+        self._preflight = preflight
+        self._attempts = attempts
+        self._outage_s = outage_s
+
+    def done_with(self, row: int, *, pending_again: bool = False) -> None:
+        """The submitters have finished with a row; it may have come back to pending."""
+        self._claimed.discard(row)
+        if pending_again:
+            self._again.set()
+
+    def pending_again(self) -> None:
+        """Some row came back to pending by another way (resolve)."""
+        self._again.set()
+
+    async def read(self) -> None:
+        """Read pending rows for ever, in order, each one once as long as it is claimed."""
+        while True:
+            self._again.clear()
+            due_ms = await self._pass()
+            wait_s = None if due_ms is None else max(0.05, (due_ms - self._book.now_ms()) / 1000)
+            try:
+                await asyncio.wait_for(self._again.wait(), wait_s)
+            except TimeoutError:
+                continue
+
+    async def _pass(self) -> int | None:
+        """One pass over the pending rows; answers when the next row that has to wait is due."""
+        cursor, due_ms = 0, None
+        while True:
+            chunk = await self._book.run(lambda c, after=cursor: c.pending_after(after, CHUNK))  # type: ignore[misc]
+            if not chunk:
+                return due_ms
+            for transfer in chunk:
+                cursor = transfer.row
+                if transfer.row in self._claimed:
+                    continue
+                if (transfer.not_before_ms or 0) > self._book.now_ms():
+                    due_ms = min(due_ms or transfer.not_before_ms or 0, transfer.not_before_ms or 0)
+                    continue
+                self._claimed.add(transfer.row)
+                await self._found.put(transfer)
+
+    async def check(self) -> None:
+        """One of the workers that preflight rows, for ever."""
+        while True:
+            transfer = await self._found.get()
+            if transfer.attempts >= self._attempts:
+                change = decide.gave_up(transfer, self._book.now_ms())
+                await self._settle(transfer, change)
+            elif self._preflight is None:
+                await self.ready.put(transfer)
+            else:
+                await self._look(transfer, self._preflight)
+
+    async def _look(self, transfer: Transfer, preflight: Preflight) -> None:
+        assert transfer.bucket is not None
+        assert transfer.key is not None
+        facts, refusal = _known(transfer, self._book.now_ms())
+        if facts is None:
+            refusal = preflight.refused_bucket(transfer.bucket)
+            if refusal is None:
+                facts, refusal = await self._ask(preflight, transfer)
+            if facts is not None:
+                transfer = await self._keep(transfer, facts)
+        if refusal is not None:
+            await self._settle(transfer, _refused(refusal, self._book.now_ms()))
+        else:
+            await self.ready.put(transfer)
+
+    async def _ask(
+        self, preflight: Preflight, transfer: Transfer
+    ) -> tuple[ObjectFacts | None, Refusal | None]:
+        assert transfer.bucket is not None
+        assert transfer.key is not None
+        pause_s, longest_s = SOURCE_PAUSE_S
+        waited_s = 0.0
+        while True:
+            try:
+                answer = await preflight.look(transfer.bucket, transfer.key, transfer.version_id)
+            except SourceUnreachable as error:
+                self.waiting_for_source = str(error)
+                if waited_s >= self._outage_s:
+                    self._stop.because(_source_outage(transfer.bucket, error))
+                await asyncio.sleep(pause_s)
+                waited_s += pause_s
+                pause_s = min(pause_s * 2, longest_s)
+            else:
+                self.waiting_for_source = ""
+                return answer
+
+    async def _keep(self, transfer: Transfer, facts: ObjectFacts) -> Transfer:
+        now_ms = self._book.now_ms()
+
+        def keep(checkpoint: Checkpoint) -> None:
+            checkpoint.preflighted(
+                transfer.row, facts.size_bytes, facts.etag, facts.last_modified_ms, now_ms
+            )
+
+        await self._book.run(keep)
+        return replace(transfer, size_bytes=facts.size_bytes)
+
+    async def _settle(self, transfer: Transfer, change: Change) -> None:
+        await self._book.change(transfer.row, State.PENDING, change)
+        self.done_with(transfer.row)
+
+
+def _known(transfer: Transfer, now_ms: int) -> tuple[ObjectFacts | None, Refusal | None]:
+    """What a listing of this run, or an earlier preflight, has told not long ago."""
+    told_ms, size_bytes = transfer.preflighted_ms, transfer.size_bytes
+    if told_ms is None or size_bytes is None or now_ms - told_ms > FRESH_MS:
+        return None, None
+    assert transfer.key is not None
+    facts = ObjectFacts(size_bytes, transfer.etag, transfer.last_modified_ms)
+    # The version was compared when the object was headed; listings come without versions.
+    return facts, judge(facts, transfer.key, None)
+
+
+def _refused(refusal: Refusal, now_ms: int) -> Change:
+    facts: Facts = {
+        "reason": refusal.reason,
+        "decided_by": refusal.decided_by,
+        "finished_ms": now_ms,
+        "error_code": refusal.code,
+        "http_status": refusal.status,
+        "message": refusal.message,
+    }
+    return Change(refusal.event, facts)
+
+
+def _source_outage(bucket: str, error: Exception) -> StoppedByItself:
+    return StoppedByItself(
+        f"the source does not answer (bucket {bucket}: {error})",
+        "check --s3-endpoint-url and the network, then resume: nothing is lost",
+    )

@@ -1,0 +1,165 @@
+"""Following copies to their end, with the fewest calls per answer.
+
+One page of the list shows a hundred copies; one status shows one. Each round reads the list from
+the newest on while that pays, and asks for the rest by id.
+"""
+
+import asyncio
+import math
+from http import HTTPStatus
+
+from migrator.engine import decide
+from migrator.engine.flights import Flight, Flights
+from migrator.engine.gateway import Gateway
+from migrator.engine.observe import Observer
+from migrator.engine.pacing import WINDOW_S
+from migrator.engine.sweep import HORIZON_SLACK_MS, PAGE_SIZE, ListReader, Page
+from migrator.lifecycle import State
+from migrator.model import LearnedBy
+from migrator.pixop import wire
+
+SHARE = 0.04
+"""Share of the quota that following may use while rows wait to be submitted."""
+
+INTERVAL_S = (1.0, 30.0)
+"""Shortest and longest pause between rounds."""
+
+PRODUCTIVE = 25
+"""Copies that a call must settle; a round that settles fewer makes the next pause longer."""
+
+RESTARTS_CHECKED_S = 0.25
+"""How often it is looked whether a restart is due."""
+
+
+class Follower:
+    """Looks after the copies in flight until it is cancelled."""
+
+    def __init__(
+        self,
+        flights: Flights,
+        gateway: Gateway,
+        reader: ListReader,
+        observer: Observer,
+        stuck_after_s: float,
+    ) -> None:
+        self.interval_s = INTERVAL_S[0]
+        self._flights = flights
+        self._gateway = gateway
+        self._reader = reader
+        self._observer = observer
+        self._stuck_after_s = stuck_after_s
+
+    async def run(self) -> None:
+        """Rounds for ever. Raises Stopping when the run ends."""
+        while True:
+            await asyncio.sleep(self.interval_s)
+            targets = [f for f in self._flights if f.state is not State.RESTARTING]
+            if not targets:
+                self.interval_s = INTERVAL_S[0]
+                continue
+            before = self._gateway.counts.list + self._gateway.counts.status
+            await self._round(targets)
+            calls = self._gateway.counts.list + self._gateway.counts.status - before
+            settled = sum(self._flights.get(flight.video_id) is None for flight in targets)
+            self.interval_s = next_interval_s(
+                self.interval_s, calls, settled, self._gateway.pacer.quotas.per_window
+            )
+
+    async def _round(self, targets: list[Flight]) -> None:
+        unseen = {flight.video_id: flight for flight in targets}
+        oldest_ms = min((f.created_ms for f in targets if f.created_ms is not None), default=None)
+        depth = self._depth(targets)
+        barren = 0
+        number = 0
+        while unseen and list_pays(len(unseen), depth - number, barren):
+            page = await self._reader.page(number)
+            shown = await self._observer.page(page, LearnedBy.LIST)
+            barren = 0 if shown & unseen.keys() else barren + 1
+            for video_id in shown:
+                unseen.pop(video_id, None)
+            number += 1
+            if number * PAGE_SIZE >= page.total or _is_beyond(page, oldest_ms):
+                break
+        for flight in unseen.values():
+            if self._flights.get(flight.video_id) is flight:
+                await self._by_id(flight)
+        await self._stuck(targets)
+
+    def _depth(self, targets: list[Flight]) -> int:
+        """Pages down to the oldest copy, as far as this run made the videos above it."""
+        above = self._flights.newest_order - min(flight.order for flight in targets) + 1
+        return math.ceil(above / PAGE_SIZE)
+
+    async def _by_id(self, flight: Flight) -> None:
+        reading = await self._gateway.read(
+            "status", "GET", f"/v1/videos/{flight.video_id}/in/status"
+        )
+        if reading.began_s < flight.commanded_s or self._flights.get(flight.video_id) is None:
+            return
+        if reading.answer.status == HTTPStatus.NOT_FOUND:
+            change = decide.deleted(self._observer.now_ms())
+            await self._observer.apply(flight, change, reading.began_s)
+            return
+        status = wire.decode(reading.answer.body, wire.VideoInStatus)
+        if reading.answer.ok and status is not None and status.video_id == flight.video_id:
+            sight = decide.Sight.of(status)
+            await self._observer.sight(flight, sight, LearnedBy.STATUS, reading.began_s)
+
+    async def _stuck(self, targets: list[Flight]) -> None:
+        now_s = self._gateway.now_s()
+        for flight in targets:
+            idle_s = now_s - flight.moved_s
+            if self._flights.get(flight.video_id) is flight and idle_s > self._stuck_after_s:
+                change = decide.stuck(idle_s / 3600, self._observer.now_ms())
+                await self._observer.apply(flight, change, now_s)
+
+    async def restart(self) -> None:
+        """Restart failed copies when they are due, for ever. Raises Stopping."""
+        while True:
+            await asyncio.sleep(RESTARTS_CHECKED_S)
+            now_s = self._gateway.now_s()
+            for flight in self._flights:
+                if flight.state is State.RESTARTING and flight.restart_at_s <= now_s:
+                    await self._restart(flight)
+
+    async def _restart(self, flight: Flight) -> None:
+        await self._gateway.permit()
+        reply = await self._gateway.exchange(
+            "restart", "POST", f"/v1/videos/{flight.video_id}/in/restart"
+        )
+        now_s = self._gateway.now_s()
+        change = decide.judge_restart(reply, flight.restarts, self._observer.now_ms())
+        if change is None:
+            flight.restart_at_s = now_s + decide.RESTART_DELAYS_S[0]
+            return
+        flight.commanded_s = flight.moved_s = now_s
+        await self._observer.apply(flight, change, now_s)
+
+
+def _is_beyond(page: Page, oldest_ms: int | None) -> bool:
+    if not page.videos:
+        return True
+    return oldest_ms is not None and page.first_before(oldest_ms - HORIZON_SLACK_MS) is not None
+
+
+def list_pays(unseen: int, pages_left: int, barren: int) -> bool:
+    """Whether one more page is likely to be cheaper than asking for the unseen by id.
+
+    `pages_left` is the estimate of pages down to the oldest; `barren` counts the pages in a row
+    that showed none of them: where the estimate is wrong, ids are cheaper soon.
+    """
+    if unseen <= 1 + barren:
+        return False
+    return pages_left <= unseen or barren == 0
+
+
+def next_interval_s(interval_s: float, calls: int, settled: int, per_window: int) -> float:
+    """The pause before the next round: longer while rounds settle little for their calls.
+
+    Never so short that following takes more than its share of the quota.
+    """
+    shortest_s, longest_s = INTERVAL_S
+    productive = settled >= PRODUCTIVE * calls
+    wanted_s = interval_s if productive else interval_s * 1.5
+    share_s = calls * WINDOW_S / (per_window * SHARE)
+    return max(shortest_s, min(wanted_s, longest_s), min(share_s, 4 * longest_s))

@@ -1,0 +1,135 @@
+"""What a page of the platform's list, or one status, tells about our rows.
+
+Every page that anything reads goes through here: copies in flight move on, further carriers of our
+tags are noted as duplicates, and a live tag of another batch on one of our objects stops the run.
+"""
+
+from collections.abc import Sequence
+
+from migrator.checkpoint.change import Change, Transfer
+from migrator.checkpoint.store import Checkpoint
+from migrator.engine import decide
+from migrator.engine.book import Book
+from migrator.engine.flights import Flight, Flights
+from migrator.engine.stop import Stop
+from migrator.engine.sweep import Page
+from migrator.engine.tag import Tag, read_tag
+from migrator.errors import StoppedByItself
+from migrator.lifecycle import WITH_VIDEO, State
+from migrator.model import LearnedBy
+from migrator.pixop import wire
+
+
+def is_master(video: wire.Video) -> bool:
+    """Whether a listed video is an original: clips and processed videos may repeat its tag."""
+    flags = video.flags or wire.VideoFlags()
+    return flags.is_clip is not True and flags.is_master is not False
+
+
+def seen(video: wire.Video) -> decide.Seen:
+    """A listed video, as far as adoption cares."""
+    return decide.Seen(
+        video.id, wire.time_ms(video.created_at), decide.Sight.of(video).upload_status
+    )
+
+
+class Observer:
+    """Applies what is seen to the rows of this batch."""
+
+    def __init__(
+        self,
+        book: Book,
+        flights: Flights,
+        stop: Stop,
+        batch: str,
+        rules: decide.CopyRules,
+    ) -> None:
+        self._book = book
+        self._flights = flights
+        self._stop = stop
+        self._batch = batch
+        self._rules = rules
+
+    def now_ms(self) -> int:
+        """Now, for the record (epoch milliseconds)."""
+        return self._book.now_ms()
+
+    async def page(self, page: Page, learned_by: LearnedBy) -> set[str]:
+        """Take in a page; answers the ids on it that were in flight."""
+        ours: set[str] = set()
+        others: list[tuple[str, Tag]] = []
+        for video in page.videos:
+            flight = self._flights.get(video.id)
+            if flight is not None:
+                ours.add(video.id)
+                await self.sight(flight, decide.Sight.of(video), learned_by, page.began_s)
+                flight.created_ms = wire.time_ms(video.created_at)
+            elif is_master(video) and (tag := read_tag(video.description)) is not None:
+                others.append((video.id, tag))
+        if others:
+            await self._other_carriers(others)
+        return ours
+
+    async def sight(
+        self, flight: Flight, sight: decide.Sight, learned_by: LearnedBy, began_s: float
+    ) -> None:
+        """Take in what one look showed of a copy in flight, if it is not older than its command."""
+        if began_s < flight.commanded_s:
+            return
+        if flight.last != sight:
+            flight.last, flight.moved_s = sight, began_s
+        change = decide.judge_copy(
+            flight.state,
+            flight.restarts,
+            flight.size_bytes,
+            sight,
+            self._rules,
+            learned_by,
+            self._book.now_ms(),
+        )
+        if change is not None:
+            await self.apply(flight, change, began_s)
+
+    async def apply(self, flight: Flight, change: Change, now_s: float) -> None:
+        """Let a change happen to a copy in flight."""
+        flight.state = await self._book.change(flight.row, flight.state, change)
+        if flight.state not in WITH_VIDEO:
+            self._flights.remove(flight)
+        elif flight.state is State.RESTARTING:
+            due_ms = change.facts.get("not_before_ms") or 0
+            flight.restart_at_s = now_s + max(0.0, (due_ms - self._book.now_ms()) / 1000)
+        elif "restarts" in change.facts:
+            flight.restarts = change.facts["restarts"]
+
+    async def _other_carriers(self, others: Sequence[tuple[str, Tag]]) -> None:
+        """Tags on videos that are not in flight: done rows, further carriers, other batches."""
+
+        def look(checkpoint: Checkpoint) -> list[tuple[str, Tag, Transfer]]:
+            rows = {
+                transfer.object_id: transfer
+                for transfer in checkpoint.transfers_of_objects(
+                    [tag.object_id for _, tag in others]
+                )
+            }
+            strangers = []
+            for video_id, tag in others:
+                transfer = rows.get(tag.object_id)
+                if transfer is None or transfer.video_id == video_id:
+                    continue
+                if tag.batch != self._batch:
+                    if not checkpoint.knows_platform_video(video_id):
+                        strangers.append((video_id, tag, transfer))
+                elif transfer.video_id is not None:
+                    checkpoint.add_duplicate_videos(transfer.row, [video_id])
+            return strangers
+
+        for video_id, tag, transfer in await self._book.run(look):
+            self._stop.because(
+                StoppedByItself(
+                    f"another batch ({tag.batch}) has made video {video_id} of "
+                    f"s3://{transfer.bucket}/{transfer.key}, which is row {transfer.row} here: "
+                    "two batches are at work on one catalogue",
+                    "stop the other one, or begin this one anew in an empty --out directory: what "
+                    "the other has made is adopted then",
+                )
+            )

@@ -1,0 +1,191 @@
+"""Settling unknown outcomes by looking, never by sending again.
+
+A row is `unresolved` when its POST may have made a video and nobody heard of it. One sweep of the
+team's list answers for all such rows: a video that carries the row's tag is taken over; when two
+complete sweeps in a row do not show one, the first begun some time after the failure, the row is
+presumed absent and may be sent again. What cannot be settled stays open, and is said.
+"""
+
+import asyncio
+from dataclasses import dataclass, field
+
+from migrator.checkpoint.change import Transfer
+from migrator.engine import decide
+from migrator.engine.book import Book
+from migrator.engine.feed import Feed
+from migrator.engine.flights import Flights
+from migrator.engine.gateway import Gateway
+from migrator.engine.observe import Observer, is_master, seen
+from migrator.engine.request import Requests
+from migrator.engine.sweep import HORIZON_SLACK_MS, ListReader, Page, sweep
+from migrator.engine.tag import read_tag
+from migrator.lifecycle import State
+from migrator.model import LearnedBy
+from migrator.pixop import wire
+
+PASSES = 5
+"""How often one sweep reads the list again before it is called incomplete."""
+
+INCOMPLETE_TO_LEAVE_OPEN = 5
+"""Incomplete sweeps in a row after which a row stays unresolved until the next run."""
+
+
+@dataclass(slots=True)
+class _Open:
+    """An unresolved row: since when (engine's clock), and how many complete sweeps in a row."""
+
+    transfer: Transfer
+    since_s: float
+    complete: int = 0
+    incomplete: int = 0
+
+
+@dataclass(slots=True)
+class _Window:
+    """What a sweep saw in its window: ids, carriers of our batch's tags, untagged masters."""
+
+    ids: set[str] = field(default_factory=set)
+    carriers: dict[bytes, dict[str, decide.Seen]] = field(default_factory=dict)
+    untagged: dict[str, dict[str, int | None]] = field(default_factory=dict)
+
+    def take(self, video: wire.Video, batch: str, *, tagging: bool) -> None:
+        self.ids.add(video.id)
+        if not is_master(video):
+            return
+        tag = read_tag(video.description)
+        if tag is not None and tagging:
+            if tag.batch == batch:
+                self.carriers.setdefault(tag.object_id, {})[video.id] = seen(video)
+            return
+        name, size_bytes = looks(video)
+        if name is not None:
+            self.untagged.setdefault(name, {})[video.id] = size_bytes
+
+
+def looks(video: wire.Video) -> tuple[str | None, int | None]:
+    """File name and size in bytes of a listed master, as far as the platform tells them."""
+    file = video.upload.file if video.upload else None
+    if file is None and video.master_video is not None:
+        file = video.master_video.video_file
+    return (file.name, file.size) if file is not None else (None, None)
+
+
+class Resolver:
+    """Looks after unresolved rows until it is cancelled."""
+
+    def __init__(
+        self,
+        book: Book,
+        gateway: Gateway,
+        reader: ListReader,
+        observer: Observer,
+        flights: Flights,
+        feed: Feed,
+        requests: Requests,
+        *,
+        batch: str,
+        tagging: bool,
+        settle_s: float,
+    ) -> None:
+        self.left_open = 0
+        self._book = book
+        self._gateway = gateway
+        self._reader = reader
+        self._observer = observer
+        self._flights = flights
+        self._feed = feed
+        self._requests = requests
+        self._batch = batch
+        self._tagging = tagging
+        self._settle_s = settle_s
+        self._open: dict[int, _Open] = {}
+        self._added = asyncio.Event()
+
+    def add(self, transfer: Transfer) -> None:
+        """A row has become unresolved now; `intent_date_s` is set on it."""
+        self._open[transfer.row] = _Open(transfer, self._gateway.now_s())
+        self._added.set()
+
+    @property
+    def open(self) -> int:
+        """Rows that are being looked for."""
+        return len(self._open)
+
+    async def run(self) -> None:
+        """Sweep whenever there is something to settle, for ever. Raises Stopping."""
+        while True:
+            while not self._open:
+                self._added.clear()
+                await self._added.wait()
+            due_s = min(entry.since_s for entry in self._open.values()) + self._settle_s
+            wait_s = due_s - self._gateway.now_s()
+            if wait_s > 0:
+                await asyncio.sleep(wait_s)
+            await self._sweep()
+
+    async def _sweep(self) -> None:
+        entries = list(self._open.values())
+        dates_s = [entry.transfer.intent_date_s for entry in entries]
+        horizon_ms = (
+            None
+            if None in dates_s
+            else min(date_s for date_s in dates_s if date_s is not None) * 1000 - HORIZON_SLACK_MS
+        )
+        window = _Window()
+
+        async def keep(page: Page, videos: tuple[wire.Video, ...]) -> int:
+            await self._observer.page(page, LearnedBy.SWEEP)
+            for video in videos:
+                window.take(video, self._batch, tagging=self._tagging)
+            return len(window.ids)
+
+        async def forget() -> None:
+            nonlocal window
+            window = _Window()
+
+        swept = await sweep(self._reader, horizon_ms, keep, forget, PASSES)
+        for entry in entries:
+            if entry.since_s + self._settle_s <= swept.began_s:
+                entry.complete = entry.complete + 1 if swept.complete else 0
+                entry.incomplete = 0 if swept.complete else entry.incomplete + 1
+            await self._settle(entry, window)
+
+    async def _settle(self, entry: _Open, window: _Window) -> None:
+        transfer = entry.transfer
+        assert transfer.object_id is not None
+        carriers = window.carriers.get(transfer.object_id)
+        alike = await self._look_alike(transfer, window)
+        if carriers:
+            change = decide.found(carriers.values(), adopted=False)
+            state = await self._book.change(transfer.row, State.UNRESOLVED, change)
+            self._flights.add(
+                transfer,
+                change.facts["video_id"],
+                change.facts["video_created_ms"],
+                state,
+                self._gateway.now_s(),
+            )
+        elif alike is not None:
+            change = decide.ambiguous(alike, self._book.now_ms())
+            await self._book.change(transfer.row, State.UNRESOLVED, change)
+        elif entry.complete >= decide.COMPLETE_SWEEPS_TO_PRESUME:
+            await self._book.change(transfer.row, State.UNRESOLVED, decide.absent())
+            self._feed.pending_again()
+        elif entry.incomplete >= INCOMPLETE_TO_LEAVE_OPEN:
+            self.left_open += 1
+            self._book.tallies.changed.set()
+        else:
+            return
+        del self._open[transfer.row]
+
+    async def _look_alike(self, transfer: Transfer, window: _Window) -> str | None:
+        """A master without a tag that may be this row's: same file name, and not another size."""
+        masters = window.untagged.get(self._requests.wanted(transfer).file_name, {})
+        for video_id, size_bytes in masters.items():
+            if transfer.size_bytes is None or not size_bytes:
+                alike = not self._tagging  # with a tag it would be known; without, it may be it
+            else:
+                alike = size_bytes == transfer.size_bytes
+            if alike and await self._book.run(lambda c, v=video_id: c.row_of_video(v)) is None:  # type: ignore[misc]
+                return video_id
+        return None

@@ -1,0 +1,294 @@
+"""One start of the program on a batch: from its inputs to a checkpoint in which all is said.
+
+`migrate` composes the parts and watches over them. Nothing in here decides about a row.
+"""
+
+import asyncio
+import random
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from migrator.checkpoint.change import Change
+from migrator.checkpoint.store import Checkpoint
+from migrator.checkpoint.writer import Writer
+from migrator.engine import decide
+from migrator.engine.adopt import adopt, first_sweep
+from migrator.engine.book import Book, wall_ms
+from migrator.engine.breaker import BucketBreakers
+from migrator.engine.feed import PREFLIGHTS, Feed
+from migrator.engine.flights import Flights
+from migrator.engine.follow import Follower
+from migrator.engine.gateway import Gateway
+from migrator.engine.load import Inputs, load
+from migrator.engine.observe import Observer
+from migrator.engine.pacing import Pacer, Quotas
+from migrator.engine.request import Requests
+from migrator.engine.resolve import Resolver
+from migrator.engine.start import Place, check_platform, check_projects
+from migrator.engine.status import Snapshot, StatusKeeper
+from migrator.engine.stop import Stop, Stopping
+from migrator.engine.submit import Submitter
+from migrator.engine.sweep import ListReader
+from migrator.errors import CheckpointError
+from migrator.lifecycle import WITH_VIDEO, Event, State
+from migrator.pixop.client import Api
+from migrator.settings import BatchSettings
+from migrator.source.credentials import KeyRing
+from migrator.source.preflight import Preflight
+from migrator.source.s3 import SourceS3
+
+DRAIN_STEP_S = 0.02
+"""How often it is looked whether the answers in flight have come, when the run stops."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ports:
+    """What the engine reaches the world with."""
+
+    api: Api
+    source: SourceS3
+    keys: KeyRing
+
+
+@dataclass(slots=True)
+class Engine:
+    """The parts of a run, joined."""
+
+    book: Book
+    gateway: Gateway
+    stop: Stop
+    flights: Flights
+    observer: Observer
+    feed: Feed
+    resolver: Resolver
+    submitter: Submitter
+    follower: Follower
+
+
+async def migrate(
+    directory: Path,
+    checkpoint: Checkpoint,
+    settings: BatchSettings,
+    inputs: Inputs | None,
+    ports: Ports,
+    stop: Stop,
+    show: Callable[[Snapshot], None],
+) -> None:
+    """Run until every row is settled or `stop` is requested.
+
+    `inputs` None says that all of them are in the checkpoint already.
+
+    The checkpoint is complete and consistent when this returns, whatever happened; `stop` then
+    holds why it ended early. Raises what ended it before anything could be sent.
+    """
+    quotas = Quotas(settings.pace.requests_per_minute, settings.pace.reserve_percent)
+    chance = random.Random()  # noqa: S311 - jitter, no secret
+    gateway = Gateway(
+        ports.api, Pacer(quotas, chance), stop, chance, settings.care.max_outage.total_seconds()
+    )
+    run_id = _start_run(checkpoint)
+    writer = Writer(checkpoint, lambda c: c.count_calls(run_id, gateway.calls))
+    book = Book(writer)
+    batch = checkpoint.meta("batch") or ""
+    try:
+        book.tallies.load(await book.run(Checkpoint.tallies))
+        async with AsyncExitStack() as stack:
+            stack.push_async_callback(_cancel, [asyncio.create_task(gateway.pacer.run())])
+            waiting: list[Callable[[], str]] = [lambda: ""]
+            keeper = StatusKeeper(
+                directory, batch, book.tallies, gateway, show, lambda: waiting[0]()
+            )
+            await stack.enter_async_context(_background(stop, keeper.run()))
+            try:
+                await _migrate(book, batch, settings, inputs, ports, stop, gateway, keeper, waiting)
+            except Stopping:
+                pass
+            finally:
+                keeper.enter("ending")
+    finally:
+        await book.run(lambda _checkpoint: None)  # the last counts
+        await writer.close()
+
+
+async def _migrate(
+    book: Book,
+    batch: str,
+    settings: BatchSettings,
+    inputs: Inputs | None,
+    ports: Ports,
+    stop: Stop,
+    gateway: Gateway,
+    keeper: StatusKeeper,
+    waiting: list[Callable[[], str]],
+) -> None:
+    place = await check_platform(gateway, stop, settings.platform.team_id)
+    await book.run(lambda checkpoint: _pin(checkpoint, place))
+    if inputs is not None:
+        keeper.enter("loading")
+        await load(book, inputs, ports.source, settings.inputs.namespace, lambda: stop.requested)
+    if stop.requested:
+        raise Stopping
+    project_ids = set(await book.run(Checkpoint.projects))
+    if settings.platform.project_id is not None:
+        project_ids.add(settings.platform.project_id)
+    await check_projects(gateway, sorted(project_ids))
+    engine = await _join(book, batch, settings, ports, stop, gateway, place)
+    waiting[0] = lambda: _waiting_for(engine)
+    if not settings.care.assume_empty and await book.run(lambda c: c.meta("swept")) is None:
+        keeper.enter("sweeping")
+        reader = ListReader(gateway, place.team_id)
+        await first_sweep(book, reader, tagging=settings.platform.tag_in != "none")
+    if await book.run(lambda c: c.meta("adopted")) is None:
+        await adopt(book)
+        await book.run(lambda c: c.set_meta("adopted", "1"))
+    await _take_up(engine)
+    keeper.enter("migrating")
+    async with _workers(engine, settings):
+        await _until_settled(engine)
+        if stop.requested:
+            keeper.enter("stopping")
+        while engine.submitter.busy:
+            await asyncio.sleep(DRAIN_STEP_S)
+
+
+async def _join(
+    book: Book,
+    batch: str,
+    settings: BatchSettings,
+    ports: Ports,
+    stop: Stop,
+    gateway: Gateway,
+    place: Place,
+) -> Engine:
+    care, platform = settings.care, settings.platform
+    tagging = platform.tag_in != "none"
+    sources = await book.run(Checkpoint.sources)
+    requests = Requests(sources, batch, platform.project_id, tagged=tagging)
+    flights = Flights(settings.pace.max_in_flight, stop)
+    rules = decide.CopyRules(care.restarts, until_ingested=platform.until == "ingested")
+    observer = Observer(book, flights, stop, batch, rules)
+    reader = ListReader(gateway, place.team_id)
+    outage_s = care.max_outage.total_seconds()
+    preflight = Preflight(ports.source) if settings.source.preflight else None
+    feed = Feed(book, stop, preflight, care.attempts, outage_s)
+    resolver = Resolver(
+        book, gateway, reader, observer, flights, feed, requests,
+        batch=batch, tagging=tagging, settle_s=care.settle_seconds,
+    )  # fmt: skip
+    params = {"selectTeamId": place.team_id}
+    if platform.full_ingestion:
+        params["fullIngestion"] = "true"
+    submitter = Submitter(
+        book, feed, flights, gateway, requests, resolver, ports.keys, stop, params,
+        BucketBreakers(),
+    )  # fmt: skip
+    follower = Follower(flights, gateway, reader, observer, care.stuck_after.total_seconds())
+    return Engine(book, gateway, stop, flights, observer, feed, resolver, submitter, follower)
+
+
+async def _take_up(engine: Engine) -> None:
+    """Take up what an earlier run left open, and the copies that were adopted."""
+    book = engine.book
+    for transfer in await book.run(lambda c: c.in_state(State.SUBMITTING)):
+        # Nobody knows whether the request left: look, never send again.
+        change = Change(Event.OUTCOME_UNKNOWN, {"message": "the program ended before the answer"})
+        await book.change(transfer.row, State.SUBMITTING, change)
+    for transfer in await book.run(lambda c: c.in_state(State.UNRESOLVED)):
+        engine.resolver.add(transfer)
+    for state in sorted(WITH_VIDEO):
+        for transfer in await book.run(lambda c, s=state: c.in_state(s)):  # type: ignore[misc]
+            assert transfer.video_id is not None
+            flight = engine.flights.add(
+                transfer, transfer.video_id, transfer.video_created_ms, state, 0.0
+            )
+            flight.moved_s = engine.gateway.now_s()
+            due_ms = (transfer.not_before_ms or 0) - wall_ms()
+            flight.restart_at_s = engine.gateway.now_s() + max(0.0, min(due_ms / 1000, 60.0))
+
+
+@asynccontextmanager
+async def _workers(engine: Engine, settings: BatchSettings) -> AsyncIterator[None]:
+    jobs: list[Awaitable[None]] = [
+        engine.gateway.watch(),
+        engine.feed.read(),
+        engine.resolver.run(),
+        engine.follower.run(),
+        engine.follower.restart(),
+        *(engine.feed.check() for _ in range(PREFLIGHTS)),
+        *(engine.submitter.work() for _ in range(settings.pace.max_concurrency)),
+    ]
+    async with _background(engine.stop, *jobs):
+        yield
+
+
+async def _until_settled(engine: Engine) -> None:
+    """Wait until no row is open that this run could still settle, or until a stop."""
+    tallies = engine.book.tallies
+    engine.stop.listen(tallies.changed.set)
+    while not engine.stop.requested and tallies.open > engine.resolver.left_open:
+        tallies.changed.clear()
+        await tallies.changed.wait()
+
+
+@asynccontextmanager
+async def _background(stop: Stop, *jobs: Awaitable[None]) -> AsyncIterator[None]:
+    """Run jobs beside the block; what goes wrong in one asks the run to stop, gracefully."""
+
+    async def guarded(job: Awaitable[None]) -> None:
+        try:
+            await job
+        except Stopping:
+            pass
+        except Exception as error:  # noqa: BLE001 - told at the end of the run, after draining
+            stop.because(error)
+
+    tasks = [asyncio.ensure_future(guarded(job)) for job in jobs]
+    try:
+        yield
+    finally:
+        await _cancel(tasks)
+
+
+async def _cancel(tasks: Sequence[asyncio.Future[None]]) -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def _start_run(checkpoint: Checkpoint) -> int:
+    with checkpoint.transaction():
+        return checkpoint.start_run(wall_ms())
+
+
+def _pin(checkpoint: Checkpoint, place: Place) -> None:
+    """The batch belongs to one user and one team of the platform, from its first run on."""
+    pinned: Mapping[str, str] = {"user_id": place.user_id, "team_id": place.team_id}
+    for name, value in pinned.items():
+        known = checkpoint.meta(name)
+        if known is None:
+            checkpoint.set_meta(name, value)
+        elif known != value:
+            raise CheckpointError(
+                f"this batch was begun for {name.replace('_', ' ')} {known}, and the API key now "
+                f"gives {value}",
+                "use the key and --team-id of the first run, or another --out directory",
+            )
+
+
+def _waiting_for(engine: Engine) -> str:
+    """What holds the run up right now, in words for the display; "" when nothing does."""
+    if engine.gateway.breaker.is_open:
+        return f"the platform does not answer ({engine.gateway.breaker.detail})"
+    if engine.feed.waiting_for_source:
+        return f"the source does not answer ({engine.feed.waiting_for_source})"
+    if engine.gateway.pacer.held_for_s > 1:
+        return f"the quota: next window in {engine.gateway.pacer.held_for_s:.0f} s"
+    states = engine.book.tallies.states
+    if states[State.PENDING] == 0 and states[State.SUBMITTING] == 0:
+        if engine.resolver.open:
+            return f"{engine.resolver.open} answers that were lost: the platform's list is read"
+        if len(engine.flights):
+            return f"{len(engine.flights)} copies to end"
+    return ""

@@ -1,0 +1,111 @@
+"""Before the first POST: the platform, the team and every project answer what they should.
+
+A wrong base URL or a wrong project also says 404, and must not turn a catalogue into "missing".
+"""
+
+import asyncio
+from collections.abc import Iterable
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import TypeVar
+
+from migrator.engine.breaker import is_outage
+from migrator.engine.gateway import Gateway
+from migrator.engine.stop import Stop, Stopping
+from migrator.errors import RunFailed, UsageError
+from migrator.pixop import wire
+from migrator.pixop.client import Answer, Reply
+
+T = TypeVar("T")
+
+TRIES_AT_S = (0.0, 2.0, 6.0)
+"""When, after the start, the platform is tried; ten seconds in all, with the last answer."""
+
+PATIENCE_S = 10.0
+"""Seconds after which a platform that has not answered is called unreachable."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Whose key it is and which team the videos are made for."""
+
+    user_id: str
+    team_id: str
+
+
+async def check_platform(gateway: Gateway, stop: Stop, team_id: str | None) -> Place:
+    """The account and the team. Raises RunFailed when the platform does not answer as itself.
+
+    A refused key is a stop (`StoppedByItself`), told by `stop`; Stopping is raised then.
+    """
+    reply = await _first_answer(gateway, stop)
+    if isinstance(reply, Answer) and reply.status == HTTPStatus.UNAUTHORIZED:
+        gateway.key_refused(reply)
+        raise Stopping
+    account = wire.decode(reply.body, wire.Account) if isinstance(reply, Answer) else None
+    if not isinstance(reply, Answer) or not reply.ok or account is None:
+        raise RunFailed(
+            f"the platform cannot be used: GET /v1/account: {_what(reply)}",
+            "check --api-url (it ends in /api) and the network; nothing was sent",
+        )
+    if team_id is None or team_id == account.default_team.id:
+        return Place(account.user.id, account.default_team.id)
+    await _expect(gateway, f"/v1/teams/{team_id}", f"--team-id {team_id}")
+    return Place(account.user.id, team_id)
+
+
+async def check_projects(gateway: Gateway, project_ids: Iterable[str]) -> None:
+    """Every project that is used. Raises UsageError for one that the platform does not know."""
+    for project_id in project_ids:
+        await _expect(gateway, f"/v1/projects/{project_id}", f"project {project_id}")
+
+
+async def _first_answer(gateway: Gateway, stop: Stop) -> Reply:
+    """Three tries in ten seconds; the last reply."""
+    began_s = gateway.now_s()
+    reply: Reply | None = None
+    for at_s in TRIES_AT_S:
+        while (left_s := began_s + at_s - gateway.now_s()) > 0:
+            await asyncio.sleep(min(left_s, 0.25))
+            if stop.requested:
+                raise Stopping
+        await gateway.permit()
+        left_s = began_s + PATIENCE_S - gateway.now_s()
+        try:
+            async with asyncio.timeout(max(0.1, left_s)):
+                reply = await gateway.exchange("other", "GET", "/v1/account")
+        except TimeoutError:
+            break
+        if (
+            isinstance(reply, Answer)
+            and not is_outage(reply)
+            and reply.status != HTTPStatus.TOO_MANY_REQUESTS
+        ):
+            return reply
+    if reply is None:
+        raise RunFailed(
+            f"the platform did not answer within {PATIENCE_S:.0f} seconds",
+            "check --api-url and the network; nothing was sent",
+        )
+    return reply
+
+
+async def _expect(gateway: Gateway, path: str, what: str) -> None:
+    reading = await gateway.read("other", "GET", path)
+    identified = wire.decode(reading.answer.body, wire.Identified)
+    if not reading.answer.ok or identified is None:
+        raise UsageError(
+            f"{what}: the platform does not know it (GET {path}: {_what(reading.answer)})",
+            "copy the id from the platform; nothing was sent",
+        )
+
+
+def _what(reply: Reply) -> str:
+    if not isinstance(reply, Answer):
+        return reply.detail
+    error = wire.decode(reply.body, wire.ApiError)
+    if error is not None and error.error_code:
+        return f"HTTP {reply.status} {error.error_code}: {(error.message or '')[:200]}"
+    if reply.ok:
+        return f"HTTP {reply.status}, but not the platform's JSON"
+    return f"HTTP {reply.status}"

@@ -1,0 +1,168 @@
+"""Reading the platform's list of masters, newest first, back to a point in time.
+
+The list is no snapshot: rows move between pages while it is read, and ties come in any order. A
+sweep is *complete* when it provably saw every video that stood in its window from beginning to end:
+
+- While the pages were read, `total_last - total_first` videos were added (they push others down,
+  so some are seen twice, none is skipped). The window's last position `p` counts those added ones,
+  so at least `p - (total_last - total_first)` distinct ids must have been seen.
+- A deletion pulls unread videos up past the reader. Then `totalElements` falls, and the sweep does
+  not count as complete; what an earlier pass saw is dropped, since it may count what is gone.
+- When ties change places, one may be skipped and another seen twice: too few distinct ids, and the
+  list is read again while what was seen is kept.
+"""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass
+
+from migrator.engine.gateway import Gateway, Reading
+from migrator.pixop import wire
+
+PAGE_SIZE = 100
+"""Videos a page: the API's largest."""
+
+HORIZON_SLACK_MS = 5 * 60 * 1000
+"""How far behind the intent's `Date` a sweep reaches: the platform's clocks may differ."""
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """One page of masters as it was read; `began_s` is when its request began."""
+
+    number: int
+    total: int
+    videos: tuple[wire.Video, ...]
+    began_s: float
+
+    def first_before(self, horizon_ms: int) -> int | None:
+        """The index of the first video made before the horizon, or None."""
+        for index, video in enumerate(self.videos):
+            created_ms = wire.time_ms(video.created_at)
+            if created_ms is not None and created_ms < horizon_ms:
+                return index
+        return None
+
+
+class ListReader:
+    """Reads pages of the team's masters."""
+
+    def __init__(self, gateway: Gateway, team_id: str) -> None:
+        self._gateway = gateway
+        self._params = {
+            "teamId": team_id,
+            "clipMode": "EXCLUDE",
+            "sortBy": "createdAt",
+            "sortDirection": "DESC",
+            "pageSize": str(PAGE_SIZE),
+        }
+
+    async def page(self, number: int) -> Page:
+        """Page `number` (from 0), newest first. Raises Stopping when the run ends."""
+        while True:
+            reading = await self._gateway.read(
+                "list",
+                "GET",
+                "/v1/videos",
+                {**self._params, "pageNumber": str(number)},
+                sensible=lambda answer: wire.decode(answer.body, wire.VideosPage) is not None,
+            )
+            page = _page(number, reading)
+            if page is not None:
+                return page
+            # A refusal of a plain list is an outage by another name: look again, slowly.
+            await self._gateway.pause()
+
+    async def pages(self) -> AsyncIterator[Page]:
+        """All pages from the newest on, until the list ends."""
+        number = 0
+        while True:
+            page = await self.page(number)
+            yield page
+            number += 1
+            if not page.videos or number * PAGE_SIZE >= page.total:
+                return
+
+
+def _page(number: int, reading: Reading) -> Page | None:
+    if not reading.answer.ok:
+        return None
+    listed = wire.decode(reading.answer.body, wire.VideosPage)
+    if listed is None:
+        return None
+    return Page(number, listed.total_elements, tuple(listed.items), reading.began_s)
+
+
+@dataclass(slots=True)
+class Ledger:
+    """The arithmetic of completeness over one or more passes. Pure; `distinct` comes in."""
+
+    total_first: int | None = None
+    total_last: int = 0
+    fell: bool = False
+    _floor: int = 0
+
+    def begin_pass(self) -> None:
+        """Start to read from the newest page again."""
+        self.total_first = None
+
+    def take(self, total: int) -> None:
+        """Take in a page's `totalElements`."""
+        if total < self._floor:
+            self.fell = True
+        self._floor = max(self._floor, total)
+        if self.total_first is None:
+            self.total_first = total
+        self.total_last = total
+
+    def is_complete(self, positions: int, distinct: int) -> bool:
+        """Whether a pass that ended at `positions` has shown its whole window.
+
+        `distinct` counts the distinct ids seen within the window since the ledger began.
+        """
+        assert self.total_first is not None
+        return not self.fell and distinct >= positions - (self.total_last - self.total_first)
+
+
+Keep = Callable[[Page, tuple[wire.Video, ...]], Awaitable[int]]
+"""Takes a page and its videos within the window; answers the distinct ids seen so far."""
+
+
+@dataclass(frozen=True, slots=True)
+class Swept:
+    """How a sweep ended: whether it is complete, and when it began."""
+
+    complete: bool
+    began_s: float
+
+
+async def sweep(
+    reader: ListReader,
+    horizon_ms: int | None,
+    keep: Keep,
+    forget: Callable[[], Awaitable[None]],
+    passes: int,
+) -> Swept:
+    """Read back to `horizon_ms` (None: to the end) until complete, in at most `passes` passes.
+
+    `forget` is called when what was seen before no longer counts. Raises Stopping.
+    """
+    ledger = Ledger()
+    began_s: float | None = None
+    for _ in range(passes):
+        ledger.begin_pass()
+        positions = distinct = 0
+        async for page in reader.pages():
+            if began_s is None:
+                began_s = page.began_s
+            ledger.take(page.total)
+            end = None if horizon_ms is None else page.first_before(horizon_ms)
+            distinct = await keep(page, page.videos[:end])
+            positions = page.number * PAGE_SIZE + len(page.videos[:end])
+            if end is not None:
+                break
+        if ledger.is_complete(positions, distinct):
+            return Swept(complete=True, began_s=began_s or 0.0)
+        if ledger.fell:
+            ledger, began_s = Ledger(), None
+            await forget()
+    return Swept(complete=False, began_s=began_s or 0.0)

@@ -1,0 +1,1 @@
+"""The platform's API: one call and what is known after it."""

@@ -1,0 +1,157 @@
+"""One call of the platform's API, and what is known after it.
+
+Every foreign exception ends here. A call has one of three ends: an `Answer` (whatever its status),
+`NotSent` (provably, nothing can have been created) or `Lost` (the request may have been acted on).
+Nothing is repeated here: whether to ask again is the engine's decision, and aiohttp itself never
+resends a POST.
+"""
+
+import ssl
+from collections.abc import Mapping
+from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
+from typing import Protocol, Self
+
+import aiohttp
+
+from migrator import __version__
+from migrator.pixop.quota import Quota, read_quota
+from migrator.settings import Secret
+
+MAX_BODY_BYTES = 16 * 2**20
+"""An answer beyond this is not read: a page of 100 videos has some 300 kB."""
+
+TIMEOUT = aiohttp.ClientTimeout(total=120, sock_connect=10, sock_read=60)
+"""Seconds: the platform heads the source before it answers a POST, so reading may take a while."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """The platform answered. `date_s` is its own clock (epoch seconds)."""
+
+    status: int
+    body: bytes
+    quota: Quota
+    date_s: int | None
+
+    @property
+    def ok(self) -> bool:
+        """Whether the status is a success."""
+        return 200 <= self.status < 300  # noqa: PLR2004 - HTTP's own numbers
+
+
+@dataclass(frozen=True, slots=True)
+class NotSent:
+    """No connection was made: nothing can have been created."""
+
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Lost:
+    """The request left, and no whole answer came back."""
+
+    detail: str
+    status: int | None = None
+
+
+Reply = Answer | NotSent | Lost
+
+
+class Api(Protocol):
+    """The port to the platform (a simulation brings its own)."""
+
+    async def call(
+        self,
+        method: str,
+        path: str,
+        params: Mapping[str, str] | None = None,
+        body: bytes | None = None,
+    ) -> Reply:
+        """One request, one reply; never raises for what the network or the platform does."""
+        ...
+
+
+class PixopClient:
+    """The API over HTTP. Use as an async context manager."""
+
+    def __init__(self, api_url: str, api_key: Secret, max_connections: int) -> None:
+        self._base = api_url.rstrip("/")
+        self._session = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(limit=max_connections, ssl=ssl.create_default_context()),
+            cookie_jar=aiohttp.DummyCookieJar(),
+            timeout=TIMEOUT,
+            trust_env=True,
+            headers={
+                "X-API-Key": api_key.reveal(),
+                "Accept": "application/json",
+                "Content-Type": "application/json",
+                "User-Agent": f"migrator/{__version__}",
+            },
+        )
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_exc: object) -> None:
+        await self._session.close()
+
+    async def call(
+        self,
+        method: str,
+        path: str,
+        params: Mapping[str, str] | None = None,
+        body: bytes | None = None,
+    ) -> Reply:
+        """One request, one reply. Redirects are not followed: the key stays with this host."""
+        status: int | None = None
+        try:
+            async with self._session.request(
+                method, self._base + path, params=params, data=body, allow_redirects=False
+            ) as response:
+                status = response.status
+                content = await _read(response)
+                if content is None:
+                    return Lost(f"answer larger than {MAX_BODY_BYTES} bytes", status)
+                date_s = _date_s(response.headers.get("Date"))
+                return Answer(status, content, read_quota(response.headers, date_s), date_s)
+        except (
+            aiohttp.ClientConnectorError,
+            aiohttp.ConnectionTimeoutError,
+            aiohttp.ClientHttpProxyError,
+            aiohttp.InvalidURL,
+        ) as error:
+            return NotSent(_plain(error))
+        except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
+            return Lost(_plain(error), status)
+
+
+async def _read(response: aiohttp.ClientResponse) -> bytes | None:
+    parts: list[bytes] = []
+    size = 0
+    async for part in response.content.iter_any():
+        size += len(part)
+        if size > MAX_BODY_BYTES:
+            response.close()
+            return None
+        parts.append(part)
+    return b"".join(parts)
+
+
+def _date_s(text: str | None) -> int | None:
+    if text is None:
+        return None
+    try:
+        return int(parsedate_to_datetime(text).timestamp())
+    except (ValueError, OverflowError):
+        return None
+
+
+def _plain(error: BaseException) -> str:
+    """What went wrong, in one line without request headers."""
+    if isinstance(error, TimeoutError):
+        return "timed out"
+    if isinstance(error, aiohttp.ClientResponseError):
+        return f"senseless HTTP ({error.status})"
+    text = " ".join(str(error).split())[:200]
+    return text or type(error).__name__

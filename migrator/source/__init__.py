@@ -1,0 +1,1 @@
+"""The customer's S3: list, head, credentials."""

@@ -1,0 +1,54 @@
+"""Listing a prefix as rows in: the same values as a manifest gives, with what S3 told of each."""
+
+from collections.abc import AsyncIterator
+
+from migrator.errors import RunFailed, UsageError
+from migrator.model import InvalidRow, ManifestRow
+from migrator.source.s3 import ObjectFacts, S3Refusal, SourceS3, SourceUnreachable
+
+HEADER = ("bucket", "key")
+"""The columns of a listing, as a manifest would have them."""
+
+
+async def listed_rows(
+    source: SourceS3, bucket: str, prefix: str, *, first_row: int, start_after: str = ""
+) -> AsyncIterator[list[ManifestRow | InvalidRow]]:
+    """Rows of every object under the prefix, a page of up to 1,000 at a time, in key order.
+
+    Rows are numbered from `first_row`; `start_after` is the last key of an interrupted listing.
+    Raises UsageError when S3 refuses the listing, RunFailed when it cannot be reached.
+    """
+    row = first_row
+    try:
+        async for page in source.list(bucket, prefix, start_after):
+            rows: list[ManifestRow | InvalidRow] = [
+                _row(row + position, bucket, key, facts)
+                for position, (key, facts) in enumerate(page)
+            ]
+            row += len(rows)
+            if rows:
+                yield rows
+    except S3Refusal as refusal:
+        raise UsageError(
+            f"--prefix s3://{bucket}/{prefix}: S3 refuses to list it ({refusal.code})",
+            "check the bucket's name and that the keys may list it (s3:ListBucket)",
+        ) from None
+    except SourceUnreachable as error:
+        raise RunFailed(
+            f"--prefix s3://{bucket}/{prefix}: S3 does not answer ({error})",
+            "check --s3-endpoint-url and the network, then run it again: it goes on",
+        ) from None
+
+
+def _row(row: int, bucket: str, key: str, facts: ObjectFacts) -> ManifestRow:
+    if facts.archived is None:  # only a HEAD can tell: leave it to preflight
+        return ManifestRow(row, bucket, key)
+    return ManifestRow(
+        row,
+        bucket,
+        key,
+        size_bytes=facts.size_bytes,
+        etag=facts.etag,
+        last_modified_ms=facts.last_modified_ms,
+        storage_class=facts.storage_class,
+    )

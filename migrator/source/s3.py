@@ -1,0 +1,175 @@
+"""The customer's S3: what is asked of it, and its refusals in one vocabulary.
+
+Foreign exceptions end here: a refusal of S3 becomes `S3Refusal` with S3's own code, a network that
+does not answer becomes `SourceUnreachable`.
+"""
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Self
+
+from aiobotocore.config import AioConfig
+from aiobotocore.session import AioSession
+from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
+
+from migrator.source.credentials import KeyRing, SourceKeys
+
+MAX_CONNECTIONS = 64
+"""Connections to the source for each pair of keys."""
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectFacts:
+    """What S3 tells about an object: `size_bytes`, `etag` without quotes, `last_modified_ms`
+    (epoch), `version_id` and `storage_class` where it has them. `archived` is True when it must be
+    restored before it can be read; None when only a HEAD can tell.
+    """
+
+    size_bytes: int
+    etag: str | None
+    last_modified_ms: int | None
+    version_id: str | None = None
+    storage_class: str | None = None
+    archived: bool | None = False
+
+
+class S3Refusal(Exception):
+    """S3 answered, and the answer is no. `code` is S3's error code, or HTTP's number as text where
+    S3 sent no body; `status` the HTTP status.
+    """
+
+    def __init__(self, code: str, status: int, message: str) -> None:
+        super().__init__(f"{code}: {message}")
+        self.code = code
+        self.status = status
+        self.message = message
+
+
+class SourceUnreachable(Exception):
+    """S3 did not answer, or answered with a fault of its own, after the library's own retries."""
+
+
+class SourceS3:
+    """The source through the keys of each bucket. Use as an async context manager."""
+
+    def __init__(self, ring: KeyRing, endpoint_url: str | None, region: str) -> None:
+        self._ring = ring
+        self._endpoint_url = endpoint_url
+        self._region = region
+        self._stack = AsyncExitStack()
+        self._clients: dict[SourceKeys, Any] = {}
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_exc: object) -> None:
+        await self._stack.aclose()
+
+    async def head(self, bucket: str, key: str) -> ObjectFacts:
+        """HEAD one object. Raises S3Refusal or SourceUnreachable.
+
+        A HEAD's refusal has no body; the caller learns the code with `read_code`.
+        """
+        answer = await self._ask(bucket, "head_object", Bucket=bucket, Key=key)
+        return _facts_of_head(answer)
+
+    async def read_code(self, bucket: str, key: str) -> None:
+        """GET the first byte, only to learn from the body of the refusal what S3 objects to.
+
+        Returns when S3 does not object. Raises S3Refusal with a code, or SourceUnreachable.
+        """
+        answer = await self._ask(bucket, "get_object", Bucket=bucket, Key=key, Range="bytes=0-0")
+        answer["Body"].close()
+
+    async def list(
+        self, bucket: str, prefix: str, start_after: str
+    ) -> AsyncIterator[list[tuple[str, ObjectFacts]]]:
+        """(key, facts) of every object under `prefix` behind `start_after`, a page at a time."""
+        arguments: dict[str, str] = {"Bucket": bucket, "Prefix": prefix}
+        if start_after:
+            arguments["StartAfter"] = start_after
+        while True:
+            page = await self._ask(bucket, "list_objects_v2", **arguments)
+            yield [(entry["Key"], _facts_of_entry(entry)) for entry in page.get("Contents", ())]
+            if not page.get("IsTruncated"):
+                return
+            arguments["ContinuationToken"] = page["NextContinuationToken"]
+
+    async def _ask(self, bucket: str, operation: str, **arguments: str) -> dict[str, Any]:
+        client = await self._client(self._ring.keys_for(bucket))
+        try:
+            answer: dict[str, Any] = await getattr(client, operation)(**arguments)
+        except ClientError as error:
+            raise _refusal(error) from None
+        except (BotoCoreError, HTTPClientError, OSError) as error:
+            raise SourceUnreachable(" ".join(str(error).split())[:200]) from None
+        return answer
+
+    async def _client(self, keys: SourceKeys) -> Any:
+        if keys not in self._clients:
+            self._clients[keys] = await self._stack.enter_async_context(
+                AioSession().create_client(
+                    "s3",
+                    region_name=self._region,
+                    endpoint_url=self._endpoint_url,
+                    aws_access_key_id=keys.access_key_id,
+                    aws_secret_access_key=keys.secret_access_key.reveal(),
+                    config=AioConfig(
+                        max_pool_connections=MAX_CONNECTIONS,
+                        connect_timeout=10,
+                        read_timeout=30,
+                        retries={"mode": "standard", "total_max_attempts": 4},
+                        s3={"addressing_style": "path"} if self._endpoint_url else {},
+                    ),
+                )
+            )
+        return self._clients[keys]
+
+
+def _refusal(error: ClientError) -> Exception:
+    response: Mapping[str, Any] = error.response
+    status = int(response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
+    code = str(response.get("Error", {}).get("Code", status))
+    message = str(response.get("Error", {}).get("Message", ""))
+    if status >= 500:  # noqa: PLR2004 - HTTP's own number
+        return SourceUnreachable(f"{code}: {message} (HTTP {status})")
+    return S3Refusal(code, status, message)
+
+
+def _facts_of_head(answer: Mapping[str, Any]) -> ObjectFacts:
+    storage_class = answer.get("StorageClass")
+    restored = 'ongoing-request="false"' in answer.get("Restore", "")
+    archived = storage_class in {"GLACIER", "DEEP_ARCHIVE"} or "ArchiveStatus" in answer
+    return ObjectFacts(
+        size_bytes=int(answer["ContentLength"]),
+        etag=_etag(answer),
+        last_modified_ms=_ms(answer.get("LastModified")),
+        version_id=answer.get("VersionId"),
+        storage_class=storage_class,
+        archived=archived and not restored,
+    )
+
+
+def _facts_of_entry(entry: Mapping[str, Any]) -> ObjectFacts:
+    storage_class = entry.get("StorageClass")
+    # A listing does not say whether an archived object has been restored, nor in which tier
+    # INTELLIGENT_TIERING keeps it.
+    asks_for_head = storage_class in {"GLACIER", "DEEP_ARCHIVE", "INTELLIGENT_TIERING"}
+    return ObjectFacts(
+        size_bytes=int(entry["Size"]),
+        etag=_etag(entry),
+        last_modified_ms=_ms(entry.get("LastModified")),
+        storage_class=storage_class,
+        archived=None if asks_for_head else False,
+    )
+
+
+def _etag(answer: Mapping[str, Any]) -> str | None:
+    etag = answer.get("ETag")
+    return etag.strip('"') if isinstance(etag, str) else None
+
+
+def _ms(moment: object) -> int | None:
+    return int(moment.timestamp() * 1000) if isinstance(moment, datetime) else None
