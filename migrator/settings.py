@@ -84,7 +84,9 @@ class PlatformSettings:
 @Parameter(name="*", group=SOURCE)
 @dataclass(frozen=True, kw_only=True)
 class SourceSettings:
-    """The customer's S3. Keys that are handed to the platform: PIXOP_SOURCE_ACCESS_KEY_ID and
+    """The customer's S3.
+
+    Keys that are handed to the platform: PIXOP_SOURCE_ACCESS_KEY_ID and
     PIXOP_SOURCE_SECRET_ACCESS_KEY, else the static keys of the standard AWS chain.
     """
 

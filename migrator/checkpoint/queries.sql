@@ -126,3 +126,7 @@ FROM run ORDER BY id;
 
 -- name: row_of_video
 SELECT row FROM object WHERE video_id = ?;
+
+-- name: of_objects
+-- The one mark stands for as many as are asked for.
+SELECT {transfer} FROM object WHERE object_id IN (?);

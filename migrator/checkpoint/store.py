@@ -285,7 +285,7 @@ class Checkpoint:
     def transfers_of_objects(self, object_ids: Sequence[bytes]) -> list[Transfer]:
         """The rows of these objects that this batch has."""
         marks = ", ".join("?" * len(object_ids))
-        sql = f"SELECT {TRANSFER_COLUMNS} FROM object WHERE object_id IN ({marks})"
+        sql = _SQL["of_objects"].replace("(?)", f"({marks})")
         return [_transfer(found) for found in self._db.execute(sql, object_ids)]
 
     def row_of_video(self, video_id: str) -> int | None:

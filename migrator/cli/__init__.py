@@ -3,6 +3,7 @@
 import os
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 from migrator.errors import ExitCode, MigratorError
 
@@ -64,4 +65,4 @@ def _place(error: BaseException) -> str:
         trace = trace.tb_next
     if trace is None:
         return "an unknown place"
-    return f"{os.path.basename(trace.tb_frame.f_code.co_filename)}:{trace.tb_lineno}"
+    return f"{Path(trace.tb_frame.f_code.co_filename).name}:{trace.tb_lineno}"

@@ -57,10 +57,8 @@ def migrate_batch(
     """
     configure_logs(display.verbose)
     api_key = read_api_key(settings.platform, environment)
-    if resuming and _inputs_are_frozen(directory):
-        inputs = None
-    else:
-        inputs = open_inputs(settings.inputs)
+    frozen = resuming and _inputs_are_frozen(directory)
+    inputs = None if frozen else open_inputs(settings.inputs)
     _make_directory(directory)
     with batch_lock(directory):
         checkpoint = _open_checkpoint(directory, settings)

@@ -1,4 +1,4 @@
-"""When to leave the platform, or a bucket, alone for a while. No clock and no I/O: times come in."""
+"""When to leave the platform, or a bucket, alone for a while. Times are arguments."""
 
 import math
 from dataclasses import dataclass, field

@@ -79,7 +79,7 @@ def judge_submit(reply: Reply, transfer: Transfer, now_ms: int) -> Verdict:
     if status == HTTPStatus.FORBIDDEN:
         refusal = _refused(Event.REJECT, Reason.ACCESS_DENIED, status, code, message, now_ms)
         return Verdict(refusal, ask_account=True)
-    if status == HTTPStatus.REQUEST_TIMEOUT or not 400 <= status < 500:
+    if status == HTTPStatus.REQUEST_TIMEOUT or not _is_definite(status):
         return Verdict(_unknown(status, code, message or f"HTTP {status}"))
     if status == HTTPStatus.NOT_FOUND:
         bucket = code is not None and "BUCKET" in code
@@ -148,8 +148,9 @@ def failed(
 
 @dataclass(frozen=True, slots=True)
 class Sight:
-    """What one look shows of a copy: statuses, progress in percent, the file's size in bytes and
-    the platform's words about a failure.
+    """What one look shows of a copy.
+
+    `progress` is in percent; the error is the platform's word about a failed copy.
     """
 
     upload_status: str | None
@@ -352,6 +353,11 @@ def exit_code(
     if duplicates or any(outcomes.get(outcome, 0) for outcome in problems):
         return ExitCode.WITH_PROBLEMS
     return ExitCode.OK
+
+
+def _is_definite(status: int) -> bool:
+    """Whether an answer that is no success settles that nothing was created: any other 4xx."""
+    return HTTPStatus.BAD_REQUEST <= status < HTTPStatus.INTERNAL_SERVER_ERROR
 
 
 def _accepted(answer: Answer) -> Change:

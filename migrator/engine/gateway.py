@@ -52,8 +52,9 @@ class CallCounts:
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """An answer to a read, and when its request began (of the engine's clock): what it shows of a
-    row counts only if that was after the row's last command.
+    """An answer to a read, and when its request began (of the engine's clock).
+
+    What it shows of a row counts only if that was after the row's last command.
     """
 
     answer: Answer

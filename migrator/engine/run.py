@@ -4,9 +4,10 @@
 """
 
 import asyncio
+import contextlib
 import random
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -94,19 +95,11 @@ async def migrate(
     batch = checkpoint.meta("batch") or ""
     try:
         book.tallies.load(await book.run(Checkpoint.tallies))
-        async with AsyncExitStack() as stack:
-            stack.push_async_callback(_cancel, [asyncio.create_task(gateway.pacer.run())])
-            waiting: list[Callable[[], str]] = [lambda: ""]
-            keeper = StatusKeeper(
-                directory, batch, book.tallies, gateway, show, lambda: waiting[0]()
-            )
-            await stack.enter_async_context(_background(stop, keeper.run()))
-            try:
-                await _migrate(book, batch, settings, inputs, ports, stop, gateway, keeper, waiting)
-            except Stopping:
-                pass
-            finally:
-                keeper.enter("ending")
+        keeper = StatusKeeper(directory, batch, book.tallies, gateway, show)
+        async with _background(stop, gateway.pacer.run(), keeper.run()):
+            with contextlib.suppress(Stopping):
+                await _migrate(book, batch, settings, inputs, ports, stop, gateway, keeper)
+        keeper.enter("ending")
     finally:
         await book.run(lambda _checkpoint: None)  # the last counts
         await writer.close()
@@ -121,7 +114,6 @@ async def _migrate(
     stop: Stop,
     gateway: Gateway,
     keeper: StatusKeeper,
-    waiting: list[Callable[[], str]],
 ) -> None:
     place = await check_platform(gateway, stop, settings.platform.team_id)
     await book.run(lambda checkpoint: _pin(checkpoint, place))
@@ -135,7 +127,7 @@ async def _migrate(
         project_ids.add(settings.platform.project_id)
     await check_projects(gateway, sorted(project_ids))
     engine = await _join(book, batch, settings, ports, stop, gateway, place)
-    waiting[0] = lambda: _waiting_for(engine)
+    keeper.waiting_for = lambda: _waiting_for(engine)
     if not settings.care.assume_empty and await book.run(lambda c: c.meta("swept")) is None:
         keeper.enter("sweeping")
         reader = ListReader(gateway, place.team_id)

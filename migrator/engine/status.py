@@ -53,15 +53,14 @@ class StatusKeeper:
         tallies: Tallies,
         gateway: Gateway,
         show: Callable[[Snapshot], None],
-        waiting: Callable[[], str],
     ) -> None:
         self.phase = "starting"
+        self.waiting_for: Callable[[], str] = lambda: ""
         self._path = directory / "status.json"
         self._batch = batch
         self._tallies = tallies
         self._gateway = gateway
         self._show = show
-        self._waiting = waiting
         self._started_ms = wall_ms()
         self._recent: deque[tuple[float, int]] = deque(maxlen=RATE_OVER_S + 1)
 
@@ -114,7 +113,7 @@ class StatusKeeper:
             rate_per_minute=self._rate(),
             allowed_per_minute=quotas.per_window,
             announced_per_minute=quotas.announced,
-            waiting_for=self._waiting(),
+            waiting_for=self.waiting_for(),
             eta_s=self._eta_s(),
         )
 

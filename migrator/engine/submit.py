@@ -26,8 +26,9 @@ from migrator.source.credentials import KeyRing
 
 @dataclass(slots=True)
 class Submitter:
-    """What the workers share. `busy` counts those between intent and answer: they are waited for
-    when the run stops.
+    """What the workers share.
+
+    `busy` counts those between intent and answer: they are waited for when the run stops.
     """
 
     book: Book

@@ -18,8 +18,10 @@ MAX_WAIT_S = 300
 
 @dataclass(frozen=True, slots=True)
 class Quota:
-    """What one answer announces: requests a minute, requests left, seconds to the next window,
-    seconds to wait after a 429. None where the header is absent or makes no sense.
+    """What one answer announces; None where the header is absent or makes no sense.
+
+    `limit` is in requests a minute, `remaining` in requests; `reset_s` is the time to the next
+    window, `retry_after_s` the time to wait after a 429.
     """
 
     limit: int | None = None

@@ -22,9 +22,11 @@ MAX_CONNECTIONS = 64
 
 @dataclass(frozen=True, slots=True)
 class ObjectFacts:
-    """What S3 tells about an object: `size_bytes`, `etag` without quotes, `last_modified_ms`
-    (epoch), `version_id` and `storage_class` where it has them. `archived` is True when it must be
-    restored before it can be read; None when only a HEAD can tell.
+    """What S3 tells about an object.
+
+    `etag` is without its quotes, `last_modified_ms` epoch milliseconds; `version_id` and
+    `storage_class` are None where it has none. `archived` is True when the object must be restored
+    before it can be read, None when only a HEAD can tell.
     """
 
     size_bytes: int
@@ -36,8 +38,9 @@ class ObjectFacts:
 
 
 class S3Refusal(Exception):
-    """S3 answered, and the answer is no. `code` is S3's error code, or HTTP's number as text where
-    S3 sent no body; `status` the HTTP status.
+    """S3 answered, and the answer is no.
+
+    `code` is S3's error code, or HTTP's number as text where S3 sent no body; `status` is HTTP's.
     """
 
     def __init__(self, code: str, status: int, message: str) -> None:

@@ -1,0 +1,34 @@
+# Each target makes .venv by itself: Python >= 3.11, pip and make are all that a machine needs.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+
+.PHONY: demo test check bench kills clean
+
+demo: $(READY)            ## a small catalogue with every trouble: migrated, killed, resumed, reported
+	$(BIN)/migrator demo
+
+test: $(READY)            ## all tests
+	$(BIN)/python -m pytest
+
+check: $(READY)           ## format, lint, types, and who may import whom
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+bench: $(READY)           ## measures, as ratios within one run
+	$(BIN)/python -m tests.benchmarks
+
+kills: $(READY)           ## the long form of the kill battery: KILLS=200 random moments
+	MIGRATOR_KILLS=$(or $(KILLS),200) $(BIN)/python -m pytest tests/e2e/test_kills.py -s
+
+$(READY): pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade pip
+	$(BIN)/python -m pip install --quiet --editable '.[dev]'
+	touch $(READY)
+
+clean:
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
