@@ -5,6 +5,7 @@ becomes `--requests-per-minute`) and whose docstrings become the help. Secrets a
 they are read by `read_secret` from the environment, or from a file that a setting names.
 """
 
+import ipaddress
 import re
 import tomllib
 from collections.abc import Mapping
@@ -231,12 +232,22 @@ def check_api_url(settings: PlatformSettings) -> None:
         raise UsageError(f"--api-url {settings.api_url!r}: not an http(s) URL", hint)
     if parts.username or parts.password or parts.query or parts.fragment:
         raise UsageError("--api-url: holds a user, a password, a query or a fragment", hint)
-    loopback = parts.hostname in {"localhost", "::1"} or parts.hostname.startswith("127.")
-    if parts.scheme == "http" and not loopback and not settings.insecure_http:
+    if (
+        parts.scheme == "http"
+        and not _is_this_machine(parts.hostname)
+        and not settings.insecure_http
+    ):
         raise UsageError(
             f"--api-url {settings.api_url}: plain http would send the API key in the clear",
             "use https, or say --insecure-http if that is truly wanted",
         )
+
+
+def _is_this_machine(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 UUID_PATTERN = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")

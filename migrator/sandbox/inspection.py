@@ -1,0 +1,139 @@
+"""What a rehearsal is judged by: every create, every quota window, every byte fetched.
+
+No part of the platform: no key is asked for, and no quota is spent.
+"""
+
+from aiohttp import web
+from msgspec import Struct
+
+from migrator.sandbox.copying import Copier
+from migrator.sandbox.gate import INSPECTION_PATH
+from migrator.sandbox.moments import iso
+from migrator.sandbox.quota import WINDOW_S, Quota
+from migrator.sandbox.records import Records
+from migrator.sandbox.videos import Create
+from migrator.sandbox.wire import encoded
+
+ROWS_AT_A_TIME = 1000
+
+
+class CreateShape(Struct, frozen=True, rename="camel", kw_only=True):
+    """A record that was made, and the request that made it."""
+
+    video_id: str
+    created_at: str
+    request_id: str
+    team_id: str
+    project_id: str
+    bucket: str
+    object_key: str
+    name: str
+    description: str | None
+    file_name: str
+    access_key: str
+
+
+class WindowShape(Struct, frozen=True, rename="camel", kw_only=True):
+    """One quota window: all requests that came, and how many of them were answered 429."""
+
+    started_at: str
+    requests: int
+    throttled: int
+
+
+class KeyShape(Struct, frozen=True, rename="camel", kw_only=True):
+    """The windows of one key, which is masked."""
+
+    key: str
+    windows: list[WindowShape]
+
+
+class WindowsShape(Struct, frozen=True, rename="camel", kw_only=True):
+    """All that was counted since the process began."""
+
+    limit: int
+    window_seconds: int
+    keys: list[KeyShape]
+    operations: dict[str, int]
+
+
+class CopiesShape(Struct, frozen=True, rename="camel", kw_only=True):
+    """What was fetched from sources since the process began."""
+
+    bytes_fetched: int
+    parts_fetched: int
+
+
+class Inspection:
+    """The routes under `/_sandbox`."""
+
+    def __init__(self, records: Records, quota: Quota, copier: Copier) -> None:
+        self._records = records
+        self._quota = quota
+        self._copier = copier
+
+    def routes(self) -> list[web.RouteDef]:
+        """All routes."""
+        return [
+            web.get(f"{INSPECTION_PATH}/creates", self.creates),
+            web.get(f"{INSPECTION_PATH}/windows", self.windows),
+            web.get(f"{INSPECTION_PATH}/copies", self.copies),
+        ]
+
+    async def creates(self, request: web.Request) -> web.StreamResponse:
+        """Every record ever made, in order; sent as it is read, as there may be a million."""
+        answer = web.StreamResponse(headers={"Content-Type": "application/json"})
+        await answer.prepare(request)
+        await answer.write(b'{"creates":[')
+        after, separator = 0, b""
+        while rows := await self._records.creates(after=after, limit=ROWS_AT_A_TIME):
+            await answer.write(separator + b",\n".join(encoded(_create(row)) for row in rows))
+            after, separator = rows[-1].create_number, b",\n"
+        await answer.write(b"]}\n")
+        await answer.write_eof()
+        return answer
+
+    async def windows(self, _request: web.Request) -> web.Response:
+        """The quota windows of each key, and the requests by operation."""
+        shape = WindowsShape(
+            limit=self._quota.requests_per_minute,
+            window_seconds=int(WINDOW_S),
+            keys=[
+                KeyShape(
+                    key=key,
+                    windows=[
+                        WindowShape(
+                            started_at=iso(window.started_at_ms),
+                            requests=window.requests,
+                            throttled=window.throttled,
+                        )
+                        for window in windows
+                    ],
+                )
+                for key, windows in self._quota.windows.items()
+            ],
+            operations=dict(self._quota.operations),
+        )
+        return web.Response(body=encoded(shape), content_type="application/json")
+
+    async def copies(self, _request: web.Request) -> web.Response:
+        """How much was fetched from sources."""
+        fetched = self._copier.fetched
+        shape = CopiesShape(bytes_fetched=fetched.bytes, parts_fetched=fetched.parts)
+        return web.Response(body=encoded(shape), content_type="application/json")
+
+
+def _create(row: Create) -> CreateShape:
+    return CreateShape(
+        video_id=row.video_id,
+        created_at=iso(row.created_at),
+        request_id=row.request_id,
+        team_id=row.team_id,
+        project_id=row.project_id,
+        bucket=row.bucket,
+        object_key=row.object_key,
+        name=row.name,
+        description=row.description,
+        file_name=row.file_name,
+        access_key=row.masked_access_key,
+    )

@@ -1,0 +1,179 @@
+"""Putting a sandbox together, and taking it apart again.
+
+`DIR` holds `buckets/` (a directory for each bucket, where the user puts objects),
+`platform/` (records, keys, copied videos) and, while a sandbox is ready there and after it
+has stopped, `sandbox.env`.
+"""
+
+import asyncio
+import contextlib
+import errno
+import time
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from aiohttp import web
+
+from migrator.sandbox import checksum, s3
+from migrator.sandbox import keys as key_files
+from migrator.sandbox.api import Platform
+from migrator.sandbox.copying import Copier
+from migrator.sandbox.errors import SandboxError
+from migrator.sandbox.gate import BASE_PATH, Gate
+from migrator.sandbox.inspection import Inspection
+from migrator.sandbox.keys import Keys
+from migrator.sandbox.moments import now_ms
+from migrator.sandbox.quota import Quota
+from migrator.sandbox.records import Records
+from migrator.sandbox.source import Source, open_session
+from migrator.sandbox.validation import MAX_BODY_BYTES
+
+HOST = "127.0.0.1"
+PORT_MAX = 65_535
+SHUTDOWN_S = 2.0
+"""How long requests under way are waited for at the end."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class SandboxSettings:
+    """What a sandbox is to be.
+
+    `port` and `s3_port` 0 take any free port. With `media` False no bytes are copied: a video
+    is DONE once it is made. With `head` False the source is not looked at when a video is
+    made, and its size is shown as 0 until it is copied. `copy_bytes_per_second` holds all
+    copies together to that rate (0: no limit). `s3_cache_s` is how long the local S3 may take
+    to see a new file; directories of many thousands of files want more of it (see `s3`).
+    """
+
+    directory: Path
+    port: int = 0
+    s3_port: int = 0
+    requests_per_minute: int = 1200
+    media: bool = True
+    head: bool = True
+    copy_bytes_per_second: int = 0
+    s3_cache_s: float = 0.1
+
+    def __post_init__(self) -> None:
+        if not (0 <= self.port <= PORT_MAX and 0 <= self.s3_port <= PORT_MAX):
+            raise SandboxError("a port is a number from 0 (any free one) to 65535")
+        if self.requests_per_minute < 1:
+            raise SandboxError("the quota must admit at least one request per minute")
+        if self.copy_bytes_per_second < 0 or self.s3_cache_s < 0:
+            raise SandboxError("a rate or a duration cannot be negative")
+
+
+async def serve(
+    settings: SandboxSettings,
+    *,
+    ready: Callable[[Mapping[str, str]], None] | None = None,
+    stop: asyncio.Event | None = None,
+) -> None:
+    """Serve until `stop` is set or the task is cancelled.
+
+    Once everything answers, `DIR/sandbox.env` is written and `ready` is called with the same
+    names and values, secrets among them. Raises SandboxError where the sandbox cannot start,
+    or where its S3 has ended.
+    """
+    async with _sandbox(settings, ready) as s3_ended:
+        stopped = asyncio.create_task((stop or asyncio.Event()).wait())
+        try:
+            await asyncio.wait((stopped, s3_ended), return_when=asyncio.FIRST_COMPLETED)
+            if not stopped.done():
+                raise SandboxError(f"the local S3 has ended: {await s3_ended}")
+        finally:
+            stopped.cancel()
+
+
+@asynccontextmanager
+async def _sandbox(
+    settings: SandboxSettings, ready: Callable[[Mapping[str, str]], None] | None
+) -> AsyncIterator[asyncio.Task[str]]:
+    """A running sandbox; yields what is done when its S3 has ended by itself."""
+    checksum.require()
+    try:
+        directory = key_files.private_directory(settings.directory)
+        buckets = key_files.private_directory(directory / "buckets")
+        kept = key_files.private_directory(directory / "platform")
+        videos = key_files.private_directory(kept / "videos")
+    except OSError as error:
+        raise SandboxError(f"{settings.directory} cannot be used: {error.strerror}") from error
+    environment = directory / "sandbox.env"
+    async with contextlib.AsyncExitStack() as stack:
+        stack.enter_context(key_files.sole_use(kept / "lock", directory))
+        environment.unlink(missing_ok=True)  # what it says is not true until we are ready
+        keys = key_files.load_or_make(kept / "keys.json")
+        server = await stack.enter_async_context(
+            s3.serving(
+                buckets,
+                port=settings.s3_port,
+                keys=(keys.own, keys.handed_over),
+                cache_s=settings.s3_cache_s,
+            )
+        )
+        records = await stack.enter_async_context(
+            Records(kept / "records.db", keep_keys=settings.media)
+        )
+        session = await stack.enter_async_context(open_session())
+        # Twice the time: the answer that is remembered may have been read at any point of it.
+        source = Source(server.url, session, recheck_s=settings.s3_cache_s * 2)
+        copier = Copier(
+            records,
+            source,
+            videos,
+            media=settings.media,
+            bytes_per_second=settings.copy_bytes_per_second,
+        )
+        await stack.enter_async_context(_in_background(copier))
+        platform = Platform(records=records, copier=copier, source=source, head=settings.head)
+        quota = Quota(settings.requests_per_minute, monotonic_s=time.monotonic, wall_ms=now_ms)
+        application = _application(platform, Inspection(records, quota, copier), keys, quota)
+        port = await stack.enter_async_context(_listening(application, settings.port))
+        variables = key_files.environment(
+            keys, api_url=f"http://{HOST}:{port}{BASE_PATH}", s3_url=server.url
+        )
+        key_files.write_environment(environment, variables)
+        if ready is not None:
+            ready(variables)
+        yield server.ended
+
+
+def _application(
+    platform: Platform, inspection: Inspection, keys: Keys, quota: Quota
+) -> web.Application:
+    gate = Gate(keys.api_key, quota)
+    application = web.Application(middlewares=[gate.pass_through], client_max_size=MAX_BODY_BYTES)
+    application.add_routes([*platform.routes(), *inspection.routes()])
+    return application
+
+
+@asynccontextmanager
+async def _in_background(copier: Copier) -> AsyncIterator[None]:
+    running = asyncio.create_task(copier.run())
+    try:
+        yield
+    finally:
+        running.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await running
+
+
+@asynccontextmanager
+async def _listening(application: web.Application, port: int) -> AsyncIterator[int]:
+    """Answer on 127.0.0.1; yields the port. Raises SandboxError where it is taken."""
+    # No access log: a line for each request says nothing that /_sandbox/windows does not.
+    runner = web.AppRunner(application, access_log=None, shutdown_timeout=SHUTDOWN_S)
+    await runner.setup()
+    try:
+        try:
+            await web.TCPSite(runner, HOST, port).start()
+        except OSError as error:
+            if error.errno not in {errno.EADDRINUSE, errno.EACCES}:
+                raise
+            message = f"port {port} of {HOST} is in use or not ours; give --port another one, or 0"
+            raise SandboxError(message) from error
+        yield runner.addresses[0][1]
+    finally:
+        await runner.cleanup()

@@ -1,0 +1,100 @@
+-- What the sandbox remembers. Moments are UTC milliseconds since 1970.
+
+CREATE TABLE users (
+    user_id     TEXT PRIMARY KEY,
+    created_at  INTEGER NOT NULL,
+    email       TEXT NOT NULL,
+    name        TEXT NOT NULL
+) STRICT;
+
+CREATE TABLE teams (
+    team_id     TEXT PRIMARY KEY,
+    created_at  INTEGER NOT NULL,
+    name        TEXT NOT NULL,
+    is_default  INTEGER NOT NULL
+) STRICT;
+
+CREATE TABLE projects (
+    project_id  TEXT PRIMARY KEY,
+    created_at  INTEGER NOT NULL,
+    team_id     TEXT NOT NULL REFERENCES teams,
+    name        TEXT NOT NULL
+) STRICT;
+
+CREATE TABLE videos (
+    video_number    INTEGER PRIMARY KEY,
+    video_id        TEXT NOT NULL UNIQUE,
+    created_at      INTEGER NOT NULL,
+    updated_at      INTEGER NOT NULL,
+    user_id         TEXT NOT NULL,
+    team_id         TEXT NOT NULL,
+    project_id      TEXT NOT NULL,
+    name            TEXT NOT NULL,
+    description     TEXT,
+    is_clip         INTEGER NOT NULL DEFAULT 0,
+    clip_id         TEXT,
+    master_video_id TEXT,
+    full_ingestion  INTEGER NOT NULL DEFAULT 0,
+    -- The file, as far as it is known before it has been read.
+    file_name       TEXT,
+    content_type    TEXT,
+    size_bytes      INTEGER,
+    modified_at     INTEGER,
+    -- The copy; NULL where no video-in was ever started.
+    upload_status   TEXT CHECK (upload_status IN ('INITIAL', 'IN_PROGRESS', 'DONE', 'FAILED')),
+    upload_changed_at INTEGER,
+    upload_percent  INTEGER NOT NULL DEFAULT 0,
+    error_code      TEXT,
+    error_message   TEXT,
+    crc32c          INTEGER
+) STRICT;
+
+-- Lists are asked for by team or project, or by neither, in order of either moment. is_clip is
+-- in each, so that counting and skipping pages reads the index and never the table.
+CREATE INDEX videos_created         ON videos (created_at, is_clip);
+CREATE INDEX videos_updated         ON videos (updated_at, is_clip);
+CREATE INDEX videos_team_created    ON videos (team_id, created_at, is_clip);
+CREATE INDEX videos_team_updated    ON videos (team_id, updated_at, is_clip);
+CREATE INDEX videos_project_created ON videos (project_id, created_at, is_clip, team_id);
+CREATE INDEX videos_project_updated ON videos (project_id, updated_at, is_clip, team_id);
+CREATE INDEX videos_master          ON videos (master_video_id) WHERE master_video_id IS NOT NULL;
+CREATE INDEX videos_clip            ON videos (clip_id) WHERE clip_id IS NOT NULL;
+CREATE INDEX videos_under_way       ON videos (video_number)
+    WHERE upload_status IN ('INITIAL', 'IN_PROGRESS');
+
+-- Where a video is copied from. The keys are needed to go on with a copy after a restart, and
+-- are erased as soon as it is DONE.
+CREATE TABLE copies (
+    video_number      INTEGER PRIMARY KEY REFERENCES videos ON DELETE CASCADE,
+    bucket            TEXT NOT NULL,
+    object_key        TEXT NOT NULL,
+    access_key        TEXT,
+    secret_access_key TEXT,
+    part_bytes        INTEGER NOT NULL
+) STRICT;
+
+CREATE TABLE parts (
+    video_number INTEGER NOT NULL REFERENCES copies ON DELETE CASCADE,
+    part_number  INTEGER NOT NULL,
+    crc32c       INTEGER NOT NULL,
+    PRIMARY KEY (video_number, part_number)
+) STRICT, WITHOUT ROWID;
+
+-- Every record ever made and the request that made it; never changed, nor deleted with the
+-- record. It is how a rehearsal proves that no video was made twice.
+CREATE TABLE creates (
+    create_number     INTEGER PRIMARY KEY,
+    video_id          TEXT NOT NULL,
+    created_at        INTEGER NOT NULL,
+    request_id        TEXT NOT NULL,
+    team_id           TEXT NOT NULL,
+    project_id        TEXT NOT NULL,
+    bucket            TEXT NOT NULL,
+    object_key        TEXT NOT NULL,
+    name              TEXT NOT NULL,
+    description       TEXT,
+    file_name         TEXT NOT NULL,
+    masked_access_key TEXT NOT NULL
+) STRICT;
+
+PRAGMA user_version = 1;

@@ -1,0 +1,258 @@
+"""A sandbox on free ports, and a client that holds every answer against the API's document."""
+
+import asyncio
+import io
+import json
+import os
+import re
+import subprocess
+import sys
+import time
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import jsonschema
+import pytest
+import referencing
+
+from migrator.sandbox import SandboxSettings, serve
+
+DEADLINE_S = 20.0
+ROOT = Path(__file__).parents[2]
+
+
+# -------------------------------------------------------------------- the API's document
+
+
+class Contract:
+    """The OpenAPI document that PIXOP_OPENAPI names; says nothing where it names none."""
+
+    def __init__(self, path: str | None) -> None:
+        self.document = json.loads(Path(path).read_text()) if path else None
+        if self.document is None:
+            return
+        resource = referencing.Resource.from_contents(
+            self.document, default_specification=referencing.jsonschema.DRAFT202012
+        )
+        self._registry = referencing.Registry().with_resource("urn:api", resource)
+        self._formats = jsonschema.FormatChecker()
+        moment = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z")
+        self._formats.checks("date-time")(lambda text: bool(moment.fullmatch(str(text))))
+
+    def check(self, method: str, path: str, status: int, headers: dict, body: bytes) -> None:
+        if self.document is None:
+            return
+        if (documented := self._response(method, path, status)) is None:
+            assert status in {400, 401, 404, 405, 429}, f"{status} for a route that is unknown"
+            self._valid({"$ref": "urn:api#/components/schemas/Error"}, body)
+            return
+        for name in documented.get("headers", {}):
+            if name.startswith("X-RateLimit"):
+                assert headers[name].isdigit()
+        if "content" in documented:
+            assert headers["Content-Type"].startswith("application/json")
+            self._valid(documented["content"]["application/json"]["schema"], body)
+        elif body:
+            self._valid({"$ref": "#/components/schemas/Error"}, body)
+
+    def _response(self, method: str, path: str, status: int) -> dict | None:
+        # A literal path before a template: /projects/default is no project's id.
+        for template in sorted(self.document["paths"], key=lambda text: "{" in text):
+            pattern = re.sub(r"\\\{.*?\\\}", "[^/]+", re.escape(template))
+            operation = self.document["paths"][template].get(method.lower())
+            if operation and re.fullmatch(pattern, path):
+                responses = operation["responses"]
+                assert str(status) in responses, f"{method} {template} does not answer {status}"
+                given = responses[str(status)]
+                name = given.get("$ref", "").rpartition("/")[2]
+                return self.document["components"]["responses"][name] if name else given
+        return None
+
+    def _valid(self, schema: dict, body: bytes) -> None:
+        absolute = json.loads(json.dumps(schema).replace('"#/', '"urn:api#/'))
+        validator = jsonschema.Draft202012Validator(
+            absolute, registry=self._registry, format_checker=self._formats
+        )
+        validator.validate(json.loads(body))
+
+
+@pytest.fixture(scope="session")
+def contract():
+    return Contract(os.environ.get("PIXOP_OPENAPI"))
+
+
+# -------------------------------------------------------------------- a client
+
+
+@dataclass
+class Answer:
+    status: int
+    headers: dict
+    text: str
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.text)
+
+    @property
+    def code(self) -> str:
+        return self.json["errorCode"]
+
+    @property
+    def invalid(self) -> set:
+        return {one["field"] for one in self.json.get("validationErrors", ())}
+
+
+@dataclass
+class Client:
+    """Calls one sandbox, with its keys unless told otherwise."""
+
+    env: dict
+    directory: Path
+    session: aiohttp.ClientSession
+    contract: Contract
+    api_key: str | None = ""
+    seen: list = field(default_factory=list)
+
+    async def call(self, method, path, *, data=None, headers=None, api_key="", **query) -> Answer:
+        sent = dict(headers or {})
+        key = self.env["PIXOP_API_KEY"] if api_key == "" else api_key
+        if key is not None:
+            sent["X-API-Key"] = key
+        if isinstance(data, dict | list):
+            sent.setdefault("Content-Type", "application/json")
+            data = json.dumps(data).encode()
+        if isinstance(data, bytes):
+            data = io.BytesIO(data)  # aiohttp warns of large bodies given as bytes
+        url = self.env["PIXOP_API_URL"] + path
+        async with self.session.request(
+            method, url, data=data, headers=sent, params=query
+        ) as response:
+            answer = Answer(response.status, dict(response.headers), await response.text())
+        self.seen.append(answer)
+        for name in ("Limit", "Remaining", "Reset"):
+            assert answer.headers[f"X-RateLimit-{name}"].isdigit()
+        self.contract.check(method, path, answer.status, answer.headers, answer.text.encode())
+        return answer
+
+    def get(self, path, **query):
+        return self.call("GET", path, **query)
+
+    def body(self, key="film.mov", bucket="films", *, within=None, **fields) -> dict:
+        pair = {
+            "bucket": bucket,
+            "accessKey": self.env["PIXOP_SOURCE_ACCESS_KEY_ID"],
+            "secretAccessKey": self.env["PIXOP_SOURCE_SECRET_ACCESS_KEY"],
+        }
+        whole = {"name": "A film", "objectKey": key, "s3Bucket": {**pair, **(within or {})}}
+        return {**whole, **fields}
+
+    def post(self, body, **query):
+        return self.call("POST", "/v1/videos/in/s3", data=body, **query)
+
+    async def create(self, key="film.mov", **fields) -> str:
+        answer = await self.post(self.body(key, **fields))
+        assert answer.status == 202, answer.text
+        return answer.json["videoId"]
+
+    async def inspect(self, what) -> Any:
+        base = self.env["PIXOP_API_URL"].removesuffix("/api")
+        async with self.session.get(f"{base}/_sandbox/{what}") as response:
+            assert response.status == 200
+            return await response.json()
+
+    async def upload(self, video_id) -> dict:
+        answer = await self.get(f"/v1/videos/{video_id}/in/status")
+        return answer.json["upload"]["uploadState"]
+
+    async def ended(self, video_id) -> dict:
+        return await self.until(video_id, lambda state: state["uploadStatus"] in {"DONE", "FAILED"})
+
+    async def until(self, video_id, holds) -> dict:
+        deadline = time.monotonic() + DEADLINE_S
+        while not holds(state := await self.upload(video_id)):
+            assert time.monotonic() < deadline, f"still {state}"
+            await asyncio.sleep(0.01)
+        return state
+
+    def put(self, key="film.mov", content=b"pictures", bucket="films") -> Path:
+        path = self.directory / "buckets" / bucket / key
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+        return path
+
+    def copied(self, video_id) -> Path:
+        return self.directory / "platform" / "videos" / video_id
+
+
+@pytest.fixture
+def connect(contract):
+    """A client of the sandbox that serves a directory."""
+
+    @asynccontextmanager
+    async def connected(directory, env):
+        async with aiohttp.ClientSession() as session:
+            yield Client(dict(env), directory, session, contract)
+
+    return connected
+
+
+# -------------------------------------------------------------------- sandboxes
+
+
+@pytest.fixture
+def sandbox(tmp_path, connect):
+    """A sandbox in this process, over the test's own directory: `async with sandbox(...)`."""
+
+    @asynccontextmanager
+    async def running(directory=tmp_path / "sandbox", **settings):
+        settings = {"requests_per_minute": 100_000, **settings}
+        ready = asyncio.get_running_loop().create_future()
+        stop = asyncio.Event()
+        serving = asyncio.create_task(
+            serve(
+                SandboxSettings(directory=directory, **settings), ready=ready.set_result, stop=stop
+            )
+        )
+        await asyncio.wait((ready, serving), return_when=asyncio.FIRST_COMPLETED)
+        try:
+            if serving.done():
+                await serving
+            async with connect(directory, ready.result()) as client:
+                yield client
+        finally:
+            stop.set()
+            await serving
+
+    return running
+
+
+@pytest.fixture
+async def client(sandbox):
+    """A sandbox with one bucket and one small film."""
+    async with sandbox() as client:
+        client.put()
+        yield client
+
+
+@pytest.fixture
+def spawn():
+    """A sandbox in a process of its own, which is killed at the end of the test."""
+    started = []
+
+    def spawned(directory, *flags):
+        command = [sys.executable, "-m", "migrator.sandbox", "--dir", str(directory), *flags]
+        process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
+        started.append(process)
+        assert process.stdout.readline().startswith("platform"), "it did not come up"
+        lines = (directory / "sandbox.env").read_text().splitlines()
+        return process, dict(line.split("=", 1) for line in lines)
+
+    yield spawned
+    for process in started:
+        process.kill()
+        process.wait()
+        process.stdout.close()
