@@ -9,7 +9,7 @@ import ipaddress
 import re
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -155,7 +155,7 @@ class BatchSettings:
     source: SourceSettings = SourceSettings()
     pace: PaceSettings = PaceSettings()
     care: CareSettings = CareSettings()
-    bucket_keys: Mapping[str, "BucketKeyNames"] = msgspec.field(default_factory=dict)
+    bucket_keys: Mapping[str, "BucketKeyNames"] = field(default_factory=dict)
 
     def to_json(self) -> str:
         """The settings as the checkpoint keeps them."""

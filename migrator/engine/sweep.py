@@ -147,13 +147,14 @@ async def sweep(
     `forget` is called when what was seen before no longer counts. Raises Stopping.
     """
     ledger = Ledger()
-    began_s: float | None = None
+    began_s = 0.0  # when the first page was read of all that counts by now
+    anew = True
     for _ in range(passes):
         ledger.begin_pass()
         positions = distinct = 0
         async for page in reader.pages():
-            if began_s is None:
-                began_s = page.began_s
+            if anew:
+                anew, began_s = False, page.began_s
             ledger.take(page.total)
             end = None if horizon_ms is None else page.first_before(horizon_ms)
             distinct = await keep(page, page.videos[:end])
@@ -161,8 +162,8 @@ async def sweep(
             if end is not None:
                 break
         if ledger.is_complete(positions, distinct):
-            return Swept(complete=True, began_s=began_s or 0.0)
+            return Swept(complete=True, began_s=began_s)
         if ledger.fell:
-            ledger, began_s = Ledger(), None
+            ledger, anew = Ledger(), True
             await forget()
-    return Swept(complete=False, began_s=began_s or 0.0)
+    return Swept(complete=False, began_s=began_s)
