@@ -16,7 +16,8 @@ class Flight:
 
     `commanded_s` is when the last command (POST, restart) was answered: what was read in a request
     that began earlier says nothing. `moved_s` is when progress was last seen, `order` grows with
-    each video of this run (newer videos stand before it in the platform's list).
+    each video of this run (newer videos stand before it in the platform's list). `changing` is True
+    while a change of it is being written.
     """
 
     row: int
@@ -31,6 +32,7 @@ class Flight:
     order: int
     restart_at_s: float = 0.0
     last: Sight | None = None
+    changing: bool = False
 
 
 class Flights:

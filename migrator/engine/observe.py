@@ -74,7 +74,7 @@ class Observer:
         self, flight: Flight, sight: decide.Sight, learned_by: LearnedBy, began_s: float
     ) -> None:
         """Take in what one look showed of a copy in flight, if it is not older than its command."""
-        if began_s < flight.commanded_s:
+        if began_s < flight.commanded_s or flight.changing:
             return
         if flight.last != sight:
             flight.last, flight.moved_s = sight, began_s
@@ -91,8 +91,18 @@ class Observer:
             await self.apply(flight, change, began_s)
 
     async def apply(self, flight: Flight, change: Change, now_s: float) -> None:
-        """Let a change happen to a copy in flight."""
-        flight.state = await self._book.change(flight.row, flight.state, change)
+        """Let a change happen to a copy in flight, unless another is just being written.
+
+        Following and resolving look at the same copies: what both see at once happens once, and
+        what is passed over here is seen again by the next look.
+        """
+        if flight.changing or self._flights.get(flight.video_id) is not flight:
+            return
+        flight.changing = True
+        try:
+            flight.state = await self._book.change(flight.row, flight.state, change)
+        finally:
+            flight.changing = False
         if flight.state not in WITH_VIDEO:
             self._flights.remove(flight)
         elif flight.state is State.RESTARTING:

@@ -399,3 +399,14 @@ async def test_announced_quota_and_calls_are_kept(bench):
     assert only.calls.announced_per_minute == 120_000
     assert only.calls.submit == 1
     assert only.calls.list == bench.platform.calls["list"]
+
+
+async def test_following_and_resolving_may_see_the_end_of_a_copy_at_once(bench):
+    keys = [f"k{n}" for n in range(60)]
+    bench.manifest(*keys)
+    bench.platform.looks_to_done = 2
+    bench.platform.submits = {key: ["500_before"] for key in keys[::3]}
+    rows = await bench.run()
+    assert bench.stop.error is None
+    assert settled(rows) == dict.fromkeys(keys, IMPORTED)
+    assert set(bench.platform.creates.values()) == {1}

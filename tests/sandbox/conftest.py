@@ -14,69 +14,13 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
-import jsonschema
 import pytest
-import referencing
+from contracts.openapi import Contract
 
 from migrator.sandbox import SandboxSettings, serve
 
 DEADLINE_S = 20.0
 ROOT = Path(__file__).parents[2]
-
-
-# -------------------------------------------------------------------- the API's document
-
-
-class Contract:
-    """The OpenAPI document that PIXOP_OPENAPI names; says nothing where it names none."""
-
-    def __init__(self, path: str | None) -> None:
-        self.document = json.loads(Path(path).read_text()) if path else None
-        if self.document is None:
-            return
-        resource = referencing.Resource.from_contents(
-            self.document, default_specification=referencing.jsonschema.DRAFT202012
-        )
-        self._registry = referencing.Registry().with_resource("urn:api", resource)
-        self._formats = jsonschema.FormatChecker()
-        moment = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z")
-        self._formats.checks("date-time")(lambda text: bool(moment.fullmatch(str(text))))
-
-    def check(self, method: str, path: str, status: int, headers: dict, body: bytes) -> None:
-        if self.document is None:
-            return
-        if (documented := self._response(method, path, status)) is None:
-            assert status in {400, 401, 404, 405, 429}, f"{status} for a route that is unknown"
-            self._valid({"$ref": "urn:api#/components/schemas/Error"}, body)
-            return
-        for name in documented.get("headers", {}):
-            if name.startswith("X-RateLimit"):
-                assert headers[name].isdigit()
-        if "content" in documented:
-            assert headers["Content-Type"].startswith("application/json")
-            self._valid(documented["content"]["application/json"]["schema"], body)
-        elif body:
-            self._valid({"$ref": "#/components/schemas/Error"}, body)
-
-    def _response(self, method: str, path: str, status: int) -> dict | None:
-        # A literal path before a template: /projects/default is no project's id.
-        for template in sorted(self.document["paths"], key=lambda text: "{" in text):
-            pattern = re.sub(r"\\\{.*?\\\}", "[^/]+", re.escape(template))
-            operation = self.document["paths"][template].get(method.lower())
-            if operation and re.fullmatch(pattern, path):
-                responses = operation["responses"]
-                assert str(status) in responses, f"{method} {template} does not answer {status}"
-                given = responses[str(status)]
-                name = given.get("$ref", "").rpartition("/")[2]
-                return self.document["components"]["responses"][name] if name else given
-        return None
-
-    def _valid(self, schema: dict, body: bytes) -> None:
-        absolute = json.loads(json.dumps(schema).replace('"#/', '"urn:api#/'))
-        validator = jsonschema.Draft202012Validator(
-            absolute, registry=self._registry, format_checker=self._formats
-        )
-        validator.validate(json.loads(body))
 
 
 @pytest.fixture(scope="session")

@@ -12,6 +12,7 @@ from migrator.engine import decide, feed, follow, gateway, run
 from migrator.engine.load import open_inputs
 from migrator.engine.stop import Stop
 from migrator.engine.tag import new_batch_id
+from migrator.errors import MigratorError
 from migrator.settings import (
     BatchSettings,
     CareSettings,
@@ -68,6 +69,8 @@ class Bench:
                     self.stop,
                     lambda _snapshot: None,
                 )
+            if self.stop.error is not None and not isinstance(self.stop.error, MigratorError):
+                raise self.stop.error
             return {row.key: row for row in checkpoint.transfers_after(0, 10_000)}
         finally:
             checkpoint.close()
