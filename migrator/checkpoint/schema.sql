@@ -35,7 +35,7 @@ CREATE TABLE object (        -- one row of the manifest, and all that became of 
     preflighted_ms   INTEGER,                        -- when size and ETag were learned
     attempts         INTEGER NOT NULL DEFAULT 0,     -- POSTs whose intent was written
     restarts         INTEGER NOT NULL DEFAULT 0,
-    not_before_ms    INTEGER,
+    not_before_ms    INTEGER,                        -- when a failed copy is restarted
     intent_date_s    INTEGER,                        -- the platform's clock at the last intent
     submitted_ms     INTEGER,
     finished_ms      INTEGER,

@@ -83,10 +83,15 @@ def _run(
     environment: Mapping[str, str],
 ) -> int:
     stop = Stop()
-    with showing(quiet=display.quiet) as show:
-        _event_loop()(
-            _session(directory, checkpoint, settings, inputs, api_key, environment, stop, show)
-        )
+    try:
+        with showing(quiet=display.quiet) as show:
+            _event_loop()(
+                _session(directory, checkpoint, settings, inputs, api_key, environment, stop, show)
+            )
+    except MigratorError as error:
+        with checkpoint.transaction():
+            checkpoint.end_last_run(wall_ms(), error.exit_code)
+        raise
     return _report(checkpoint, directory, stop)
 
 

@@ -5,6 +5,7 @@ is moved by the same changes that the checkpoint gets, and starts from the check
 """
 
 import asyncio
+import logging
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable
@@ -15,6 +16,8 @@ from migrator.checkpoint.store import Checkpoint, Tally
 from migrator.checkpoint.writer import Journal
 from migrator.lifecycle import FINAL, State
 from migrator.model import Reason
+
+log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
@@ -76,5 +79,6 @@ class Book:
     async def change(self, row: int, state: State, change: Change) -> State:
         """Let `change` happen to a row in `state`; durable when this returns the state after."""
         after = await self._journal.run(lambda checkpoint: checkpoint.apply(row, state, change))
+        log.debug("row %d %s: %s -> %s", row, change.event, state, after)
         self.tallies.move(state, after, change.facts.get("reason"))
         return after

@@ -312,7 +312,7 @@ def found(carriers: Iterable[Seen], *, adopted: bool) -> Change:
 
 def absent() -> Change:
     """Two complete sweeps in a row did not show the row's video: it may be sent again."""
-    return Change(Event.ABSENCE_PRESUMED, {"not_before_ms": None})
+    return Change(Event.ABSENCE_PRESUMED)
 
 
 def ambiguous(video_id: str, now_ms: int) -> Change:
@@ -370,7 +370,6 @@ def _accepted(answer: Answer) -> Change:
             "video_id": status.video_id,
             "http_status": answer.status,
             "error_code": None,
-            "not_before_ms": None,
         },
     )
 

@@ -65,28 +65,21 @@ class Feed:
         """Read pending rows for ever, in order, each one once as long as it is claimed."""
         while True:
             self._again.clear()
-            due_ms = await self._pass()
-            wait_s = None if due_ms is None else max(0.05, (due_ms - self._book.now_ms()) / 1000)
-            try:
-                await asyncio.wait_for(self._again.wait(), wait_s)
-            except TimeoutError:
-                continue
+            await self._pass()
+            await self._again.wait()
 
-    async def _pass(self) -> int | None:
-        """One pass over the pending rows; answers when the next row that has to wait is due."""
-        cursor, due_ms = 0, None
-        while True:
-            chunk = await self._book.run(lambda c, after=cursor: c.pending_after(after, CHUNK))  # type: ignore[misc]
-            if not chunk:
-                return due_ms
-            for transfer in chunk:
-                cursor = transfer.row
-                if transfer.row in self._claimed:
-                    continue
-                if (transfer.not_before_ms or 0) > self._book.now_ms():
-                    due_ms = min(due_ms or transfer.not_before_ms or 0, transfer.not_before_ms or 0)
-                    continue
-                self._claimed.add(transfer.row)
+    async def _pass(self) -> None:
+        """One pass over the pending rows that are not claimed.
+
+        A chunk is claimed as soon as it is read: while its rows wait for a place, those that were
+        claimed before may be settled and let go, and must not be taken for pending ones then.
+        """
+        cursor = 0
+        while chunk := await self._book.run(lambda c, after=cursor: c.pending_after(after, CHUNK)):  # type: ignore[misc]
+            cursor = chunk[-1].row
+            fresh = [transfer for transfer in chunk if transfer.row not in self._claimed]
+            self._claimed.update(transfer.row for transfer in fresh)
+            for transfer in fresh:
                 await self._found.put(transfer)
 
     async def check(self) -> None:

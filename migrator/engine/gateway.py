@@ -6,6 +6,7 @@ that may be repeated, and repeats them until the platform answers.
 """
 
 import asyncio
+import logging
 import random
 import time
 from collections.abc import Callable, Mapping
@@ -19,6 +20,8 @@ from migrator.engine.pacing import WINDOW_S, Pacer
 from migrator.engine.stop import Stop, Stopping
 from migrator.errors import StoppedByItself
 from migrator.pixop.client import Answer, Api, Reply
+
+log = logging.getLogger(__name__)
 
 Operation = Literal["submit", "list", "status", "restart", "other"]
 
@@ -59,6 +62,12 @@ class Reading:
 
     answer: Answer
     began_s: float
+
+
+def _outline(reply: Reply) -> str:
+    if isinstance(reply, Answer):
+        return str(reply.status)
+    return f"{type(reply).__name__}: {reply.detail}"
 
 
 class Gateway:
@@ -128,6 +137,8 @@ class Gateway:
         except BaseException:
             self.pacer.ended()
             raise
+        # Paths and statuses only: a query, a header or a body may hold what is nobody's business.
+        log.debug("call %s %s: %s", method, path, _outline(reply))
         if isinstance(reply, Answer):
             self.date_s = reply.date_s or self.date_s
             if reply.status == HTTPStatus.TOO_MANY_REQUESTS:

@@ -7,6 +7,7 @@ presumed absent and may be sent again. What cannot be settled stays open, and is
 """
 
 import asyncio
+import logging
 from dataclasses import dataclass, field
 
 from migrator.checkpoint.change import Transfer
@@ -22,6 +23,8 @@ from migrator.engine.tag import read_tag
 from migrator.lifecycle import State
 from migrator.model import LearnedBy
 from migrator.pixop import wire
+
+log = logging.getLogger(__name__)
 
 PASSES = 5
 """How often one sweep reads the list again before it is called incomplete."""
@@ -144,6 +147,12 @@ class Resolver:
             window = _Window()
 
         swept = await sweep(self._reader, horizon_ms, keep, forget, PASSES)
+        log.info(
+            "sweep for %d unresolved rows: %d videos, %s",
+            len(entries),
+            len(window.ids),
+            "complete" if swept.complete else "incomplete",
+        )
         for entry in entries:
             if entry.since_s + self._settle_s <= swept.began_s:
                 entry.complete = entry.complete + 1 if swept.complete else 0

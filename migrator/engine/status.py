@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import logging
 import os
 from collections import deque
 from collections.abc import Callable
@@ -12,6 +13,8 @@ import msgspec
 from migrator.engine.book import Tallies, wall_ms
 from migrator.engine.gateway import CallCounts, Gateway
 from migrator.lifecycle import FINAL, State
+
+log = logging.getLogger(__name__)
 
 RATE_OVER_S = 10
 """Seconds that the rate shown is an average over."""
@@ -73,6 +76,7 @@ class StatusKeeper:
     def enter(self, phase: str) -> None:
         """A new phase begins: say so at once."""
         self.phase = phase
+        log.info("phase %s", phase)
         self.tell()
 
     def tell(self) -> None:

@@ -4,9 +4,12 @@ Nothing is cancelled when a stop is requested: no further request leaves, those 
 waited for and written down, and then the run ends. A cancelled POST would be an orphan.
 """
 
+import logging
 from collections.abc import Callable
 
 from migrator.errors import MigratorError
+
+log = logging.getLogger(__name__)
 
 
 class Stopping(Exception):
@@ -35,6 +38,7 @@ class Stop:
         """The run itself has to stop; the first reason is the one that is told."""
         if self.error is None:
             self.error = error
+            log.info("stopping: %s", error)
         self._request()
 
     def _request(self) -> None:

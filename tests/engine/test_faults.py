@@ -410,3 +410,13 @@ async def test_following_and_resolving_may_see_the_end_of_a_copy_at_once(bench):
     assert bench.stop.error is None
     assert settled(rows) == dict.fromkeys(keys, IMPORTED)
     assert set(bench.platform.creates.values()) == {1}
+
+
+async def test_rows_that_come_back_while_many_wait_are_not_mixed_up_with_those_that_are_done(bench):
+    keys = [f"k{n:04}" for n in range(3000)]
+    bench.manifest(*keys)
+    bench.platform.submits = {key: ["not_sent"] for key in keys[::97]}
+    rows = await bench.run()
+    assert bench.stop.error is None
+    assert settled(rows) == dict.fromkeys(keys, IMPORTED)
+    assert set(bench.platform.creates.values()) == {1}
