@@ -1,12 +1,19 @@
-"""The verbs. Each is imported when it runs, so that `--help` is quick."""
+"""The verbs. What is heavy in them is imported when they run, so that `--help` is quick."""
 
 from cyclopts import App
 
 from migrator import __version__
+from migrator.cli.demo import demo
+from migrator.cli.report import report
+from migrator.cli.resume import resume
+from migrator.cli.run import run
+from migrator.cli.sandbox import sandbox
+from migrator.cli.status import status
 
 app = App(
     name="migrator",
     version=__version__,
+    suppress_keyboard_interrupt=False,
     help="""Move a whole video catalogue from S3 into the Pixop platform, once, and prove it.
 
     Rehearse first: `migrator demo` makes a small catalogue with every kind of trouble in it and
@@ -14,23 +21,5 @@ app = App(
     stopped and killed at any moment; the same command, or `migrator resume reports/NAME`, goes on.
     """,
 )
-app.command(
-    "migrator.cli.run:run", name="run", help="Migrate a catalogue, or go on with one; then report."
-)
-app.command(
-    "migrator.cli.resume:resume",
-    name="resume",
-    help="Go on with a batch, with the settings kept there.",
-)
-app.command("migrator.cli.status:status", name="status", help="Show how a batch is doing.")
-app.command("migrator.cli.report:report", name="report", help="Write the reports of a batch again.")
-app.command(
-    "migrator.cli.sandbox:sandbox",
-    name="sandbox",
-    help="Start a local platform and a local S3 to rehearse against.",
-)
-app.command(
-    "migrator.cli.demo:demo",
-    name="demo",
-    help="Make a small catalogue with every trouble, migrate it, kill it, go on, report.",
-)
+for verb in (run, resume, status, report, sandbox, demo):
+    app.command(verb)

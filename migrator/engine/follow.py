@@ -124,9 +124,9 @@ class Follower:
 
     async def _restart(self, flight: Flight) -> None:
         await self._gateway.permit()
-        reply = await self._gateway.exchange(
-            "restart", "POST", f"/v1/videos/{flight.video_id}/in/restart"
-        )
+        self._gateway.count("restart")
+        path = f"/v1/videos/{flight.video_id}/in/restart"
+        reply = await self._gateway.exchange("POST", path)
         now_s = self._gateway.now_s()
         change = decide.judge_restart(reply, flight.restarts, self._observer.now_ms())
         if change is None:

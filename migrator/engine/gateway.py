@@ -122,16 +122,21 @@ class Gateway:
             self.pacer.ended()
             given_s = await self.permit()
 
+    def count(self, operation: Operation, calls: int = 1) -> None:
+        """Count a request that is about to leave (-1: that did not leave after all).
+
+        A POST is counted before its intent is written, so that the count is durable with it.
+        """
+        setattr(self.counts, operation, getattr(self.counts, operation) + calls)
+
     async def exchange(
         self,
-        operation: Operation,
         method: str,
         path: str,
         params: Mapping[str, str] | None = None,
         body: bytes | None = None,
     ) -> Reply:
-        """Send one request under a permit that the caller holds."""
-        setattr(self.counts, operation, getattr(self.counts, operation) + 1)
+        """Send one request under a permit that the caller holds, and that it has counted."""
         try:
             reply = await self._api.call(method, path, params, body)
         except BaseException:
@@ -168,7 +173,8 @@ class Gateway:
         while True:
             await self.pacer.permit(urgent=True)
             began_s = self._clock()
-            reply = await self.exchange(operation, method, path, params)
+            self.count(operation)
+            reply = await self.exchange(method, path, params)
             if isinstance(reply, Answer):
                 if reply.status == HTTPStatus.UNAUTHORIZED:
                     self.key_refused(reply)
@@ -219,7 +225,8 @@ class Gateway:
 
     async def _probe(self) -> None:
         self.pacer.outstanding += 1
-        reply = await self.exchange("other", "GET", "/v1/account")
+        self.count("other")
+        reply = await self.exchange("GET", "/v1/account")
         if isinstance(reply, Answer) and reply.status == HTTPStatus.UNAUTHORIZED:
             self.key_refused(reply)
 

@@ -73,7 +73,8 @@ async def _first_answer(gateway: Gateway, stop: Stop) -> Reply:
         left_s = began_s + PATIENCE_S - gateway.now_s()
         try:
             async with asyncio.timeout(max(0.1, left_s)):
-                reply = await gateway.exchange("other", "GET", "/v1/account")
+                gateway.count("other")
+                reply = await gateway.exchange("GET", "/v1/account")
         except TimeoutError:
             break
         if (

@@ -123,14 +123,16 @@ class StatusKeeper:
 
     def _rate(self) -> float:
         (first_s, first), (last_s, last) = self._recent[0], self._recent[-1]
-        return 0.0 if last_s <= first_s else (last - first) / (last_s - first_s) * 60
+        # Two snapshots of one moment (a new phase) say nothing about a rate.
+        return (last - first) / max(1.0, last_s - first_s) * 60
 
     def _eta_s(self) -> float | None:
-        """Until everything is submitted, at the pace that the quota allows; None when it is."""
-        pending = self._tallies.states[State.PENDING]
-        if pending == 0 or self.phase != "migrating":
+        """Until all is submitted, at the pace that the quota allows; None when it nearly is."""
+        if self.phase != "migrating":
             return None
-        return pending / self._gateway.pacer.quotas.per_window * 60
+        pending = self._tallies.states[State.PENDING]
+        eta_s = pending / self._gateway.pacer.quotas.per_window * 60
+        return eta_s if eta_s >= 1 else None
 
 
 def _by_operation(counts: CallCounts) -> dict[str, int]:

@@ -75,14 +75,17 @@ class Submitter:
     async def _carry(self, transfer: Transfer, permit_s: float) -> None:
         """From a permit to an answer on the disk."""
         wanted = self.requests.wanted(transfer)
+        self._count(transfer, 1)
         state = await self._intend(transfer, wanted)
         if state is not State.SUBMITTING:
+            self._count(transfer, -1)
             self.gateway.unused()
             self._leave(transfer)
             return
         try:
             await self.gateway.fresh(permit_s)
         except Stopping:
+            self._count(transfer, -1)
             await self._change(transfer, decide.given_back(transfer, "stopped before it was sent"))
             self._leave(transfer)
             raise
@@ -117,9 +120,7 @@ class Submitter:
 
     async def _post(self, transfer: Transfer, wanted: Wanted) -> None:
         body = self.requests.body(transfer, wanted, self.keys)
-        if transfer.attempts:
-            self.gateway.counts.retries += 1
-        reply = await self.gateway.exchange("submit", "POST", "/v1/videos/in/s3", self.params, body)
+        reply = await self.gateway.exchange("POST", "/v1/videos/in/s3", self.params, body)
         verdict = decide.judge_submit(reply, transfer, self.book.now_ms())
         if verdict.ask_account and not await self._account_answers():
             verdict = replace(
@@ -161,6 +162,11 @@ class Submitter:
     def _leave(self, transfer: Transfer, *, pending_again: bool = False) -> None:
         self.flights.withdraw()
         self.feed.done_with(transfer.row, pending_again=pending_again)
+
+    def _count(self, transfer: Transfer, calls: int) -> None:
+        self.gateway.count("submit", calls)
+        if transfer.attempts:
+            self.gateway.counts.retries += calls
 
     async def _account_answers(self) -> bool:
         try:

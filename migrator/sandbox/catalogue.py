@@ -146,11 +146,10 @@ def make_catalogue(directory: Path, buckets: Path, objects: int) -> Catalogue:
 
 def _good_rows(buckets: Path, objects: int) -> list[CatalogueRow]:
     long_bytes = _longest_key_bytes(buckets)
-    forms = FEWEST_OBJECTS
     rows = []
     for number in range(objects):
-        form = number % forms
-        bucket = BUCKETS[number // forms % len(BUCKETS)] if objects > forms else BUCKETS[form % 2]
+        around, form = divmod(number, FEWEST_OBJECTS)
+        bucket = BUCKETS[(around + form) % len(BUCKETS)]
         if form < len(GOOD_KEYS):
             key = GOOD_KEYS[form].format(number)
         else:
@@ -189,7 +188,8 @@ def _troubles(buckets: Path) -> Iterator[CatalogueRow]:
     ))  # fmt: skip
 
     yield _row(NO_OBJECT, a, "masters/never was there.mp4")
-    yield _row(NO_OBJECT, b, GOOD_KEYS[2].format(99_999).replace("#", "%23"))
+    encoded = GOOD_KEYS[2].format(2).replace("#", "%23")  # of a good file: decoded, it is there
+    yield _row(NO_OBJECT, a, encoded)
     yield _row(NO_OBJECT, b, long_key("gone/", _longest_key_bytes(buckets)))
 
     yield _row(NO_BUCKET, ABSENT_BUCKET, "masters/00001.mp4")
@@ -224,8 +224,7 @@ def long_key(start: str, size_bytes: int) -> str:
     """An ASCII key of exactly that many bytes, in segments that a file system takes."""
     end = "z.mp4"
     fill_bytes = size_bytes - len(start) - len(end)
-    letters = "a-long-way-down/".replace("/", "-")
-    fill = (letters * (fill_bytes // len(letters) + 1))[:fill_bytes]
+    fill = ("a-long-way-down-" * fill_bytes)[:fill_bytes]
     cut = [fill[at : at + SEGMENT_BYTES - 1] for at in range(0, fill_bytes, SEGMENT_BYTES)]
     return start + "/".join(cut).ljust(fill_bytes, "x") + end
 

@@ -1,0 +1,55 @@
+"""From column names to `Columns`, or to an error that says how to mend the header."""
+
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+from migrator.errors import UsageError
+from migrator.manifest.unusable import shown, shown_names, shown_path
+from migrator.model import Columns
+
+NEEDED = ("bucket", "key")
+
+_SEPARATORS = {";": "semicolons", "\t": "tabs", "|": "vertical bars"}
+
+
+def columns_of(path: Path, names: Sequence[str]) -> Columns:
+    """Index the column `names` of `path`; they are matched exactly.
+
+    Raises UsageError when a name stands twice, or `bucket` or `key` is absent.
+    """
+    twice = [name for name, count in Counter(names).items() if count > 1]
+    missing = [name for name in NEEDED if name not in names]
+    if missing:
+        wanted = " and ".join(missing)
+        raise UsageError(
+            f"{shown_path(path)} has no column {wanted}; its columns are {shown_names(names)}",
+            _how_to_mend(names, missing),
+        )
+    if twice:
+        raise UsageError(
+            f"{shown_path(path)} has more than one column named {shown_names(twice)}",
+            "Rename or remove the columns that are doubled.",
+        )
+    return Columns.of(names)
+
+
+def _how_to_mend(names: Sequence[str], missing: Sequence[str]) -> str:
+    for separator, word in _SEPARATORS.items():
+        parts = [part.strip(' "').casefold() for name in names for part in name.split(separator)]
+        if len(parts) > len(names) and set(missing) <= set(parts):
+            return f"The header is separated by {word}: write the file with commas."
+    likely = [
+        f"found {shown(name)}, did you mean {needed!r}?"
+        for needed in missing
+        for name in names
+        if name.strip().casefold() == needed
+    ]
+    if likely:
+        return "Column names are matched exactly: " + " ".join(likely)
+    if any("/" in name or "." in name for name in names):
+        return (
+            "The first line looks like data, and must be the header that names the columns, "
+            "such as bucket,key."
+        )
+    return "Name the columns bucket and key; in a CSV file the first line names the columns."

@@ -1,0 +1,91 @@
+"""Write all report files of a batch from its checkpoint."""
+
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import msgspec
+import pyarrow.parquet as pq
+
+from migrator.checkpoint.change import Transfer
+from migrator.checkpoint.store import Checkpoint
+from migrator.errors import RunFailed, Unbalanced
+from migrator.report import tables
+from migrator.report.files import AtomicFile, publish_bytes
+from migrator.report.highlights import Highlights
+from migrator.report.page import page
+from migrator.report.reconcile import disagreements, outcome_of, totals
+from migrator.report.retry import RetryTable
+from migrator.report.summary import Summary, summarise, to_json
+
+
+def write_reports(checkpoint: Checkpoint, directory: Path) -> Summary:
+    """Write the tables, the page and last `summary.json`, which holds the digests of the others.
+
+    Nobody may write to the checkpoint meanwhile. The same checkpoint gives the same bytes, and
+    memory does not grow with the rows. Raises Unbalanced when the numbers disagree, after all files
+    are written, and RunFailed when they cannot be written; the earlier report then stays.
+    """
+    try:
+        summary, wrong = _write(checkpoint, directory)
+    except OSError as error:
+        raise RunFailed(
+            f"the report cannot be written: {error}",
+            "make room or mend the directory, then write it again: migrator report DIR",
+        ) from error
+    if wrong:
+        raise Unbalanced(
+            "the report does not balance: " + "; ".join(wrong),
+            "please report this with summary.json and the checkpoint; nothing was lost",
+        )
+    return summary
+
+
+def _write(checkpoint: Checkpoint, directory: Path) -> tuple[Summary, tuple[str, ...]]:
+    sources = checkpoint.sources()
+    batch = checkpoint.meta("batch") or ""
+    highlights = Highlights(sources)
+    with ExitStack() as stack:
+        parquet, csv_file, retry_file = (
+            stack.enter_context(AtomicFile(directory / name))
+            for name in ("objects.parquet", "objects.csv", "retry.csv")
+        )
+        objects = tables.ObjectTables(parquet.stream, csv_file.stream, sources, batch)
+        stack.callback(objects.close)
+        retry = RetryTable(retry_file.stream, sources)
+        for transfers in _chunks(checkpoint):
+            verdicts = [outcome_of(transfer.state, transfer.reason) for transfer in transfers]
+            for part in (objects, retry, highlights):
+                part.append(transfers, verdicts)
+        objects.close()
+        digests = {file.path.name: file.publish() for file in (parquet, csv_file, retry_file)}
+
+    rows = sum(s.row_count if s.complete else checkpoint.rows_of_source(s.id) for s in sources)
+    found = totals(checkpoint.tallies())
+    written = {
+        "objects.parquet": int(pq.read_metadata(directory / "objects.parquet").num_rows),
+        "objects.csv": objects.csv_rows,
+    }
+    wrong = disagreements(rows, found, written, objects.outcomes)
+    adopted, duplicates = checkpoint.adopted_and_duplicates()
+    summary = summarise(
+        batch=batch,
+        sources=sources,
+        rows=rows,
+        found=found,
+        runs=checkpoint.runs(),
+        adopted=adopted,
+        duplicates=duplicates,
+        report_files=digests,
+    )
+    digest = publish_bytes(directory / "report.html", page(summary, highlights, wrong))
+    summary = msgspec.structs.replace(summary, report_files={**digests, "report.html": digest})
+    publish_bytes(directory / "summary.json", to_json(summary))
+    return summary, wrong
+
+
+def _chunks(checkpoint: Checkpoint) -> Iterator[list[Transfer]]:
+    last = 0
+    while transfers := checkpoint.transfers_after(last, tables.CHUNK_ROWS):
+        yield transfers
+        last = transfers[-1].row
