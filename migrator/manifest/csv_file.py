@@ -4,34 +4,23 @@ Row n is the n-th record after the header. Lines with nothing in them are no rec
 counted; a record with quoted line breaks counts once. So a row's number is not its line number.
 """
 
-# pyarrow exports from compiled modules, which mypy cannot see into.
-# mypy: disable-error-code="attr-defined, name-defined, no-untyped-call"
-
+import codecs
 import secrets
 from bisect import bisect_left
-from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, BinaryIO, Self
-
-import pyarrow as pa
-import pyarrow.compute as pc
-import pyarrow.csv as pcsv
 
 from migrator.errors import UsageError
-from migrator.manifest.csv_text import UNDECODABLE, MarkedText
+from migrator.manifest.csv_parse import Piece, parse
 from migrator.manifest.header import columns_of
-from migrator.manifest.rows import ragged
+from migrator.manifest.rows import UNDECODABLE, ragged
 from migrator.manifest.screening import rows_of
 from migrator.manifest.unusable import READ_ERRORS, no_rows, shown, shown_path, unreadable
 from migrator.model import Columns, InvalidRow, ManifestRow
 
 BLOCK_BYTES = 2**20
-"""How much is parsed at a time, which bounds memory. A record must fit in it: a longer one is the
-sign of an unclosed quote."""
-
-MAX_COLUMNS = 1000
-"""Arrow wants the type of each column before it knows how many there are."""
+"""How much is read at a time, which bounds memory. A record must not be longer: that is the sign
+of an unclosed quote."""
 
 
 class CsvManifest:
@@ -55,39 +44,29 @@ class CsvManifest:
 
         Raises UsageError that names the row from which on the file cannot be read.
         """
-        row = 0  # The header is a record too, and the one before row 1.
-        try:
-            with self._path.open("rb") as file, _Reading(file, self._token, self._block_bytes) as r:
-                for batch in r.reader:
-                    numbers, misfits = r.numbered(row, batch.num_rows)
-                    row += len(numbers) + len(misfits)
-                    swallower = r.swallower(batch, numbers, misfits)
-                    if swallower is not None:
-                        raise self._open_quote(swallower)
-                    start = bisect_left(numbers, max(first_row, 1))
-                    arrays = [r.restored(array) for array in batch.slice(start).columns]
-                    rows = rows_of(self.columns, numbers[start:], arrays)
-                    if misfits:
-                        rows += [misfit for misfit in misfits if misfit.row >= first_row]
-                        rows.sort(key=lambda each: each.row)
-                    if rows:
-                        yield rows
-        except READ_ERRORS as error:
-            raise self._trouble(error, row) from error
+        width = len(self.columns.header)
+        for row, piece in self._pieces(width):
+            misfits = [ragged(row + m.place, m.line, m.cells, width) for m in piece.misfits]
+            numbers = _numbers(range(row, row + piece.records), misfits)
+            start = bisect_left(numbers, max(first_row, 1))  # The header is numbered 0.
+            arrays = [column[start:] for column in piece.columns]
+            rows = rows_of(self.columns, numbers[start:], arrays)
+            if misfits:
+                rows += [misfit for misfit in misfits if misfit.row >= first_row]
+                rows.sort(key=lambda each: each.row)
+            if rows:
+                yield rows
 
     def _header(self) -> list[str]:
-        """The column names: the cells of the first record."""
-        try:
-            with self._path.open("rb") as file, _Reading(file, self._token, self._block_bytes) as r:
-                first = r.reader.read_next_batch()
-                names = [r.text.restore(column[0].as_py()) for column in first.columns]
-                sentinel = r.text.sentinel
-        except READ_ERRORS as error:
-            raise self._trouble(error, 0) from error
-        if names == [sentinel]:
+        """The column names: the cells of the first record, however many they are."""
+        _, piece = next(self._pieces(width=1), (0, None))
+        if piece is None:
             raise no_rows(self._path, "it is empty")
-        if sentinel in names[-1]:
-            raise self._open_quote(0)
+        is_misfit = bool(piece.misfits) and piece.misfits[0].place == 0
+        width = piece.misfits[0].cells if is_misfit else 1
+        _, piece = next(self._pieces(width))
+        cells = [column[:1].cast("binary").to_pylist()[0] for column in piece.columns]
+        names = [cell.decode("utf-8", "surrogateescape") for cell in cells]
         if not "".join(names).strip():
             raise no_rows(self._path, "it is blank")
         for name in names:
@@ -96,119 +75,66 @@ class CsvManifest:
                     f"{shown_path(self._path)} is not UTF-8: its header has {shown(name)}",
                     "Save the manifest as UTF-8. It may be Latin-1 now, or no text at all.",
                 )
-        if len(names) > MAX_COLUMNS:
-            raise UsageError(
-                f"{shown_path(self._path)} has {len(names):,} columns",
-                f"A CSV manifest has at most {MAX_COLUMNS:,}: leave some out.",
-            )
         return names
 
-    def _trouble(self, error: BaseException, row: int) -> UsageError:
-        """What Arrow's complaint means; `row` is the next one due, 0 for the header."""
-        complaint = str(error)
-        if "straddl" in complaint or "cannot infer number of columns" in complaint:
-            return self._open_quote(
-                row, f"a record is longer than {self._block_bytes:,} bytes, as "
-            )
-        return unreadable(self._path, error, row)
+    def _pieces(self, width: int) -> Iterator[tuple[int, Piece]]:
+        """The file's records piece by piece, each with the number of its first; the header is 0.
 
-    def _open_quote(self, row: int, finding: str = "") -> UsageError:
-        where = f"row {row:,}" if row else "the header"
-        finding += "if " if finding else ""
+        Raises UsageError when the file cannot be read on, or a quote in it is never closed.
+        """
+        row = 0
+        rest = b""
+        try:
+            with self._path.open("rb") as file:
+                if file.read(len(codecs.BOM_UTF8)) != codecs.BOM_UTF8:
+                    file.seek(0)
+                ended = False
+                while not ended:
+                    chunk = file.read(self._block_bytes)
+                    ended = not chunk
+                    block = rest + chunk
+                    end = len(block) if ended else _after_last_line_break(block)
+                    piece = parse(block[:end], width, self._token)
+                    rest = block[end - piece.open_bytes :]
+                    if piece.records:
+                        yield row, piece
+                    row += piece.records
+                    if ended and rest:
+                        raise self._open_quote(row)
+                    if len(rest) > self._block_bytes:
+                        raise self._too_long(row)
+        except READ_ERRORS as error:
+            raise unreadable(self._path, error, row) from error
+
+    def _open_quote(self, row: int) -> UsageError:
         return UsageError(
-            f"{shown_path(self._path)}: {finding}a quoted field that begins in or after {where} "
-            "is never closed",
-            'Look there for a lone ", and double each " that is part of a quoted cell.',
+            f"{shown_path(self._path)}: a quoted field that begins in or after "
+            f"{_name_of(row)} is never closed",
+            _LOOK_FOR_A_QUOTE,
+        )
+
+    def _too_long(self, row: int) -> UsageError:
+        return UsageError(
+            f"{shown_path(self._path)}: {_name_of(row)} is longer than {self._block_bytes:,} "
+            "bytes, as if a quoted field were never closed",
+            _LOOK_FOR_A_QUOTE,
         )
 
 
-class _Reading:
-    """One pass over a file: Arrow's reader, and the records it could not place.
+_LOOK_FOR_A_QUOTE = 'Look there for a lone ", and double each " that is part of a quoted cell.'
 
-    Arrow calls `_on_misfit` for each record with too few or too many cells, a block or more before
-    the batch that follows it; the good records come in batches, without numbers. Arrow counts
-    both from 1, the header included, so the good ones have the numbers that the misfits leave.
-    """
 
-    def __init__(self, file: BinaryIO, token: str, block_bytes: int) -> None:
-        self.text = MarkedText(file, token)
-        self._misfits: deque[InvalidRow] = deque()
-        self.reader = pcsv.open_csv(
-            pa.PythonFile(self.text, mode="r"),
-            # Without threads, as Arrow numbers no record otherwise.
-            read_options=pcsv.ReadOptions(
-                use_threads=False, autogenerate_column_names=True, block_size=block_bytes
-            ),
-            parse_options=pcsv.ParseOptions(
-                newlines_in_values=True, invalid_row_handler=self._on_misfit
-            ),
-            convert_options=pcsv.ConvertOptions(
-                column_types={f"f{index}": pa.string() for index in range(MAX_COLUMNS)},
-                strings_can_be_null=False,
-                check_utf8=False,  # `MarkedText` has seen to it.
-            ),
-        )
+def _name_of(row: int) -> str:
+    return f"row {row:,}" if row else "the header"
 
-    def __enter__(self) -> Self:
-        return self
 
-    def __exit__(self, *_exception: object) -> None:
-        self.reader.close()
+def _after_last_line_break(block: bytes) -> int:
+    return max(block.rfind(b"\n"), block.rfind(b"\r")) + 1
 
-    def _on_misfit(self, record: Any) -> str:
-        if record.text != self.text.sentinel:
-            self._misfits.append(
-                ragged(
-                    record.number - 1,
-                    self.text.restore(record.text),
-                    record.actual_columns,
-                    record.expected_columns,
-                )
-            )
-        return "skip"
 
-    def numbered(self, row: int, count: int) -> tuple[list[int], list[InvalidRow]]:
-        """The numbers of the next `count` good records, `row` being the next of all records.
-
-        With them come the misfits that stand before, between and right after these records.
-        """
-        numbers: list[int] = []
-        passed: list[InvalidRow] = []
-        while True:
-            if self._misfits and self._misfits[0].row == row:
-                passed.append(self._misfits.popleft())
-                row += 1
-            elif len(numbers) < count:
-                end = row + count - len(numbers)
-                if self._misfits:
-                    end = min(end, self._misfits[0].row)
-                numbers.extend(range(row, end))
-                row = end
-            else:
-                return numbers, passed
-
-    def swallower(
-        self, batch: pa.RecordBatch, numbers: list[int], misfits: list[InvalidRow]
-    ) -> int | None:
-        """The number of the record that swallowed the sentinel, by a quote left open.
-
-        It can only be the last record of the file, in its last cell.
-        """
-        sentinel = self.text.sentinel
-        if numbers and sentinel in batch.column(batch.num_columns - 1)[-1].as_py():
-            return numbers[-1]
-        if misfits and sentinel in (misfits[-1].cells[0] or ""):
-            return misfits[-1].row
-        return None
-
-    def restored(self, array: pa.Array) -> pa.Array:
-        """`array` with its original bytes, as binary where it has some that are not UTF-8."""
-        if not self.text.damaged or not pc.any(pc.match_substring(array, self.text.mark)).as_py():
-            return array
-        return pa.array(
-            [
-                self.text.restore(text).encode("utf-8", "surrogateescape")
-                for text in array.to_pylist()
-            ],
-            pa.binary(),
-        )
+def _numbers(records: range, misfits: Sequence[InvalidRow]) -> Sequence[int]:
+    """The numbers that the misfits leave to the good records."""
+    if not misfits:
+        return records
+    taken = {misfit.row for misfit in misfits}
+    return [row for row in records if row not in taken]

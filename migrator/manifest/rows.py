@@ -17,8 +17,8 @@ MAX_BUCKET_CHARACTERS = 63
 UUID = re.compile(r"[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}")
 """The canonical form of a `projectId`; for `fullmatch`."""
 
-_UNDECODABLE = re.compile("[\udc80-\udcff]")
-"""A byte that is not UTF-8, as `surrogateescape` writes it."""
+UNDECODABLE = re.compile("[\udc80-\udcff]")
+"""A byte that is not UTF-8, as `surrogateescape` writes it in a text."""
 
 
 def judge(row: int, cells: Sequence[str | None], columns: Columns) -> ManifestRow | InvalidRow:
@@ -73,7 +73,7 @@ def _for_showing(text: str | None) -> str | None:
 
 
 def _encoding_problem(cell: str | None) -> str | None:
-    found = None if cell is None or cell.isascii() else _UNDECODABLE.search(cell)
+    found = None if cell is None or cell.isascii() else UNDECODABLE.search(cell)
     if found is None or cell is None:
         return None
     offset = len(cell[: found.start()].encode())

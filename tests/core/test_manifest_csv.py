@@ -4,6 +4,9 @@ import csv
 import gc
 import io
 import itertools
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -13,6 +16,8 @@ from migrator.errors import UsageError
 from migrator.manifest import open_manifest
 from migrator.manifest.csv_file import CsvManifest
 from migrator.model import InvalidRow, ManifestRow
+
+ROOT = Path(__file__).parents[2]
 
 
 def read(path, content, **options):
@@ -188,25 +193,71 @@ def test_an_unclosed_quote_is_found_and_placed(manifest, content, where):
     assert '"' in caught.value.hint
 
 
-@pytest.mark.parametrize("after", [3, 500])
-def test_an_unclosed_quote_far_into_the_file_stops_it_after_the_rows_before(manifest, after):
+@pytest.mark.parametrize(
+    ("after", "message"),
+    [
+        (3, "begins in or after row 501 is never closed"),
+        (500, "row 501 is longer than 256 bytes"),
+    ],
+)
+def test_an_unclosed_quote_far_into_the_file_stops_it_after_all_rows_before(
+    manifest, after, message
+):
     lines = [f"bkt,key{i}" for i in range(1, 501)]
-    content = "\n".join(["bucket,key", *lines, 'bkt,"open', *lines[:after]])
-    manifest.write_text(content)
+    manifest.write_text("\n".join(["bucket,key", *lines, 'bkt,"open', *lines[:after]]))
     seen = []
-    with pytest.raises(UsageError) as caught:
+    with pytest.raises(UsageError, match=message):
         seen.extend(itertools.chain.from_iterable(CsvManifest(manifest, block_bytes=256).batches()))
-    # In short, the last block tells; in long, the record that outgrows a block.
-    assert [row.row for row in seen] == list(range(1, len(seen) + 1))
-    said = int(caught.value.message.split("row ")[1].split(" ")[0].replace(",", ""))
-    assert len(seen) + 1 <= said <= 501
-    assert all(isinstance(row, ManifestRow) for row in seen)
+    assert [(row.row, row.key) for row in seen] == [(i, f"key{i}") for i in range(1, 501)]
 
 
-def test_a_record_longer_than_a_block_says_so(manifest):
-    content = b"bucket,key\nbkt,a\nbkt," + b"k" * 400 + b"\nbkt,b\n"
-    with pytest.raises(UsageError, match=r"longer than 128 bytes.*in or after row [12] is never"):
-        read(manifest, content, block_bytes=128)
+def test_a_record_as_long_as_a_block_is_read_and_a_longer_one_stops_the_run(manifest):
+    def content(size):
+        return b"bucket,key\nbkt,a\nbkt,b,c\n" + b"bkt," + b"k" * (size - 5) + b"\nbkt,b\n"
+
+    assert [row.row for row in read(manifest, content(128), block_bytes=128)] == [1, 2, 3, 4]
+    with pytest.raises(UsageError, match=r"row 3 is longer than 128 bytes"):
+        read(manifest, content(400), block_bytes=128)
+
+
+def test_a_header_longer_than_a_block_stops_the_run(manifest):
+    with pytest.raises(UsageError, match=r"the header is longer than 128 bytes"):
+        read(manifest, b"bucket,key," + b"k" * 400 + b"\nbkt,b,c\n", block_bytes=128)
+
+
+@pytest.mark.parametrize("line_end", ["\n", "\r\n", "\r"])
+@pytest.mark.parametrize("block_bytes", [60, 61, 62, 63, 64, 100])
+def test_line_breaks_in_quotes_are_no_place_to_cut(manifest, line_end, block_bytes):
+    keys = ["\n" * (i % 5) + f'{i}\r\n,"\r{i}' + "\n\n" * (i % 3) for i in range(100)]
+    cells = ['"' + key.replace('"', '""') + '"' for key in keys]
+    lines = [f"bkt,{cell}" if i % 7 else f"{cell},bkt,x" for i, cell in enumerate(cells)]
+    content = line_end.join(["bucket,key", *lines])
+    rows = read(manifest, content.encode(), block_bytes=block_bytes, token="T.T")
+    assert [row.row for row in rows] == list(range(1, 101))
+    for row, key, line in zip(rows, keys, lines, strict=True):
+        assert row.cells == (line,) if row.ragged else row.key == key
+
+
+def test_a_byte_order_mark_that_begins_a_later_row_belongs_to_its_cell(manifest):
+    content = "key,bucket\n" + "\ufeffk,bkt\n" * 100
+    rows = read(manifest, content.encode(), block_bytes=64, token="T.T")
+    assert {row.key for row in rows} == {"\ufeffk"}
+
+
+def test_a_byte_that_is_not_utf8_may_stand_at_any_place_in_a_block(manifest):
+    for pad in range(40):
+        content = b"bucket,key\nbkt,a\nbkt," + b"p" * pad + b"\xc3\nbkt,b\nbkt,c\n" + b"bkt,d\n" * 9
+        rows = read(manifest, content, block_bytes=48, token="T.T")
+        assert [type(row) for row in rows] == [ManifestRow, InvalidRow] + [ManifestRow] * 11
+        assert rows[1].cells == ("bkt", "p" * pad + "\udcc3")
+        assert rows[2].key == "b"
+
+
+def test_a_manifest_may_have_thousands_of_columns(manifest):
+    names = ["bucket", "key", *(f"c{i}" for i in range(2000))]
+    content = ",".join(names) + "\nbkt,k" + ",007" * 2000 + "\n"
+    (row,) = read(manifest, content.encode())
+    assert row.cells == ("007",) * 2000
 
 
 def test_a_load_can_be_taken_up_at_any_row(manifest):
@@ -260,7 +311,32 @@ def test_a_file_that_goes_bad_midway_names_the_row(manifest, monkeypatch):
     with pytest.raises(UsageError) as caught:
         seen.extend(itertools.chain.from_iterable(reader.batches()))
     assert f"from row {len(seen) + 1:,} on: Input/output error" in caught.value.message
-    assert seen
+    assert len(seen) > 500_000 // len("bkt,0123456789\n") - 4096
+
+
+@pytest.mark.parametrize(
+    "leaving",
+    [
+        "next(CsvManifest(path, block_bytes=4096).batches())",
+        "batches = CsvManifest(path, block_bytes=4096).batches(); next(batches); sys.exit()",
+        "path.write_text('bucket,\"key'); CsvManifest(path)",
+    ],
+)
+def test_a_program_that_ends_in_the_middle_of_a_manifest_ends(manifest, leaving):
+    # Arrow's threads must not need Python when it shuts down: the process would hang or abort.
+    manifest.write_text("bucket,key\n" + "bkt,0123456789\n" * 20_000)
+    script = f"""
+import pathlib, sys
+from migrator.errors import UsageError
+from migrator.manifest.csv_file import CsvManifest
+path = pathlib.Path(sys.argv[1])
+try:
+    {leaving}
+except UsageError:
+    pass
+"""
+    ends = [subprocess.Popen([sys.executable, "-c", script, manifest], cwd=ROOT) for _ in range(4)]
+    assert [process.wait(timeout=60) for process in ends] == [0] * 4
 
 
 any_text = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)

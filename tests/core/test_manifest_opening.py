@@ -72,7 +72,6 @@ def test_a_manifest_without_rows_is_unusable(manifest, content, message):
         ("bucket,\u202ekey", r"'\u202ekey'", "Name the columns"),
         ("bucket," + "k" * 5000, "'" + "k" * 39 + "…'", "Name the columns"),
         (",".join(f"c{i}" for i in range(900)), "and 888 more", "Name the columns"),
-        ("bucket,key," + ",".join(f"c{i}" for i in range(2000)), "has 2,002 columns", "1,000"),
     ],
 )
 def test_a_header_that_cannot_be_used_says_why_and_what_to_do(manifest, header, message, hint):

@@ -51,7 +51,8 @@ def test_an_api_key_that_cannot_be_one_is_refused_without_being_shown(value):
 
 
 @pytest.mark.parametrize(
-    "url", ["api.pixop.com", "ftp://x/api", "http://example.com/api", "https://u:p@x/api", "https://"]
+    "url",
+    ["api.pixop.com", "ftp://x/api", "http://example.com/api", "https://u:p@x/api", "https://"],
 )
 def test_a_base_url_that_would_not_work_or_would_leak_the_key_is_refused(url):
     with pytest.raises(UsageError, match="--api-url"):
@@ -59,7 +60,8 @@ def test_a_base_url_that_would_not_work_or_would_leak_the_key_is_refused(url):
 
 
 @pytest.mark.parametrize(
-    "url", ["http://127.0.0.1:80/api", "http://localhost/api", "http://[::1]:8/api", "https://x/api"]
+    "url",
+    ["http://127.0.0.1:80/api", "http://localhost/api", "http://[::1]:8/api", "https://x/api"],
 )
 def test_plain_http_is_allowed_to_this_machine_alone(url):
     check_settings(BatchSettings(platform=PlatformSettings(api_url=url)))

@@ -122,9 +122,7 @@ async def test_a_source_that_does_not_answer_is_no_verdict_about_a_row():
 async def test_a_version_that_is_not_the_current_one_is_refused(moto):
     url, client = moto
     client.create_bucket(Bucket="versioned")
-    client.put_bucket_versioning(
-        Bucket="versioned", VersioningConfiguration={"Status": "Enabled"}
-    )
+    client.put_bucket_versioning(Bucket="versioned", VersioningConfiguration={"Status": "Enabled"})
     old = client.put_object(Bucket="versioned", Key="k.mp4", Body=b"old")["VersionId"]
     new = client.put_object(Bucket="versioned", Key="k.mp4", Body=b"newer")["VersionId"]
     async with source(url) as s3:
@@ -170,9 +168,7 @@ async def test_odd_keys_are_listed_and_headed_exactly(moto):
             facts, refusal = await preflight.look("odd", key, None)
             assert facts is not None, key
             if key == "folder/":
-                assert refusal == Refusal(
-                    Reason.FOLDER_MARKER, message="the object has no bytes"
-                )
+                assert refusal == Refusal(Reason.FOLDER_MARKER, message="the object has no bytes")
             else:
                 assert refusal is None, key
 

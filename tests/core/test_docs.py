@@ -1,0 +1,65 @@
+"""What the documents say is what the code does."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from migrator import __version__
+from migrator.cli.app import app
+from migrator.errors import ExitCode
+from migrator.lifecycle import TRANSITIONS
+from migrator.model import Reason
+
+ROOT = Path(__file__).parents[2]
+ARCHITECTURE = (ROOT / "migrator/ARCHITECTURE.md").read_text()
+README = (ROOT / "README.md").read_text()
+
+VERBS = [name for name in app if not name.startswith("-")]
+
+
+def diagram():
+    moves = (f"    {a} --> {b}: {event}" for (a, event), b in TRANSITIONS.items())
+    return "\n".join(
+        ["```mermaid", "stateDiagram-v2", "    [*] --> pending", *moves, "```"],
+    )
+
+
+def test_the_diagram_is_drawn_from_the_table():
+    between = ARCHITECTURE.split("<!-- transitions: begin -->\n")[1]
+    assert between.split("\n<!-- transitions: end -->")[0] == diagram()
+
+
+def test_every_room_is_on_the_map():
+    rooms = {path.name for path in (ROOT / "migrator").iterdir() if (path / "__init__.py").exists()}
+    missing = {room for room in rooms if f"`{room}/" not in ARCHITECTURE}
+    assert not missing
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_every_verb_and_every_flag_of_it_is_in_the_readme(verb):
+    assert f"migrator {verb}" in README
+    arguments = app[verb].assemble_argument_collection()
+    names = {argument.name for argument in arguments if argument.show and argument.parse}
+    flags = {name for name in names if name.startswith("--")}
+    assert not {flag for flag in flags if f"`{flag}" not in README}
+
+
+@pytest.mark.parametrize("reason", Reason)
+def test_every_reason_is_in_the_readme(reason):
+    assert f"`{reason}`" in README
+
+
+@pytest.mark.parametrize("code", ExitCode)
+def test_every_exit_code_is_in_the_readme(code):
+    assert re.search(rf"^\| {int(code)} \|", README, re.MULTILINE)
+
+
+def test_the_changelog_knows_this_version():
+    assert f"## {__version__}" in (ROOT / "CHANGELOG.md").read_text()
+
+
+def test_what_the_documents_point_to_is_there():
+    for text, base in ((README, ROOT), (ARCHITECTURE, ROOT / "migrator")):
+        for target in re.findall(r"\]\((?!http|#)([^)]+)\)", text):
+            assert (base / target).exists(), target
