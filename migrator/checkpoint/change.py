@@ -24,6 +24,8 @@ class Facts(TypedDict, total=False):
     adopted: bool
     duplicate_video_ids: str | None
     size_bytes: int | None
+    etag: str | None
+    last_modified_ms: int | None
     error_code: str | None
     http_status: int | None
     message: str | None

@@ -10,7 +10,7 @@ import os
 import re
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib import resources
@@ -126,15 +126,27 @@ class Checkpoint:
 
     @classmethod
     def exists(cls, directory: Path) -> bool:
-        """Whether `directory` holds a checkpoint in which anything was written."""
+        """Whether `directory` holds a checkpoint, be it damaged.
+
+        A file that was killed before its schema was committed is none: nothing is in it.
+        """
         path = directory / "checkpoint.db"
-        return path.exists() and path.stat().st_size > 0
+        if not path.exists() or path.stat().st_size == 0:
+            return False
+        try:
+            with closing(sqlite3.connect(path)) as connection:
+                version = connection.execute("PRAGMA user_version").fetchone()[0]
+                tables = connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0]
+        except sqlite3.Error:
+            return True
+        return bool(version or tables)
 
     @classmethod
     def create(cls, directory: Path, meta: Mapping[str, str]) -> "Checkpoint":
         """Make the file with its schema and `meta` in one transaction, mode 0600."""
         path = directory / "checkpoint.db"
-        _refuse_stray_log(path)
+        if not path.exists():
+            _refuse_stray_log(path)
         os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
         checkpoint = cls(_connect(path))
         schema = resources.files(__package__).joinpath("schema.sql").read_text()
@@ -318,7 +330,7 @@ class Checkpoint:
         last_modified_ms: int | None,
         now_ms: int,
     ) -> None:
-        """Keep what the source told about an object, whatever the verdict."""
+        """Keep what the source told about an object that may be sent."""
         values = (size_bytes, etag, last_modified_ms, now_ms, row)
         self._db.execute(_SQL["preflighted"], values)
 

@@ -6,6 +6,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing
 from pathlib import Path
 
 from migrator import __version__
@@ -43,34 +44,56 @@ def require_batch(directory: Path) -> None:
         )
 
 
-def migrate_batch(
+def start_batch(
     directory: Path,
     settings: BatchSettings,
     display: DisplaySettings,
     environment: Mapping[str, str],
-    *,
-    resuming: bool = False,
 ) -> int:
-    """Run or resume the batch in `directory`; answers the exit code.
+    """Begin the batch in `directory`, or go on with it; answers the exit code.
 
     Raises MigratorError for all that is unusable before anything is sent.
     """
     configure_logs(display.verbose)
     api_key = read_api_key(settings.platform, environment)
-    frozen = resuming and _inputs_are_frozen(directory)
-    inputs = None if frozen else open_inputs(settings.inputs)
+    inputs = open_inputs(settings.inputs)
     _make_directory(directory)
-    with batch_lock(directory):
-        checkpoint = _open_checkpoint(directory, settings)
-        try:
-            if inputs is not None:
-                check_inputs(checkpoint, inputs)
-            if _is_finished(checkpoint):
-                print("this batch is finished: nothing was sent")
-                return _report(checkpoint, directory, None)
-            return _run(directory, checkpoint, settings, inputs, display, api_key, environment)
-        finally:
-            checkpoint.close()
+    with batch_lock(directory), closing(_open_checkpoint(directory, settings)) as checkpoint:
+        check_inputs(checkpoint, inputs)
+        return _go_on(directory, checkpoint, settings, inputs, display, api_key, environment)
+
+
+def resume_batch(directory: Path, display: DisplaySettings, environment: Mapping[str, str]) -> int:
+    """Go on with the batch in `directory` with the settings kept there; answers the exit code.
+
+    Once every source was read to its end, none of them is needed any more.
+    """
+    configure_logs(display.verbose)
+    require_batch(directory)
+    with batch_lock(directory), closing(Checkpoint.open(directory)) as checkpoint:
+        settings = BatchSettings.from_json(checkpoint.meta("settings") or "{}")
+        api_key = read_api_key(settings.platform, environment)
+        sources = checkpoint.sources()
+        frozen = bool(sources) and all(source.complete for source in sources)
+        inputs = None if frozen else open_inputs(settings.inputs)
+        if inputs is not None:
+            check_inputs(checkpoint, inputs)
+        return _go_on(directory, checkpoint, settings, inputs, display, api_key, environment)
+
+
+def _go_on(
+    directory: Path,
+    checkpoint: Checkpoint,
+    settings: BatchSettings,
+    inputs: Inputs | None,
+    display: DisplaySettings,
+    api_key: Secret,
+    environment: Mapping[str, str],
+) -> int:
+    if _is_finished(checkpoint):
+        print("this batch is finished: nothing was sent")
+        return _report(checkpoint, directory, None)
+    return _run(directory, checkpoint, settings, inputs, display, api_key, environment)
 
 
 def _run(
@@ -162,17 +185,6 @@ def _is_finished(checkpoint: Checkpoint) -> bool:
     return all(tally.state in FINAL for tally in checkpoint.tallies())
 
 
-def _inputs_are_frozen(directory: Path) -> bool:
-    """Whether every source was read to its end: then a resume needs none of them any more."""
-    with batch_lock(directory):
-        checkpoint = Checkpoint.open(directory)
-        try:
-            sources = checkpoint.sources()
-            return bool(sources) and all(source.complete for source in sources)
-        finally:
-            checkpoint.close()
-
-
 def _make_directory(directory: Path) -> None:
     try:
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -204,16 +216,19 @@ def _open_checkpoint(directory: Path, settings: BatchSettings) -> Checkpoint:
             },
         )
     checkpoint = Checkpoint.open(directory)
+    # Until the platform has answered once, no row was read: a typing error may be mended.
+    begun = checkpoint.meta("user_id") is not None
     for name, value in pinned.items():
         known = checkpoint.meta(name)
-        if known != value:
+        if begun and known != value:
             checkpoint.close()
             raise CheckpointError(
                 f"{directory}: this batch was begun with {name} {known!r}, and now it is {value!r}",
                 "give the same again, use `migrator resume`, or another --out directory",
             )
     with checkpoint.transaction():
-        checkpoint.set_meta("settings", settings.to_json())
+        for name, value in {**pinned, "settings": settings.to_json()}.items():
+            checkpoint.set_meta(name, value)
     return checkpoint
 
 

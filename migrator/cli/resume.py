@@ -16,14 +16,6 @@ def resume(directory: Path, /, *, display: DisplaySettings = DisplaySettings()) 
     directory
         The --out directory of the batch.
     """
-    from migrator.checkpoint.lock import batch_lock
-    from migrator.checkpoint.store import Checkpoint
-    from migrator.cli.batch import migrate_batch, require_batch
-    from migrator.settings import BatchSettings
+    from migrator.cli.batch import resume_batch
 
-    require_batch(directory)
-    with batch_lock(directory):
-        checkpoint = Checkpoint.open(directory)
-        settings = BatchSettings.from_json(checkpoint.meta("settings") or "{}")
-        checkpoint.close()
-    return migrate_batch(directory, settings, display, os.environ, resuming=True)
+    return resume_batch(directory, display, os.environ)

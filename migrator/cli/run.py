@@ -51,7 +51,7 @@ def run(
         File with `[buckets."NAME"]` tables that name the environment variables of a bucket's own
         keys. Without it ./migrator.toml is read where there is one.
     """
-    from migrator.cli.batch import migrate_batch
+    from migrator.cli.batch import start_batch
 
     settings = BatchSettings(
         inputs=inputs,
@@ -64,4 +64,4 @@ def run(
     check_settings(settings)
     if inputs.manifest is not None:
         settings = replace(settings, inputs=replace(inputs, manifest=inputs.manifest.absolute()))
-    return migrate_batch(out, settings, display, os.environ)
+    return start_batch(out, settings, display, os.environ)

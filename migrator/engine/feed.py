@@ -102,12 +102,12 @@ class Feed:
             refusal = preflight.refused_bucket(transfer.bucket)
             if refusal is None:
                 facts, refusal = await self._ask(preflight, transfer)
-            if facts is not None:
+            if facts is not None and refusal is None:
                 transfer = await self._keep(transfer, facts)
-        if refusal is not None:
-            await self._settle(transfer, _refused(refusal, self._book.now_ms()))
-        else:
+        if refusal is None:
             await self.ready.put(transfer)
+        else:
+            await self._settle(transfer, _refused(refusal, facts, self._book.now_ms()))
 
     async def _ask(
         self, preflight: Preflight, transfer: Transfer
@@ -131,6 +131,7 @@ class Feed:
                 return answer
 
     async def _keep(self, transfer: Transfer, facts: ObjectFacts) -> Transfer:
+        """Keep what was told of an object that may be sent; of others the verdict keeps it."""
         now_ms = self._book.now_ms()
 
         def keep(checkpoint: Checkpoint) -> None:
@@ -153,11 +154,11 @@ def _known(transfer: Transfer, now_ms: int) -> tuple[ObjectFacts | None, Refusal
         return None, None
     assert transfer.key is not None
     facts = ObjectFacts(size_bytes, transfer.etag, transfer.last_modified_ms)
-    # The version was compared when the object was headed; listings come without versions.
+    # Kept only of objects that may be sent, so that version and storage class were in order.
     return facts, judge(facts, transfer.key, None)
 
 
-def _refused(refusal: Refusal, now_ms: int) -> Change:
+def _refused(refusal: Refusal, told: ObjectFacts | None, now_ms: int) -> Change:
     facts: Facts = {
         "reason": refusal.reason,
         "decided_by": refusal.decided_by,
@@ -166,6 +167,10 @@ def _refused(refusal: Refusal, now_ms: int) -> Change:
         "http_status": refusal.status,
         "message": refusal.message,
     }
+    if told is not None:
+        facts["size_bytes"] = told.size_bytes
+        facts["etag"] = told.etag
+        facts["last_modified_ms"] = told.last_modified_ms
     return Change(refusal.event, facts)
 
 

@@ -14,6 +14,7 @@ from migrator.lifecycle import State
 class Flight:
     """One copy in flight. Times ending in `_s` are of the engine's clock.
 
+    `created_ms` is the platform's createdAt, or the platform's clock about then.
     `commanded_s` is when the last command (POST, restart) was answered: what was read in a request
     that began earlier says nothing. `moved_s` is when progress was last seen, `order` grows with
     each video of this run (newer videos stand before it in the platform's list). `changing` is True

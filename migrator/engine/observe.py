@@ -4,7 +4,9 @@ Every page that anything reads goes through here: copies in flight move on, furt
 tags are noted as duplicates, and a live tag of another batch on one of our objects stops the run.
 """
 
+import asyncio
 from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
 
 from migrator.checkpoint.change import Change, Transfer
 from migrator.checkpoint.store import Checkpoint
@@ -54,21 +56,28 @@ class Observer:
         """Now, for the record (epoch milliseconds)."""
         return self._book.now_ms()
 
-    async def page(self, page: Page, learned_by: LearnedBy) -> set[str]:
+    async def page(self, page: Page, learned_by: LearnedBy) -> AbstractSet[str]:
         """Take in a page; answers the ids on it that were in flight."""
-        ours: set[str] = set()
+        ours: dict[str, wire.Video] = {}
         others: list[tuple[str, Tag]] = []
         for video in page.videos:
-            flight = self._flights.get(video.id)
-            if flight is not None:
-                ours.add(video.id)
-                await self.sight(flight, decide.Sight.of(video), learned_by, page.began_s)
-                flight.created_ms = wire.time_ms(video.created_at)
+            if self._flights.get(video.id) is not None:
+                ours[video.id] = video
             elif is_master(video) and (tag := read_tag(video.description)) is not None:
                 others.append((video.id, tag))
+        # All at once: what a page ends shares one commit.
+        await asyncio.gather(
+            *(self._shown(video, learned_by, page.began_s) for video in ours.values())
+        )
         if others:
             await self._other_carriers(others)
-        return ours
+        return ours.keys()
+
+    async def _shown(self, video: wire.Video, learned_by: LearnedBy, began_s: float) -> None:
+        flight = self._flights.get(video.id)
+        if flight is not None:
+            flight.created_ms = wire.time_ms(video.created_at) or flight.created_ms
+            await self.sight(flight, decide.Sight.of(video), learned_by, began_s)
 
     async def sight(
         self, flight: Flight, sight: decide.Sight, learned_by: LearnedBy, began_s: float

@@ -192,9 +192,10 @@ async def _take_up(engine: Engine) -> None:
     for state in sorted(WITH_VIDEO):
         for transfer in await book.run(lambda c, s=state: c.in_state(s)):  # type: ignore[misc]
             assert transfer.video_id is not None
-            flight = engine.flights.add(
-                transfer, transfer.video_id, transfer.video_created_ms, state, 0.0
-            )
+            created_ms = transfer.video_created_ms
+            if created_ms is None and transfer.intent_date_s is not None:
+                created_ms = transfer.intent_date_s * 1000
+            flight = engine.flights.add(transfer, transfer.video_id, created_ms, state, 0.0)
             flight.moved_s = engine.gateway.now_s()
             due_ms = (transfer.not_before_ms or 0) - wall_ms()
             flight.restart_at_s = engine.gateway.now_s() + max(0.0, min(due_ms / 1000, 60.0))

@@ -142,7 +142,8 @@ class Submitter:
         if state is State.COPYING:
             video_id = verdict.change.facts["video_id"]
             self.flights.withdraw()
-            self.flights.add(transfer, video_id, None, state, self.gateway.now_s())
+            created_ms = None if self.gateway.date_s is None else self.gateway.date_s * 1000
+            self.flights.add(transfer, video_id, created_ms, state, self.gateway.now_s())
             self.feed.done_with(transfer.row)
         elif state is State.UNRESOLVED:
             self.flights.withdraw()

@@ -15,6 +15,7 @@ from migrator.pixop.quota import Quota
 TEAM = "11111111-1111-4111-8111-111111111111"
 PROJECT = "22222222-2222-4222-8222-222222222222"
 EPOCH_S = 1_764_000_000
+QUOTA = Quota(limit=6_000_000, remaining=5_000_000, reset_s=60)
 
 
 @dataclass
@@ -62,7 +63,7 @@ class FakePlatform:
     clock_s: int = EPOCH_S
     creates: Counter = field(default_factory=Counter)
     calls: Counter = field(default_factory=Counter)
-    quota: Quota = Quota(limit=6_000_000, remaining=5_000_000, reset_s=60)
+    quota: Quota = QUOTA
     down: int = 0
     key_refused: bool = False
     hidden: set = field(default_factory=set)
