@@ -157,17 +157,14 @@ def identity(namespace: str, bucket: str, key: str) -> bytes:
     BLAKE2b over the three as raw UTF-8, each preceded by its length, so that no two triples read
     the same and no Unicode normalisation takes place.
     """
-    digest = hashlib.blake2b(digest_size=16)
-    for part in (namespace, bucket, key):
-        raw = part.encode()
-        digest.update(len(raw).to_bytes(4, "big"))
-        digest.update(raw)
-    return digest.digest()
+    parts = [part.encode() for part in (namespace, bucket, key)]
+    told = b"".join(len(part).to_bytes(4, "big") + part for part in parts)
+    return hashlib.blake2b(told, digest_size=16).digest()
 
 
 def utf16_units(text: str) -> int:
     """The length of `text` in UTF-16 code units: characters beyond the BMP count two."""
-    return len(text) + sum(character > "\uffff" for character in text)
+    return len(text) if text.isascii() else len(text.encode("utf-16-le", "surrogatepass")) // 2
 
 
 def cut_to_units(text: str, units: int) -> str:

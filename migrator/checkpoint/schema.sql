@@ -18,7 +18,7 @@ CREATE TABLE source (        -- where rows come from, in the order they were rea
 
 CREATE TABLE object (        -- one row of the manifest, and all that became of it
     row              INTEGER PRIMARY KEY,            -- counts from 1 over all sources
-    source_id        INTEGER NOT NULL REFERENCES source (id),
+    source_id        INTEGER NOT NULL,
     object_id        BLOB,                           -- NULL: invalid row, or a later duplicate
     bucket           TEXT,
     key              TEXT,

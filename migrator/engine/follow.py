@@ -18,13 +18,13 @@ from migrator.lifecycle import State
 from migrator.model import LearnedBy
 from migrator.pixop import wire
 
-SHARE = 0.04
+SHARE = 0.03
 """Share of the quota that following may use while rows wait to be submitted."""
 
 INTERVAL_S = (1.0, 30.0)
 """Shortest and longest pause between rounds."""
 
-PRODUCTIVE = 25
+PRODUCTIVE = 40
 """Copies that a call must settle; a round that settles fewer makes the next pause longer."""
 
 RESTARTS_CHECKED_S = 0.25

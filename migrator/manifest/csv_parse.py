@@ -13,7 +13,6 @@ before they did, the process hung or aborted.
 """
 
 # pyarrow exports from compiled modules, which mypy cannot see into.
-# mypy: disable-error-code="attr-defined, name-defined, no-untyped-call"
 
 import re
 from dataclasses import dataclass

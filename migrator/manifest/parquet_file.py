@@ -1,7 +1,6 @@
 """A Parquet manifest: texts exact to the byte, other columns written out as text."""
 
 # pyarrow exports from compiled modules, which mypy cannot see into.
-# mypy: disable-error-code="attr-defined, name-defined, no-untyped-call"
 
 import json
 from collections.abc import Iterator

@@ -6,7 +6,6 @@ much and must never suspect too little. That is what makes 300,000 rows a second
 """
 
 # pyarrow exports from compiled modules, which mypy cannot see into.
-# mypy: disable-error-code="attr-defined, name-defined, no-untyped-call"
 
 from collections.abc import Iterable, Sequence
 from itertools import repeat

@@ -1,7 +1,6 @@
 """The one place where a file's troubles become a `UsageError`: what is wrong, and what to do."""
 
 # pyarrow exports from compiled modules, which mypy cannot see into.
-# mypy: disable-error-code="attr-defined, name-defined, no-untyped-call"
 
 import stat
 from collections.abc import Sequence

@@ -11,6 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from typing import Protocol, Self
+from urllib.parse import urlsplit
+from urllib.request import getproxies, proxy_bypass
 
 import aiohttp
 
@@ -81,7 +83,7 @@ class PixopClient:
             connector=aiohttp.TCPConnector(limit=max_connections, ssl=ssl.create_default_context()),
             cookie_jar=aiohttp.DummyCookieJar(),
             timeout=TIMEOUT,
-            trust_env=True,
+            proxy=_proxy(api_url),
             headers={
                 "X-API-Key": api_key.reveal(),
                 "Accept": "application/json",
@@ -124,6 +126,18 @@ class PixopClient:
             return NotSent(_plain(error))
         except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
             return Lost(_plain(error), status)
+
+
+def _proxy(api_url: str) -> str | None:
+    """The proxy that the environment names for the platform (HTTPS_PROXY, NO_PROXY).
+
+    Worked out once: aiohttp's own `trust_env` does it for each request, and would send what it
+    finds for this host in ~/.netrc besides.
+    """
+    parts = urlsplit(api_url)
+    if proxy_bypass(parts.netloc):
+        return None
+    return getproxies().get(parts.scheme)
 
 
 async def _read(response: aiohttp.ClientResponse) -> bytes | None:

@@ -9,7 +9,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-MAX_LIMIT = 10_000_000
+MAX_LIMIT = 1_000_000_000
 """An announced limit beyond this many requests a minute is taken for nonsense."""
 
 MAX_WAIT_S = 300

@@ -204,3 +204,19 @@ async def test_what_went_wrong_is_told_without_the_key():
     async with raw(None) as (url, _):
         reply = await call(url)
     assert KEY not in repr(reply)
+
+
+async def test_the_proxy_of_the_environment_is_used_and_its_exceptions_are_kept(monkeypatch):
+    seen = []
+
+    async def handler(request):
+        seen.append(request.raw_path)
+        return web.Response()
+
+    async with served(handler) as proxy:
+        monkeypatch.setenv("HTTP_PROXY", proxy.removesuffix("/api"))
+        monkeypatch.setenv("NO_PROXY", "")
+        assert isinstance(await call("http://platform.invalid/api"), Answer)
+        monkeypatch.setenv("NO_PROXY", "platform.invalid")
+        assert isinstance(await call("http://platform.invalid/api"), NotSent)
+    assert seen == ["http://platform.invalid/api/v1/x?a=b+c"]

@@ -252,4 +252,4 @@ def test_rounds_that_settle_little_come_less_often_within_bounds_and_share_of_th
     assert next_interval_s(2.0, 1, 100, 60_000) == 2.0
     assert next_interval_s(2.0, 1, 0, 60_000) == 3.0
     assert next_interval_s(longest_s, 1, 0, 60_000) == longest_s
-    assert next_interval_s(shortest_s, 10, 1000, 1200) == pytest.approx(10 / (20 * 0.04))
+    assert next_interval_s(shortest_s, 10, 1000, 1200) == pytest.approx(10 / (20 * 0.03))

@@ -1,0 +1,34 @@
+"""Calls of the API that an imported object costs."""
+
+from tests.benchmarks import manifests
+from tests.benchmarks.batch import run_batch
+from tests.benchmarks.children import measured
+from tests.benchmarks.stub_process import platform
+from tests.benchmarks.table import Line, against
+
+QUOTA = 12_000
+COPY_SECONDS = 3.0
+
+
+def measure(scale, directory):
+    """All calls that the platform counted over the objects imported, against one POST each.
+
+    Copies take a random time (exponential), so that they end in another order than they began; the
+    quota is such that the run lasts many rounds of following.
+    """
+    objects = scale.calls_objects
+    path = manifests.write_csv(directory / "manifest.csv", manifests.rows(objects, scale.seed))
+    with platform(quota=QUOTA, copy_seconds=COPY_SECONDS, seed=scale.seed) as stub:
+        measured(
+            run_batch, directory=directory / "batch", manifest=path, api_url=stub.api_url, pace={}
+        )
+        seen = stub.seen()
+    each = seen.total / objects
+    by_operation = ", ".join(f"{name} {count:,}" for name, count in sorted(seen.calls.items()))
+    return [
+        Line(
+            part="Calls", what=f"calls per object, {objects:,} objects", figure=each,
+            unit="calls", **against("one POST each", each, 1.0), limit="<= 1.03",
+            note=f"{by_operation}; quota {QUOTA:,}/min, copies of {COPY_SECONDS:g} s on average",
+        )
+    ]  # fmt: skip

@@ -1,0 +1,209 @@
+"""A platform that costs next to nothing, so that whoever calls it is the limit.
+
+`python -m tests.benchmarks.stub` prints its base URL and serves until its stdin is closed: it ends
+with the bench, however that ends. It answers what a run asks for (account, POST, list, status by
+id) at once and keeps videos in memory only. It counts the calls of each window as the platform
+does and answers 429 beyond `--quota`.
+
+Beside the API, for the bench alone: `GET /_stub/counts`, and `POST /_stub/forget` to begin anew.
+"""
+
+import argparse
+import asyncio
+import random
+import sys
+import time
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+
+import msgspec
+from aiohttp import web
+
+from tests.benchmarks.loop import run
+
+WINDOW_S = 60.0
+USER, TEAM = "11111111-1111-4111-8111-111111111111", "22222222-2222-4222-8222-222222222222"
+ACCOUNT = msgspec.json.encode({"user": {"id": USER}, "defaultTeam": {"id": TEAM, "name": "team"}})
+JSON = {"Content-Type": "application/json"}
+
+
+class Create(msgspec.Struct, rename="camel"):
+    """What the stub keeps of a POST's body."""
+
+    file_name: str
+    description: str | None = None
+
+
+@dataclass(slots=True)
+class Video:
+    """A master: `done_s` is when its copy ends, of the stub's clock."""
+
+    number: int
+    created_at: str
+    file_name: str
+    description: str | None
+    done_s: float
+
+    @property
+    def id(self):
+        return f"33333333-3333-4333-8333-{self.number:012x}"
+
+    def upload(self, now_s):
+        done = now_s >= self.done_s
+        state = {
+            "uploadStatus": "DONE" if done else "IN_PROGRESS",
+            "progressPercentage": 100 if done else 50,
+        }
+        return {"uploadState": state, "file": {"name": self.file_name, "size": 1_000_000}}
+
+    def listed(self, now_s):
+        return {
+            "id": self.id,
+            "createdAt": self.created_at,
+            "description": self.description,
+            "flags": {"isMaster": True, "isClip": False},
+            "upload": self.upload(now_s),
+        }
+
+
+@dataclass(slots=True)
+class Counts:
+    """What came. Times are of the stub's clock; CPU seconds are the stub's own."""
+
+    calls: dict = field(default_factory=dict)
+    throttled: int = 0
+    first_post_s: float | None = None
+    last_post_s: float | None = None
+    calls_at_first_post: int = 0
+    calls_at_last_post: int = 0
+    cpu_at_first_post_s: float = 0.0
+    cpu_at_last_post_s: float = 0.0
+
+    def note(self, operation):
+        self.calls[operation] = self.calls.get(operation, 0) + 1
+        if operation == "submit":
+            total = sum(self.calls.values())
+            self.last_post_s, self.cpu_at_last_post_s = time.monotonic(), time.process_time()
+            self.calls_at_last_post = total
+            if self.first_post_s is None:
+                self.first_post_s, self.cpu_at_first_post_s = (
+                    self.last_post_s,
+                    self.cpu_at_last_post_s,
+                )
+                self.calls_at_first_post = total
+
+
+class Stub:
+    """The platform. A copy takes a random time around `copy_s` seconds (exponential; 0: none)."""
+
+    def __init__(self, quota, copy_s, seed):
+        self.quota, self.copy_s, self.seed = quota, copy_s, seed
+        self.forget()
+
+    def forget(self):
+        self.videos, self.counts = [], Counts()
+        self.chance = random.Random(self.seed)
+        self.window_began_s, self.window_calls = -WINDOW_S, 0
+
+    async def answer(self, request):
+        method, path = request.method, request.path
+        if path.startswith("/_stub/"):
+            if method == "POST":
+                self.forget()
+            return self.json(asdict(self.counts))
+        operation = self.operation(method, path)
+        headers = self.admitted()
+        if headers is None:
+            self.counts.throttled += 1
+            return web.Response(status=429, headers=self.quota_headers())
+        self.counts.note(operation)
+        if operation == "submit":
+            body = self.create(await request.read())
+            return web.Response(status=202, body=body, headers=headers)
+        if operation == "list":
+            return self.json(self.page(request.query), headers)
+        if operation == "status":
+            return self.json(self.status(path), headers)
+        if path.endswith("/v1/account"):
+            return web.Response(body=ACCOUNT, headers=headers)
+        return web.Response(status=404, headers=headers)
+
+    @staticmethod
+    def operation(method, path):
+        if method == "POST":
+            return "submit" if path.endswith("/in/s3") else "restart"
+        if path.endswith("/v1/videos"):
+            return "list"
+        return "status" if path.endswith("/in/status") else "other"
+
+    @staticmethod
+    def json(value, headers=None):
+        return web.Response(body=msgspec.json.encode(value), headers=headers or JSON)
+
+    def admitted(self):
+        now_s = time.monotonic()
+        if now_s - self.window_began_s >= WINDOW_S:
+            self.window_began_s, self.window_calls = now_s, 0
+        self.window_calls += 1
+        return None if self.window_calls > self.quota else self.quota_headers()
+
+    def quota_headers(self):
+        reset_s = str(int(self.window_began_s + WINDOW_S - time.monotonic()) + 1)
+        headers = {
+            **JSON,
+            "X-RateLimit-Limit": str(self.quota),
+            "X-RateLimit-Remaining": str(max(0, self.quota - self.window_calls)),
+            "X-RateLimit-Reset": reset_s,
+        }
+        if self.window_calls > self.quota:
+            headers["X-RateLimit-Retry-After"] = reset_s
+        return headers
+
+    def create(self, body):
+        sent = msgspec.json.decode(body, type=Create)
+        takes_s = self.chance.expovariate(1 / self.copy_s) if self.copy_s else 0.0
+        created_at = datetime.now(UTC).isoformat(timespec="milliseconds")
+        number, done_s = len(self.videos), time.monotonic() + takes_s
+        video = Video(number, created_at, sent.file_name, sent.description, done_s)
+        self.videos.append(video)
+        return b'{"videoId":"%s","upload":{"uploadState":{"uploadStatus":"INITIAL"}}}' % (
+            video.id.encode()
+        )
+
+    def page(self, query):
+        number, size = int(query["pageNumber"]), int(query["pageSize"])
+        end = len(self.videos) - number * size
+        shown = self.videos[max(0, end - size) : max(0, end)]
+        now_s = time.monotonic()
+        items = [video.listed(now_s) for video in reversed(shown)]
+        return {"totalElements": len(self.videos), "items": items}
+
+    def status(self, path):
+        video = self.videos[int(path.split("/")[-3][-12:], 16)]
+        return {"videoId": video.id, "upload": video.upload(time.monotonic())}
+
+
+async def serve(stub):
+    """Answer on a free port of 127.0.0.1 until stdin is closed."""
+    # The bare server: routing would cost as much again as the answers.
+    runner = web.ServerRunner(web.Server(stub.answer, access_log=None))
+    await runner.setup()
+    try:
+        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        print(f"http://127.0.0.1:{runner.addresses[0][1]}", flush=True)
+        await asyncio.to_thread(sys.stdin.read)
+    finally:
+        await runner.cleanup()
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--quota", type=int, default=10_000_000, help="requests a minute")
+    parser.add_argument("--copy-seconds", type=float, default=0.0, help="mean length of a copy")
+    parser.add_argument("--seed", type=int, default=0)
+    given = parser.parse_args()
+    run(serve(Stub(given.quota, given.copy_seconds, given.seed)))
+
+
+if __name__ == "__main__":
+    main()
