@@ -12,8 +12,6 @@ threads: given a Python file to read, they ran ahead of the rows, and where the 
 before they did, the process hung or aborted.
 """
 
-# pyarrow exports from compiled modules, which mypy cannot see into.
-
 import re
 from dataclasses import dataclass
 

@@ -1,7 +1,5 @@
 """A Parquet manifest: texts exact to the byte, other columns written out as text."""
 
-# pyarrow exports from compiled modules, which mypy cannot see into.
-
 import json
 from collections.abc import Iterator
 from pathlib import Path

@@ -5,8 +5,6 @@ of them suspects are put before `rows.judge`, which alone decides: a check here 
 much and must never suspect too little. That is what makes 300,000 rows a second possible.
 """
 
-# pyarrow exports from compiled modules, which mypy cannot see into.
-
 from collections.abc import Iterable, Sequence
 from itertools import repeat
 from typing import Any

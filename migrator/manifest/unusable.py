@@ -1,7 +1,5 @@
 """The one place where a file's troubles become a `UsageError`: what is wrong, and what to do."""
 
-# pyarrow exports from compiled modules, which mypy cannot see into.
-
 import stat
 from collections.abc import Sequence
 from pathlib import Path

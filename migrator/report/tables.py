@@ -23,7 +23,7 @@ from migrator.report.files import LINE_END, CsvSink
 from migrator.report.reconcile import Verdict
 from migrator.report.words import escaped, iso_utc
 
-CHUNK_ROWS = 20_000
+CHUNK_ROWS = 4_000
 """Rows held in memory at a time, and in one row group of the Parquet file."""
 
 SCHEMA = "migrator.objects/1"

@@ -157,7 +157,7 @@ STATUSES = st.sampled_from([None, "INITIAL", "IN_PROGRESS", "DONE", "FAILED", "N
     STATUSES,
     st.sampled_from([None, 0, 9, 10]),
 )
-def test_no_sight_of_a_copy_leads_where_the_table_does_not(  # noqa: PLR0917
+def test_no_sight_of_a_copy_leads_where_the_table_does_not(
     state, restarts, until, upload, ingestion, size
 ):
     change = judge(
