@@ -8,7 +8,7 @@ they are read by `read_secret` from the environment, or from a file that a setti
 import ipaddress
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
@@ -16,7 +16,7 @@ from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
 import msgspec
-from cyclopts import Group, Parameter, validators
+from cyclopts import Group, Parameter, Token, validators
 
 from migrator.errors import UsageError
 
@@ -29,6 +29,18 @@ OUTPUT = Group("Output", sort_key=6)
 
 _AT_LEAST_1 = validators.Number(gte=1)
 _AT_LEAST_0 = validators.Number(gte=0)
+
+
+def _whole(_type: object, tokens: Sequence[Token]) -> int:
+    """A whole number; cyclopts itself would round 1.5."""
+    text = tokens[0].value
+    if not re.fullmatch(r"-?[0-9]{1,18}", text):
+        raise ValueError(f"not a whole number: {text!r}")
+    return int(text)
+
+
+def _rate(kind: object, tokens: Sequence[Token]) -> Literal["auto"] | int:
+    return "auto" if tokens[0].value == "auto" else _whole(kind, tokens)
 
 
 def _positive_rate(_type: object, value: object) -> None:
@@ -102,16 +114,16 @@ class SourceSettings:
 class PaceSettings:
     """How fast the platform is asked."""
 
-    requests_per_minute: Annotated[Literal["auto"] | int, Parameter(validator=_positive_rate)] = (
-        "auto"
-    )
+    requests_per_minute: Annotated[
+        Literal["auto"] | int, Parameter(converter=_rate, validator=_positive_rate)
+    ] = "auto"
     """Calls a minute; auto is what the platform announces, and a number is capped by it.
     600 where nothing is announced."""
     reserve_percent: Annotated[float, Parameter(validator=validators.Number(gte=0, lt=100))] = 5.0
     """Share of the announced quota that is left to other programs with the same key."""
-    max_concurrency: Annotated[int, Parameter(validator=_AT_LEAST_1)] = 32
+    max_concurrency: Annotated[int, Parameter(converter=_whole, validator=_AT_LEAST_1)] = 32
     """Requests to the platform that may wait for an answer at once."""
-    max_in_flight: Annotated[int, Parameter(validator=_AT_LEAST_1)] = 5000
+    max_in_flight: Annotated[int, Parameter(converter=_whole, validator=_AT_LEAST_1)] = 5000
     """Copies that may run on the platform at once."""
 
 
@@ -125,9 +137,9 @@ class CareSettings:
     catalogue: a lost checkpoint would import everything twice."""
     settle_seconds: Annotated[float, Parameter(validator=_AT_LEAST_0)] = 30.0
     """Seconds after a lost answer before the list is trusted to show what became of it."""
-    restarts: Annotated[int, Parameter(validator=_AT_LEAST_0)] = 2
+    restarts: Annotated[int, Parameter(converter=_whole, validator=_AT_LEAST_0)] = 2
     """How often a copy that failed is restarted before it counts as failed."""
-    attempts: Annotated[int, Parameter(validator=_AT_LEAST_1)] = 5
+    attempts: Annotated[int, Parameter(converter=_whole, validator=_AT_LEAST_1)] = 5
     """How often a row is sent, each time proven absent before, until it is given up."""
     stuck_after: Annotated[timedelta, Parameter(validator=_not_negative)] = timedelta(hours=6)
     """A copy without any progress for this long is reported as stuck (90m, 6h, 1d)."""
@@ -226,12 +238,14 @@ def read_api_key(settings: PlatformSettings, environment: Mapping[str, str]) -> 
 
 def check_api_url(settings: PlatformSettings) -> None:
     """Raises UsageError unless the base URL is https, or http to this very machine."""
-    parts = urlsplit(settings.api_url)
     hint = "give the base URL, like https://api.pixop.com/api"
-    if parts.scheme not in {"http", "https"} or not parts.hostname:
-        raise UsageError(f"--api-url {settings.api_url!r}: not an http(s) URL", hint)
-    if parts.username or parts.password or parts.query or parts.fragment:
-        raise UsageError("--api-url: holds a user, a password, a query or a fragment", hint)
+    if not _is_plain_url(settings.api_url):
+        # Not repeated: what is wrong with it may be a password in it.
+        raise UsageError(
+            "--api-url: not an http(s) URL of a host, with a port where needed, and a path", hint
+        )
+    parts = urlsplit(settings.api_url)
+    assert parts.hostname is not None
     if (
         parts.scheme == "http"
         and not _is_this_machine(parts.hostname)
@@ -241,6 +255,17 @@ def check_api_url(settings: PlatformSettings) -> None:
             f"--api-url {settings.api_url}: plain http would send the API key in the clear",
             "use https, or say --insecure-http if that is truly wanted",
         )
+
+
+def _is_plain_url(text: str) -> bool:
+    """Whether `text` is scheme, host, port and path alone: no user, query or fragment."""
+    try:
+        parts = urlsplit(text)
+        port_is_sane = parts.port is None or parts.port > 0
+    except ValueError:
+        return False
+    plain = not re.search(r"[@?#\s\x00-\x1f]", text)
+    return plain and port_is_sane and parts.scheme in {"http", "https"} and bool(parts.hostname)
 
 
 def _is_this_machine(host: str) -> bool:
@@ -264,13 +289,11 @@ def check_settings(settings: BatchSettings) -> None:
         if value is not None and not UUID_PATTERN.fullmatch(value):
             raise UsageError(f"{flag} {value!r}: not a UUID", "copy the id from the platform")
     endpoint = settings.source.s3_endpoint_url
-    if endpoint is not None:
-        parts = urlsplit(endpoint)
-        if parts.scheme not in {"http", "https"} or not parts.hostname:
-            raise UsageError(
-                f"--s3-endpoint-url {endpoint!r}: not an http(s) URL",
-                "give it like https://s3.example.com, or leave it out for AWS",
-            )
+    if endpoint is not None and not _is_plain_url(endpoint):
+        raise UsageError(
+            "--s3-endpoint-url: not an http(s) URL of a host, with a port where needed",
+            "give it like https://s3.example.com, or leave it out for AWS",
+        )
     for prefix in settings.inputs.prefix:
         parse_prefix(prefix)
 

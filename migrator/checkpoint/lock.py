@@ -29,9 +29,10 @@ def batch_lock(directory: Path) -> Iterator[None]:
                 f"{directory}: another migrator works on this batch ({_holder(descriptor)})",
                 "wait for it, watch it with `migrator status`, or stop it first",
             ) from None
-        os.ftruncate(descriptor, 0)
         holder = {"pid": os.getpid(), "host": socket.gethostname()}
-        os.pwrite(descriptor, json.dumps(holder).encode() + b"\n", 0)
+        told = json.dumps(holder).encode() + b"\n"
+        os.pwrite(descriptor, told, 0)
+        os.ftruncate(descriptor, len(told))
         yield
     finally:
         os.close(descriptor)
@@ -39,7 +40,8 @@ def batch_lock(directory: Path) -> Iterator[None]:
 
 def _holder(descriptor: int) -> str:
     try:
-        holder = json.loads(os.pread(descriptor, 4096, 0))
+        # The first line: behind it may be the end of a longer one, for a moment.
+        holder = json.loads(os.pread(descriptor, 4096, 0).split(b"\n")[0])
         return f"process {int(holder['pid'])} on {str(holder['host'])[:64]}"
     except (ValueError, KeyError, TypeError):
         return "it has not said which process it is"

@@ -11,6 +11,9 @@ INSERT INTO source (id, kind, location, header, sha256) VALUES (?, ?, ?, ?, ?);
 -- name: sources
 SELECT id, kind, location, header, sha256, row_count, complete FROM source ORDER BY id;
 
+-- name: location
+SELECT location FROM source WHERE id = ?;
+
 -- name: complete_source
 UPDATE source SET complete = 1, sha256 = ?, row_count = ? WHERE id = ?;
 

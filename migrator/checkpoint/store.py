@@ -126,35 +126,34 @@ class Checkpoint:
 
     @classmethod
     def exists(cls, directory: Path) -> bool:
-        """Whether `directory` holds a checkpoint, be it damaged.
-
-        A file that was killed before its schema was committed is none: nothing is in it.
-        """
-        path = directory / "checkpoint.db"
-        if not path.exists() or path.stat().st_size == 0:
-            return False
-        try:
-            with closing(sqlite3.connect(path)) as connection:
-                version = connection.execute("PRAGMA user_version").fetchone()[0]
-                tables = connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0]
-        except sqlite3.Error:
-            return True
-        return bool(version or tables)
+        """Whether `directory` holds a checkpoint, be it damaged."""
+        return (directory / "checkpoint.db").exists()
 
     @classmethod
     def create(cls, directory: Path, meta: Mapping[str, str]) -> "Checkpoint":
-        """Make the file with its schema and `meta` in one transaction, mode 0600."""
+        """Make the file with its schema and `meta`, mode 0600: whole, or not at all.
+
+        It is made under another name and renamed, so that a file of the right name was begun
+        rightly, and an empty one is damage. Raises CheckpointError beside a stray log.
+        """
         path = directory / "checkpoint.db"
-        if not path.exists():
-            _refuse_stray_log(path)
-        os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
-        checkpoint = cls(_connect(path))
+        _refuse_stray_log(path)
+        draft = directory / "checkpoint.db.new"
+        draft.unlink(missing_ok=True)
+        os.close(os.open(draft, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
         schema = resources.files(__package__).joinpath("schema.sql").read_text()
-        checkpoint._db.executescript(f"BEGIN;\n{schema}\nPRAGMA user_version = {SCHEMA_VERSION};")
-        for name, value in meta.items():
-            checkpoint.set_meta(name, value)
-        checkpoint._db.execute("COMMIT")
-        return checkpoint
+        with closing(sqlite3.connect(draft, isolation_level=None)) as connection:
+            connection.execute("PRAGMA synchronous = FULL")
+            connection.executescript(f"BEGIN;\n{schema}\nPRAGMA user_version = {SCHEMA_VERSION};")
+            connection.executemany(_SQL["set_meta"], meta.items())
+            connection.execute("COMMIT")
+        draft.rename(path)
+        descriptor = os.open(directory, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+        return cls(_connect(path))
 
     @classmethod
     def open(cls, directory: Path) -> "Checkpoint":
@@ -166,6 +165,9 @@ class Checkpoint:
         try:
             connection = _connect(path)
             version = connection.execute("PRAGMA user_version").fetchone()[0]
+            if version == 0:
+                connection.close()
+                raise _damaged(path, "it has no schema")
             if version != SCHEMA_VERSION:
                 connection.close()
                 raise CheckpointError(
@@ -257,7 +259,9 @@ class Checkpoint:
         self, source_id: int, rows: Sequence[ManifestRow | InvalidRow], namespace: str, now_ms: int
     ) -> None:
         """Store rows as they were read; a second row of the same object is skipped and says so."""
-        records = [_record(source_id, row, namespace, now_ms) for row in rows]
+        location = self._db.execute(_SQL["location"], (source_id,)).fetchone()[0]
+        file = location.rpartition("/")[2]
+        records = [_record(source_id, file, row, namespace, now_ms) for row in rows]
         added = self._db.executemany(_SQL["add_object"], records).rowcount
         if added == len(records):
             return
@@ -459,16 +463,17 @@ def _update_statement(columns: tuple[str, ...]) -> str:
 
 
 def _record(
-    source_id: int, row: ManifestRow | InvalidRow, namespace: str, now_ms: int
+    source_id: int, file: str, row: ManifestRow | InvalidRow, namespace: str, now_ms: int
 ) -> tuple[object, ...]:
     if isinstance(row, InvalidRow):
         # Lone surrogates stand for bytes that are not UTF-8: only JSON's escapes can hold them.
         cells = _ascii_json(row.cells)
-        where = f"column {row.column}: " if row.column is not None else ""
+        column = f", column {row.column}" if row.column is not None else ""
+        message = f"{file}, row {row.row}{column}: {row.problem}"
         return (
             row.row, source_id, None, row.bucket, row.key, None, cells, 2 if row.ragged else 1,
             State.REJECTED, Reason.INVALID_ROW, DecidedBy.MANIFEST,
-            None, None, None, None, now_ms, where + row.problem,
+            None, None, None, None, now_ms, message,
         )  # fmt: skip
     told = row.size_bytes is not None
     return (

@@ -1,5 +1,6 @@
 """The command line: one file per verb, and one place where errors become exit codes."""
 
+import contextlib
 import os
 import sys
 from collections.abc import Sequence
@@ -15,9 +16,12 @@ def main(argv: Sequence[str] | None = None) -> None:
         code = _run(sys.argv[1:] if argv is None else argv)
         sys.stdout.flush()
     except BrokenPipeError:  # `migrator status … | head`: nobody reads any more
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = ExitCode.OK
-    sys.exit(code)
+    with contextlib.suppress(OSError):
+        sys.stderr.flush()
+    # Not sys.exit: all is written and closed by now, and Arrow's threads, where one still holds a
+    # Python object while the interpreter is taken apart, abort the process in the place of `code`.
+    os._exit(code)
 
 
 def _run(argv: Sequence[str]) -> int:

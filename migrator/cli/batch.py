@@ -14,7 +14,6 @@ from migrator.checkpoint.lock import batch_lock
 from migrator.checkpoint.store import Checkpoint
 from migrator.cli.display import showing
 from migrator.cli.logs import configure_logs
-from migrator.cli.result import print_result
 from migrator.engine import decide
 from migrator.engine.book import wall_ms
 from migrator.engine.load import Inputs, check_inputs, open_inputs
@@ -26,7 +25,6 @@ from migrator.errors import CheckpointError, ExitCode, MigratorError, UsageError
 from migrator.lifecycle import FINAL
 from migrator.model import Outcome
 from migrator.pixop.client import PixopClient
-from migrator.report import write_reports
 from migrator.settings import BatchSettings, DisplaySettings, Secret, read_api_key
 from migrator.source.credentials import load_keys
 from migrator.source.s3 import SourceS3
@@ -149,6 +147,9 @@ async def _session(
 
 def _report(checkpoint: Checkpoint, directory: Path, stop: Stop | None) -> int:
     """Note how the run ended, write the reports, say the result; answers the exit code."""
+    from migrator.cli.result import print_result
+    from migrator.report import write_reports
+
     outcomes, duplicates = _outcomes(checkpoint)
     failed = stop.error if stop is not None else None
     code: int = decide.exit_code(

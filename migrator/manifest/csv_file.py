@@ -18,7 +18,7 @@ from migrator.manifest.screening import rows_of
 from migrator.manifest.unusable import READ_ERRORS, no_rows, shown, shown_path, unreadable
 from migrator.model import Columns, InvalidRow, ManifestRow
 
-BLOCK_BYTES = 2**20
+BLOCK_BYTES = 2**18
 """How much is read at a time, which bounds memory. A record must not be longer: that is the sign
 of an unclosed quote."""
 

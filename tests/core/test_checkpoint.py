@@ -61,7 +61,7 @@ def test_an_invalid_row_keeps_its_bytes_and_says_where_it_is_wrong(checkpoint):
     add(checkpoint, InvalidRow(1, "key", "not UTF-8", cells, "bucket", "k\\xff"))
     row = checkpoint.transfer(1)
     assert (row.state, row.reason, row.raw) == (State.REJECTED, Reason.INVALID_ROW, 1)
-    assert row.message == "column key: not UTF-8"
+    assert row.message == "m.csv, row 1, column key: not UTF-8"
     assert row.cells is not None
     assert "\\udcff" in row.cells
 
