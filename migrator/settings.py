@@ -240,10 +240,7 @@ def check_api_url(settings: PlatformSettings) -> None:
     """Raises UsageError unless the base URL is https, or http to this very machine."""
     hint = "give the base URL, like https://api.pixop.com/api"
     if not _is_plain_url(settings.api_url):
-        # Not repeated: what is wrong with it may be a password in it.
-        raise UsageError(
-            "--api-url: not an http(s) URL of a host, with a port where needed, and a path", hint
-        )
+        raise _unusable("--api-url", settings.api_url, hint)
     parts = urlsplit(settings.api_url)
     assert parts.hostname is not None
     if (
@@ -268,6 +265,13 @@ def _is_plain_url(text: str) -> bool:
     return plain and port_is_sane and parts.scheme in {"http", "https"} and bool(parts.hostname)
 
 
+def _unusable(flag: str, url: str, hint: str) -> UsageError:
+    """Why a URL is refused; it is not repeated where what is wrong with it may be a password."""
+    if re.search(r"[@?#]", url):
+        return UsageError(f"{flag}: holds a user, a password, a query or a fragment", hint)
+    return UsageError(f"{flag} {url!r}: not an http(s) URL of a host, with or without a port", hint)
+
+
 def _is_this_machine(host: str) -> bool:
     try:
         return ipaddress.ip_address(host).is_loopback
@@ -290,10 +294,8 @@ def check_settings(settings: BatchSettings) -> None:
             raise UsageError(f"{flag} {value!r}: not a UUID", "copy the id from the platform")
     endpoint = settings.source.s3_endpoint_url
     if endpoint is not None and not _is_plain_url(endpoint):
-        raise UsageError(
-            "--s3-endpoint-url: not an http(s) URL of a host, with a port where needed",
-            "give it like https://s3.example.com, or leave it out for AWS",
-        )
+        hint = "give it like https://s3.example.com, or leave it out for AWS"
+        raise _unusable("--s3-endpoint-url", endpoint, hint)
     for prefix in settings.inputs.prefix:
         parse_prefix(prefix)
 

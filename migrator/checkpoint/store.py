@@ -153,7 +153,9 @@ class Checkpoint:
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
-        return cls(_connect(path))
+        connection = _connect(path)
+        _prepare(connection)
+        return cls(connection)
 
     @classmethod
     def open(cls, directory: Path) -> "Checkpoint":
@@ -164,6 +166,7 @@ class Checkpoint:
         path = directory / "checkpoint.db"
         try:
             connection = _connect(path)
+            # Before anything is set: what is no checkpoint stays as it is, to the byte.
             version = connection.execute("PRAGMA user_version").fetchone()[0]
             if version == 0:
                 connection.close()
@@ -174,6 +177,7 @@ class Checkpoint:
                     f"{path}: schema version {version}, and this program reads {SCHEMA_VERSION}",
                     "use the version of migrator that began this batch; nothing was changed",
                 )
+            _prepare(connection)
             verdict = connection.execute("PRAGMA integrity_check(1)").fetchone()[0]
         except sqlite3.Error as error:
             raise _damaged(path, str(error)) from None
@@ -419,10 +423,12 @@ class Checkpoint:
 
 
 def _connect(path: Path) -> sqlite3.Connection:
-    connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+    return sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+
+
+def _prepare(connection: sqlite3.Connection) -> None:
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("PRAGMA synchronous = FULL")
-    return connection
 
 
 def _refuse_stray_log(path: Path) -> None:

@@ -1,0 +1,172 @@
+"""No secret in a file, in a line of output, or in the process list, however a run ends.
+
+The sandbox's own keys are the canaries: they work, so they go everywhere that keys go.
+"""
+
+import base64
+import signal
+import sqlite3
+import stat
+import urllib.parse
+from pathlib import Path
+
+import psutil
+import pyarrow.parquet as pq
+import pytest
+
+LOCKED_SECRET = "canary/of+a=bucket.that.opens.nothing"
+WRONG_API_KEY = "canary-of-an-api-key-that-is-refused"
+SLOWLY = ("--requests-per-minute", "600", "--settle-seconds", "1")
+
+
+def spellings(secret):
+    """The secret as it could stand somewhere: plain, percent-encoded, in base64, in parts."""
+    raw = secret.encode()
+    return {
+        raw,
+        urllib.parse.quote(secret, safe="").encode(),
+        base64.b64encode(raw).rstrip(b"=")[:-1],
+        raw.hex().encode(),
+        raw[: len(raw) * 3 // 4],  # cut short is told all the same
+    }
+
+
+@pytest.fixture
+def secrets(world):
+    env = world.sandbox.env
+    names = ("PIXOP_API_KEY", "AWS_SECRET_ACCESS_KEY", "PIXOP_SOURCE_SECRET_ACCESS_KEY")
+    return [*(env[name] for name in names), LOCKED_SECRET, WRONG_API_KEY]
+
+
+@pytest.fixture
+def clean(world, secrets):
+    """Asserts that no secret is in any of these texts, nor in any file of the world's batches."""
+
+    def check(*texts):
+        pile = {f"text {number}": text.encode() for number, text in enumerate(texts)}
+        for path in world.directory.rglob("*"):
+            if path.is_file() and path.name != "keys.toml":
+                pile[path.name] = path.read_bytes()
+                # What is compressed, or split over pages, is looked at as values too.
+                if path.suffix == ".parquet":
+                    pile[f"cells of {path.name}"] = repr(pq.read_table(path).to_pylist()).encode()
+                if path.name == "checkpoint.db":
+                    pile[f"dump of {path.name}"] = _dump(path)
+        for place, content in pile.items():
+            for secret in secrets:
+                for spelling in spellings(secret):
+                    assert spelling not in content, f"a secret is in {place}"
+        return pile
+
+    return check
+
+
+def _dump(path):
+    with sqlite3.connect(path) as db:
+        text = "\n".join(db.iterdump())
+    db.close()
+    return text.encode(errors="replace")
+
+
+def _family(pid):
+    """The command lines of a process and of all that it started."""
+    process = psutil.Process(pid)
+    return [word for one in [process, *process.children(recursive=True)] for word in one.cmdline()]
+
+
+@pytest.fixture
+def catalogue(world):
+    """Good objects, and a bucket whose keys are refused: (flags of `run`, environment)."""
+    rows = world.objects(25)
+    locked = world.bucket("locked")
+    world.sandbox.put(locked, "a.mp4", b"content")
+    rows.insert(2, (locked, "a.mp4"))
+    config = world.directory / "keys.toml"
+    config.write_text(
+        f'[buckets."{locked}"]\naccess_key_id_env = "L_ID"\nsecret_access_key_env = "L_SECRET"\n'
+    )
+    flags = ["--manifest", world.manifest(rows), "--config", config, "-vv"]
+    return flags, {"L_ID": "AKIAIOSFODNN7EXAMPLE", "L_SECRET": LOCKED_SECRET}
+
+
+def test_a_run_and_its_reports_hold_no_secret_with_the_most_verbose_log(
+    world, until, catalogue, clean
+):
+    flags, env = catalogue
+    out = world.directory / "out"
+    child = world.start("run", *flags, *SLOWLY, "--out", out, env=env)
+    until(lambda: world.batch().status.get("by_operation", {}).get("submit", 0) >= 2, "under way")
+    words = _family(child.pid)
+    result = child.wait()
+
+    assert result.code == 3
+    assert "migrator" in " ".join(words)
+    assert len(result.err.splitlines()) > 20  # -vv does say something
+    rest = [world.call(verb, out, env=env).said for verb in ("report", "status")]
+    resumed = world.call("resume", out, "-vv", env=env)
+    pile = clean(*words, result.said, *rest, resumed.said)
+    assert {"checkpoint.db", "objects.csv", "report.html", "status.json"} <= set(pile)
+
+
+def test_a_run_that_is_stopped_or_killed_leaves_no_secret(world, until, catalogue, clean):
+    flags, env = catalogue
+    said = []
+    for number in (signal.SIGINT, signal.SIGKILL, signal.SIGABRT):
+        child = world.start("run", *flags, *SLOWLY, "--out", world.directory / number.name, env=env)
+        batch = world.batch(number.name)
+        until(lambda batch=batch: batch.status.get("phase") == "migrating", "it is under way")
+        child.signal(number)
+        said.append(child.wait().said)
+    clean(*said)
+
+
+def test_a_refused_api_key_is_shown_nowhere(world, catalogue, clean):
+    flags, env = catalogue
+    result = world.call("run", *flags, "--out", world.directory / "out",
+                        env={**env, "PIXOP_API_KEY": WRONG_API_KEY})  # fmt: skip
+    assert result.code == 4
+    clean(result.said)
+
+
+def test_what_fails_before_it_begins_shows_no_secret(world, catalogue, clean, closed_port):
+    flags, env = catalogue
+    refused = f"http://127.0.0.1:{closed_port}/api"
+    for more, changes, code in (
+        (["--frobnicate"], {}, 2),
+        (["--api-url", world.sandbox.env["AWS_ENDPOINT_URL_S3"]], {}, 1),
+        (["--api-url", "https://user:canary-password@127.0.0.1/api"], {}, 2),
+        (["--api-url", f"{refused}?key={LOCKED_SECRET}"], {}, 2),
+        (["--s3-endpoint-url", f"http://127.0.0.1:{closed_port}", "--max-outage", "1s"], {}, 4),
+        ([], {"L_ID": "", "L_SECRET": LOCKED_SECRET}, 2),
+        ([], {"PIXOP_API_KEY": f"{WRONG_API_KEY}\x7f"}, 2),
+    ):
+        result = world.call("run", *flags, *more, "--out", world.directory / "out",
+                            env={**env, **changes})  # fmt: skip
+        assert result.code == code, result.said
+        assert "canary" not in result.said
+        clean(result.said)
+
+
+def test_files_are_the_owners_alone_whatever_the_umask(world, catalogue):
+    flags, env = catalogue
+    out = world.directory / "reports" / "batch"
+    result = world.call("run", *flags, "--out", out, env=env, umask=0)
+    assert result.code == 3
+
+    assert stat.S_IMODE(out.parent.stat().st_mode) == 0o700
+    for path in [out, *out.rglob("*")]:
+        wanted = 0o700 if path.is_dir() else 0o600
+        assert stat.S_IMODE(path.stat().st_mode) == wanted, path.name
+
+
+def test_the_log_beside_the_checkpoint_is_the_owners_alone_while_it_runs(world, until, catalogue):
+    flags, env = catalogue
+    out = world.directory / "out"
+    child = world.start("run", *flags, *SLOWLY, "--out", out, env=env, umask=0)
+    until(lambda: world.batch().status.get("phase") == "migrating", "it is under way")
+
+    modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in Path(out).iterdir()}
+    child.kill()
+
+    assert "checkpoint.db-wal" in modes
+    assert set(modes.values()) == {0o600}
