@@ -99,7 +99,7 @@ async def migrate(
         async with _background(stop, gateway.pacer.run(), keeper.run()):
             with contextlib.suppress(Stopping):
                 await _migrate(book, batch, settings, inputs, ports, stop, gateway, keeper)
-        keeper.enter("ending")
+        keeper.enter("stopped" if book.tallies.open else "settled")
     finally:
         await book.run(lambda _checkpoint: None)  # the last counts
         await writer.close()
