@@ -17,11 +17,17 @@ SELECT location FROM source WHERE id = ?;
 -- name: complete_source
 UPDATE source SET complete = 1, sha256 = ?, row_count = ? WHERE id = ?;
 
--- name: forget_rows_of_source
-DELETE FROM object WHERE source_id = ?;
+-- name: forget_rows
+DELETE FROM object;
 
--- name: forget_source
-DELETE FROM source WHERE id = ?;
+-- name: forget_sources
+DELETE FROM source;
+
+-- name: forget_projects
+DELETE FROM project;
+
+-- name: pending_buckets
+SELECT DISTINCT bucket FROM object WHERE state = 'pending';
 
 -- name: last_row
 SELECT max(row) FROM object;

@@ -237,10 +237,14 @@ class Checkpoint:
         count = self._db.execute(_SQL["rows_of_source"], (source_id,)).fetchone()[0]
         self._db.execute(_SQL["complete_source"], (sha256, count, source_id))
 
-    def forget_source(self, source_id: int) -> None:
-        """Drop a source that was not read to its end, to read it again."""
-        self._db.execute(_SQL["forget_rows_of_source"], (source_id,))
-        self._db.execute(_SQL["forget_source"], (source_id,))
+    def forget_sources(self) -> None:
+        """Drop all that was read, to read it anew: before everything is read nothing is sent."""
+        for query in ("forget_rows", "forget_sources", "forget_projects"):
+            self._db.execute(_SQL[query])
+
+    def pending_buckets(self) -> list[str]:
+        """Every bucket that a pending row names."""
+        return [str(bucket) for (bucket,) in self._db.execute(_SQL["pending_buckets"])]
 
     def last_row(self) -> int:
         """The highest row number so far; 0 when there is none."""
@@ -271,6 +275,11 @@ class Checkpoint:
             return
         first, last = records[0][0], records[-1][0]
         present = {row for (row,) in self._db.execute(_SQL["rows_between"], (first, last))}
+        if len(present) != added:
+            raise CheckpointError(
+                f"{file}: rows {first} to {last} are taken already",
+                "please report this with the checkpoint; nothing was sent",
+            )
         for record in records:
             if record[0] not in present:
                 original = self._db.execute(_SQL["row_of_object"], (record[2],)).fetchone()[0]

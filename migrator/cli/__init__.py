@@ -12,13 +12,10 @@ from migrator.errors import ExitCode, MigratorError
 def main(argv: Sequence[str] | None = None) -> None:
     """Run a verb and exit with its code (design section 7); every error is one clear message."""
     os.umask(0o077)  # whatever is written here concerns nobody else on this machine
-    try:
-        code = _run(sys.argv[1:] if argv is None else argv)
-        sys.stdout.flush()
-    except BrokenPipeError:  # `migrator status … | head`: nobody reads any more
-        code = ExitCode.OK
-    with contextlib.suppress(OSError):
-        sys.stderr.flush()
+    code = _run(sys.argv[1:] if argv is None else argv)
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(OSError):  # nobody reads any more
+            stream.flush()
     # Not sys.exit: all is written and closed by now, and Arrow's threads, where one still holds a
     # Python object while the interpreter is taken apart, abort the process in the place of `code`.
     os._exit(code)
@@ -42,8 +39,8 @@ def _run(argv: Sequence[str]) -> int:
     except KeyboardInterrupt:
         complain("interrupted", "")
         return ExitCode.INTERRUPTED
-    except BrokenPipeError:
-        raise
+    except BrokenPipeError:  # `migrator status … | head`; a run shows nothing that it needs
+        return ExitCode.OK
     except Exception as error:  # noqa: BLE001 - a defect: told in one line, never as a traceback
         complain(f"internal error: {type(error).__name__} at {_place(error)}", _REPORT_IT)
         return ExitCode.RUN_FAILED
@@ -57,9 +54,10 @@ def complain(message: str, hint: str) -> None:
     """One error on stderr: what is wrong, and what to do next."""
     from migrator.cli.text import plain
 
-    print(f"migrator: {plain(message)}", file=sys.stderr)
-    if hint:
-        print(f"  next: {plain(hint)}", file=sys.stderr)
+    with contextlib.suppress(OSError):
+        print(f"migrator: {plain(message)}", file=sys.stderr)
+        if hint:
+            print(f"  next: {plain(hint)}", file=sys.stderr)
 
 
 def _place(error: BaseException) -> str:

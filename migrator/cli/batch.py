@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import os
 import signal
+import sqlite3
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
@@ -89,7 +90,8 @@ def _go_on(
     environment: Mapping[str, str],
 ) -> int:
     if _is_finished(checkpoint):
-        print("this batch is finished: nothing was sent")
+        with contextlib.suppress(OSError):
+            print("this batch is finished: nothing was sent")
         return _report(checkpoint, directory, None)
     return _run(directory, checkpoint, settings, inputs, display, api_key, environment)
 
@@ -110,8 +112,7 @@ def _run(
                 _session(directory, checkpoint, settings, inputs, api_key, environment, stop, show)
             )
     except MigratorError as error:
-        with checkpoint.transaction():
-            checkpoint.end_last_run(wall_ms(), error.exit_code)
+        _end_run(checkpoint, error.exit_code)
         raise
     return _report(checkpoint, directory, stop)
 
@@ -162,12 +163,20 @@ def _report(checkpoint: Checkpoint, directory: Path, stop: Stop | None) -> int:
         code = failed.exit_code
     elif failed is not None:
         code = ExitCode.RUN_FAILED
-    with checkpoint.transaction():
-        checkpoint.end_last_run(wall_ms(), code)
-    print_result(write_reports(checkpoint, directory), directory)
+    _end_run(checkpoint, code)
+    summary = write_reports(checkpoint, directory)
+    with contextlib.suppress(OSError):  # nobody reads any more; the report is on the disk
+        print_result(summary, directory)
+        sys.stdout.flush()
     if failed is not None:
         raise failed
     return code
+
+
+def _end_run(checkpoint: Checkpoint, code: int) -> None:
+    # Where the disk takes nothing more, the run's own error says so; this one would hide it.
+    with contextlib.suppress(sqlite3.Error), checkpoint.transaction():
+        checkpoint.end_last_run(wall_ms(), code)
 
 
 def _outcomes(checkpoint: Checkpoint) -> tuple[dict[Outcome, int], int]:
@@ -228,7 +237,7 @@ def _open_checkpoint(directory: Path, settings: BatchSettings) -> Checkpoint:
                 "give the same again, use `migrator resume`, or another --out directory",
             )
     with checkpoint.transaction():
-        for name, value in {**pinned, "settings": settings.to_json()}.items():
+        for name, value in pinned.items():
             checkpoint.set_meta(name, value)
     return checkpoint
 
@@ -240,7 +249,7 @@ def _signals(stop: Stop) -> Iterator[None]:
     signals = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
     def on_signal() -> None:
-        if stop.requested:
+        if stop.interrupted:
             # Not an exit handler more: the checkpoint is as safe as after a kill.
             os.write(2, b"\nmigrator: aborted; the next run looks what became of open requests\n")
             os._exit(ExitCode.INTERRUPTED)

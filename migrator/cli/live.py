@@ -1,5 +1,6 @@
 """The live display, with rich."""
 
+import contextlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -26,8 +27,13 @@ COLOURS = {
 @contextmanager
 def live() -> Iterator[Show]:
     """Show snapshots in place, on stderr, until the block ends."""
-    with Live(console=Console(stderr=True), refresh_per_second=4, transient=True) as display:
+    display = Live(console=Console(stderr=True), refresh_per_second=4, transient=True)
+    display.start()
+    try:
         yield lambda snapshot: display.update(render(snapshot))
+    finally:
+        with contextlib.suppress(OSError):  # the terminal may be gone
+            display.stop()
 
 
 def render(snapshot: Snapshot) -> RenderableType:

@@ -23,7 +23,8 @@ def report(directory: Path, /) -> int:
     with batch_lock(directory):
         checkpoint = Checkpoint.open(directory)
         try:
-            print_result(write_reports(checkpoint, directory), directory)
+            summary = write_reports(checkpoint, directory)
         finally:
             checkpoint.close()
+    print_result(summary, directory)
     return 0

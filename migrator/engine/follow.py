@@ -13,10 +13,12 @@ from migrator.engine.flights import Flight, Flights
 from migrator.engine.gateway import Gateway
 from migrator.engine.observe import Observer
 from migrator.engine.pacing import WINDOW_S
+from migrator.engine.stop import Stopping
 from migrator.engine.sweep import HORIZON_SLACK_MS, PAGE_SIZE, ListReader, Page
 from migrator.lifecycle import State
 from migrator.model import LearnedBy
 from migrator.pixop import wire
+from migrator.pixop.client import Answer
 
 SHARE = 0.03
 """Share of the quota that following may use while rows wait to be submitted."""
@@ -124,16 +126,20 @@ class Follower:
 
     async def _restart(self, flight: Flight) -> None:
         await self._gateway.permit()
-        self._gateway.count("restart")
-        path = f"/v1/videos/{flight.video_id}/in/restart"
-        reply = await self._gateway.exchange("POST", path)
-        now_s = self._gateway.now_s()
-        change = decide.judge_restart(reply, flight.restarts, self._observer.now_ms())
-        if change is None:
-            flight.restart_at_s = now_s + decide.RESTART_DELAYS_S[0]
-            return
-        flight.commanded_s = flight.moved_s = now_s
-        await self._observer.apply(flight, change, now_s)
+        with self._gateway.commanding():
+            self._gateway.count("restart")
+            path = f"/v1/videos/{flight.video_id}/in/restart"
+            reply = await self._gateway.exchange("POST", path)
+            now_s = self._gateway.now_s()
+            if isinstance(reply, Answer) and reply.status == HTTPStatus.UNAUTHORIZED:
+                self._gateway.key_refused(reply)
+                raise Stopping
+            change = decide.judge_restart(reply, flight.restarts, self._observer.now_ms())
+            if change is None:
+                flight.restart_at_s = now_s + decide.RESTART_DELAYS_S[0]
+                return
+            flight.commanded_s = flight.moved_s = now_s
+            await self._observer.apply(flight, change, now_s)
 
 
 def _is_beyond(page: Page, oldest_ms: int | None) -> bool:

@@ -9,7 +9,8 @@ import asyncio
 import logging
 import random
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Literal
@@ -86,6 +87,7 @@ class Gateway:
         self.breaker = Breaker()
         self.counts = CallCounts()
         self.date_s: int | None = None
+        self.commands = 0
         self._api = api
         self._stop = stop
         self._chance = chance
@@ -115,6 +117,15 @@ class Gateway:
     def unused(self) -> None:
         """Give a permit back that was not used."""
         self.pacer.ended()
+
+    @contextmanager
+    def commanding(self) -> Iterator[None]:
+        """From a permit to the answer on the disk: `commands` under way are waited for at a stop."""
+        self.commands += 1
+        try:
+            yield
+        finally:
+            self.commands -= 1
 
     async def fresh(self, given_s: float) -> None:
         """Trade a permit that has grown stale (a slow disk) for a new one. Raises Stopping."""

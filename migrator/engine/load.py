@@ -5,7 +5,7 @@ stopped. Nothing is sent before all sources are complete.
 """
 
 import hashlib
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -36,6 +36,8 @@ class Inputs:
 
 def open_inputs(settings: InputSettings) -> Inputs:
     """Open what the settings name. Raises UsageError when it is unusable, or when there is none."""
+    if len(set(settings.prefix)) < len(settings.prefix):
+        raise UsageError("--prefix: the same prefix is given twice", "give each of them once")
     if settings.manifest is None and not settings.prefix:
         raise UsageError(
             "nothing to migrate: no manifest and no prefix",
@@ -67,10 +69,9 @@ def check_inputs(checkpoint: Checkpoint, inputs: Inputs) -> None:
         if place in wanted and place[0] == "manifest" and known[place] != wanted[place]
     ]
     if not all(source.complete for source in sources):
-        if gone or changed:
+        if gone or new or changed:
             with checkpoint.transaction():
-                for source in sources:
-                    checkpoint.forget_source(source.id)
+                checkpoint.forget_sources()
         return
     if not sources:
         return
@@ -92,99 +93,67 @@ def check_inputs(checkpoint: Checkpoint, inputs: Inputs) -> None:
         )
 
 
-async def load(
-    book: Book,
-    inputs: Inputs,
-    source_s3: SourceS3,
-    namespace: str,
-    stopped: Callable[[], bool],
-) -> None:
-    """Read every source that is not complete yet. Returns early when `stopped` says so.
+async def load(book: Book, inputs: Inputs, source_s3: SourceS3, namespace: str) -> None:
+    """Read every source that is not complete yet; may be cancelled anywhere, and goes on.
 
     Raises UsageError for an unusable manifest or prefix, RunFailed when S3 cannot be reached.
     """
-    known = {(s.kind, s.location): s for s in await book.run(Checkpoint.sources)}
-    if inputs.manifest is not None and inputs.reader is not None:
-        source = known.get(("manifest", str(inputs.manifest)))
-        if source is None or not source.complete:
-            await _load_manifest(book, inputs, inputs.reader, source, namespace, stopped)
-    for prefix in inputs.prefixes:
-        source = known.get(("listing", prefix))
-        if not stopped() and (source is None or not source.complete):
-            await _load_listing(book, prefix, source, source_s3, namespace, stopped)
+    if not await book.run(Checkpoint.sources):
+        await book.run(lambda checkpoint: _announce(checkpoint, inputs))
+    for source in await book.run(Checkpoint.sources):
+        if source.complete:
+            continue
+        if source.kind == "manifest":
+            assert inputs.reader is not None
+            await _load_manifest(book, inputs.reader, source, namespace)
+        else:
+            await _load_listing(book, source, source_s3, namespace)
     book.tallies.load(await book.run(Checkpoint.tallies))
 
 
+def _announce(checkpoint: Checkpoint, inputs: Inputs) -> None:
+    """All sources at once, before the first row: the manifest comes first, and has the rows 1 on."""
+    source_id = 0
+    if inputs.reader is not None:
+        source_id += 1
+        header = inputs.reader.columns.header
+        location = str(inputs.manifest)
+        checkpoint.add_source(source_id, "manifest", location, header, inputs.sha256)
+    for prefix in inputs.prefixes:
+        source_id += 1
+        checkpoint.add_source(source_id, "listing", prefix, HEADER, "")
+
+
 async def _load_manifest(
-    book: Book,
-    inputs: Inputs,
-    reader: ManifestReader,
-    source: Source | None,
-    namespace: str,
-    stopped: Callable[[], bool],
+    book: Book, reader: ManifestReader, source: Source, namespace: str
 ) -> None:
-    location = str(inputs.manifest)
-    header = reader.columns.header
-    if source is None:
-        source_id = await _announce(book, "manifest", location, header, inputs.sha256)
-        first = 1
-    else:
-        source_id = source.id
-        first = await book.run(lambda c: c.rows_of_source(source_id)) + 1
-    for rows in reader.batches(first):
+    stored = await book.run(lambda c: c.rows_of_source(source.id))
+    for rows in reader.batches(stored + 1):
         for begin in range(0, len(rows), BATCH):
-            await _store(book, source_id, rows[begin : begin + BATCH], namespace, reader)
-        if stopped():
-            return
-    await book.run(lambda c: c.complete_source(source_id, inputs.sha256))
+            await _store(book, source.id, rows[begin : begin + BATCH], namespace, reader)
+    await book.run(lambda c: c.complete_source(source.id, source.sha256))
 
 
-async def _load_listing(
-    book: Book,
-    prefix: str,
-    source: Source | None,
-    source_s3: SourceS3,
-    namespace: str,
-    stopped: Callable[[], bool],
-) -> None:
-    bucket, key_prefix = parse_prefix(prefix)
-    if source is None:
-        source_id = await _announce(book, "listing", prefix, HEADER, "")
-        start_after = ""
-    else:
-        source_id = source.id
-        last_key = await book.run(lambda c: c.last_key_of_source(source_id))
-        start_after = last_key or ""
+async def _load_listing(book: Book, source: Source, source_s3: SourceS3, namespace: str) -> None:
+    bucket, key_prefix = parse_prefix(source.location)
+    last_key = await book.run(lambda c: c.last_key_of_source(source.id))
     first_row = await book.run(Checkpoint.last_row) + 1
     pages: AsyncIterator[list[ManifestRow | InvalidRow]] = listed_rows(
-        source_s3, bucket, key_prefix, first_row=first_row, start_after=start_after
+        source_s3, bucket, key_prefix, first_row=first_row, start_after=last_key or ""
     )
     async for rows in pages:
-        await _store(book, source_id, rows, namespace, None)
-        if stopped():
-            return
-
-    if await book.run(lambda c: c.rows_of_source(source_id)) == 0:
+        await _store(book, source.id, rows, namespace, None)
+    if await book.run(lambda c: c.rows_of_source(source.id)) == 0:
         raise UsageError(
-            f"--prefix {prefix}: no object there",
+            f"--prefix {source.location}: no object there",
             "check the prefix (it is taken to the letter; a folder's ends in /)",
         )
 
     def freeze(checkpoint: Checkpoint) -> None:
-        checkpoint.complete_source(source_id, _listing_digest(checkpoint.listing_facts(source_id)))
+        digest = _listing_digest(checkpoint.listing_facts(source.id))
+        checkpoint.complete_source(source.id, digest)
 
     await book.run(freeze)
-
-
-async def _announce(
-    book: Book, kind: str, location: str, header: Sequence[str], sha256: str
-) -> int:
-    def announce(checkpoint: Checkpoint) -> int:
-        source_id = max((source.id for source in checkpoint.sources()), default=0) + 1
-        checkpoint.add_source(source_id, kind, location, header, sha256)
-        return source_id
-
-    return await book.run(announce)
 
 
 async def _store(

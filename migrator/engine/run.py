@@ -4,12 +4,12 @@
 """
 
 import asyncio
-import contextlib
 import random
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 from migrator.checkpoint.change import Change
 from migrator.checkpoint.store import Checkpoint
@@ -32,13 +32,15 @@ from migrator.engine.status import Snapshot, StatusKeeper
 from migrator.engine.stop import Stop, Stopping
 from migrator.engine.submit import Submitter
 from migrator.engine.sweep import ListReader
-from migrator.errors import CheckpointError
+from migrator.errors import CheckpointError, StoppedByItself
 from migrator.lifecycle import WITH_VIDEO, Event, State
 from migrator.pixop.client import Api
 from migrator.settings import BatchSettings
 from migrator.source.credentials import KeyRing
 from migrator.source.preflight import Preflight
 from migrator.source.s3 import SourceS3
+
+T = TypeVar("T")
 
 DRAIN_STEP_S = 0.02
 """How often it is looked whether the answers in flight have come, when the run stops."""
@@ -96,16 +98,25 @@ async def migrate(
     try:
         book.tallies.load(await book.run(Checkpoint.tallies))
         keeper = StatusKeeper(directory, batch, book.tallies, gateway, show)
-        async with _background(stop, gateway.pacer.run(), keeper.run()):
-            with contextlib.suppress(Stopping):
-                await _migrate(book, batch, settings, inputs, ports, stop, gateway, keeper)
+        async with _background(stop, gateway.pacer.run(), gateway.watch(), keeper.run()):
+            try:
+                engine = await _unless_stopped(
+                    stop, _prepare(book, batch, settings, inputs, ports, stop, gateway, keeper)
+                )
+                await _carry_out(engine, settings, keeper)
+            except Stopping:
+                pass
+            except StoppedByItself as error:
+                stop.because(error)
         keeper.enter("stopped" if book.tallies.open else "settled")
     finally:
-        await book.run(lambda _checkpoint: None)  # the last counts
-        await writer.close()
+        try:
+            await book.run(lambda _checkpoint: None)  # the last counts
+        finally:
+            await writer.close()
 
 
-async def _migrate(
+async def _prepare(
     book: Book,
     batch: str,
     settings: BatchSettings,
@@ -114,14 +125,15 @@ async def _migrate(
     stop: Stop,
     gateway: Gateway,
     keeper: StatusKeeper,
-) -> None:
+) -> Engine:
+    """All that comes before the first POST: nothing here changes anything on the platform."""
     place = await check_platform(gateway, stop, settings.platform.team_id)
-    await book.run(lambda checkpoint: _pin(checkpoint, place))
+    await book.run(lambda checkpoint: _pin(checkpoint, place, settings))
     if inputs is not None:
         keeper.enter("loading")
-        await load(book, inputs, ports.source, settings.inputs.namespace, lambda: stop.requested)
-    if stop.requested:
-        raise Stopping
+        await load(book, inputs, ports.source, settings.inputs.namespace)
+    for bucket in await book.run(Checkpoint.pending_buckets):
+        ports.keys.keys_for(bucket)
     project_ids = set(await book.run(Checkpoint.projects))
     if settings.platform.project_id is not None:
         project_ids.add(settings.platform.project_id)
@@ -135,14 +147,31 @@ async def _migrate(
     if await book.run(lambda c: c.meta("adopted")) is None:
         await adopt(book)
         await book.run(lambda c: c.set_meta("adopted", "1"))
+    return engine
+
+
+async def _carry_out(engine: Engine, settings: BatchSettings, keeper: StatusKeeper) -> None:
+    """Submit, follow and resolve until every row is settled, or until a stop; then drain."""
     await _take_up(engine)
     keeper.enter("migrating")
     async with _workers(engine, settings):
         await _until_settled(engine)
-        if stop.requested:
+        if engine.stop.requested:
             keeper.enter("stopping")
-        while engine.submitter.busy:
+        while engine.gateway.commands:
             await asyncio.sleep(DRAIN_STEP_S)
+
+
+async def _unless_stopped(stop: Stop, preparing: Coroutine[None, None, T]) -> T:
+    """Await something that sends no command; a stop cancels it. Raises Stopping then."""
+    task = asyncio.ensure_future(preparing)
+    stop.listen(task.cancel)
+    try:
+        return await task
+    except asyncio.CancelledError:
+        if stop.requested:
+            raise Stopping from None
+        raise
 
 
 async def _join(
@@ -204,7 +233,6 @@ async def _take_up(engine: Engine) -> None:
 @asynccontextmanager
 async def _workers(engine: Engine, settings: BatchSettings) -> AsyncIterator[None]:
     jobs: list[Awaitable[None]] = [
-        engine.gateway.watch(),
         engine.feed.read(),
         engine.resolver.run(),
         engine.follower.run(),
@@ -238,6 +266,7 @@ async def _background(stop: Stop, *jobs: Awaitable[None]) -> AsyncIterator[None]
             stop.because(error)
 
     tasks = [asyncio.ensure_future(guarded(job)) for job in jobs]
+    await asyncio.sleep(0)  # every job begins, so that none is thrown away unawaited
     try:
         yield
     finally:
@@ -255,8 +284,11 @@ def _start_run(checkpoint: Checkpoint) -> int:
         return checkpoint.start_run(wall_ms())
 
 
-def _pin(checkpoint: Checkpoint, place: Place) -> None:
-    """The batch belongs to one user and one team of the platform, from its first run on."""
+def _pin(checkpoint: Checkpoint, place: Place, settings: BatchSettings) -> None:
+    """The batch belongs to one user and one team of the platform, from its first run on.
+
+    The settings of this run are what `resume` goes on with, once they have passed all checks.
+    """
     pinned: Mapping[str, str] = {"user_id": place.user_id, "team_id": place.team_id}
     for name, value in pinned.items():
         known = checkpoint.meta(name)
@@ -268,6 +300,7 @@ def _pin(checkpoint: Checkpoint, place: Place) -> None:
                 f"gives {value}",
                 "use the key and --team-id of the first run, or another --out directory",
             )
+    checkpoint.set_meta("settings", settings.to_json())
 
 
 def _waiting_for(engine: Engine) -> str:

@@ -84,7 +84,8 @@ class StatusKeeper:
         snapshot = self._take()
         with contextlib.suppress(OSError):  # a convenience: the checkpoint says when the disk fails
             self._write(snapshot)
-        self._show(snapshot)
+        with contextlib.suppress(OSError, ValueError):  # nobody looks any more: no reason to stop
+            self._show(snapshot)
 
     def _write(self, snapshot: Snapshot) -> None:
         temporary = self._path.with_name(self._path.name + ".tmp")

@@ -24,12 +24,9 @@ from migrator.pixop.client import Answer
 from migrator.source.credentials import KeyRing
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Submitter:
-    """What the workers share.
-
-    `busy` counts those between intent and answer: they are waited for when the run stops.
-    """
+    """What the workers share."""
 
     book: Book
     feed: Feed
@@ -41,7 +38,6 @@ class Submitter:
     stop: Stop
     params: Mapping[str, str]
     buckets: BucketBreakers
-    busy: int = 0
 
     async def work(self) -> None:
         """One worker: a row at a time until the run stops."""
@@ -66,11 +62,8 @@ class Submitter:
         except Stopping:
             self.flights.withdraw()
             raise
-        self.busy += 1
-        try:
+        with self.gateway.commanding():
             await self._carry(transfer, permit_s)
-        finally:
-            self.busy -= 1
 
     async def _carry(self, transfer: Transfer, permit_s: float) -> None:
         """From a permit to an answer on the disk."""
