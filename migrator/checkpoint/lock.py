@@ -20,7 +20,12 @@ def batch_lock(directory: Path) -> Iterator[None]:
     CheckpointError when another process holds it.
     """
     path = directory / "lock"
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    except OSError as error:
+        raise CheckpointError(
+            f"{path}: cannot be opened ({error.strerror})", "it must be a file that we may write"
+        ) from None
     try:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)

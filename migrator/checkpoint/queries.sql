@@ -103,7 +103,7 @@ SELECT count(*) FROM platform_video;
 
 -- name: carriers_of_our_objects
 -- Oldest first within an object: the order in which adoption prefers them.
-SELECT o.row, p.video_id, p.created_ms, p.upload_status
+SELECT o.row, p.video_id, p.created_ms, p.upload_status, p.size_bytes, o.size_bytes
 FROM platform_video AS p JOIN object AS o ON o.object_id = p.object_id
 WHERE o.state = 'pending' AND o.row BETWEEN ? AND ?
 ORDER BY o.row, p.created_ms, p.video_id;

@@ -110,12 +110,17 @@ class PlatformVideo:
 
 @dataclass(frozen=True, slots=True)
 class Carrier:
-    """A video on the platform that carries the tag of row `row`."""
+    """A video on the platform that carries the tag of row `row`.
+
+    `size_bytes` is the copy's, `source_bytes` the object's, as far as they are known.
+    """
 
     row: int
     video_id: str
     created_ms: int | None
     upload_status: str | None
+    size_bytes: int | None
+    source_bytes: int | None
 
 
 class Checkpoint:

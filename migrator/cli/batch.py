@@ -22,7 +22,7 @@ from migrator.engine.run import Ports, migrate
 from migrator.engine.status import Snapshot
 from migrator.engine.stop import Stop
 from migrator.engine.tag import new_batch_id
-from migrator.errors import CheckpointError, ExitCode, MigratorError, UsageError
+from migrator.errors import CheckpointError, ExitCode, MigratorError, RunFailed, UsageError
 from migrator.lifecycle import FINAL
 from migrator.model import Outcome
 from migrator.pixop.client import PixopClient
@@ -132,7 +132,12 @@ async def _session(
     connections = settings.pace.max_concurrency + SPARE_CONNECTIONS
     with _signals(stop):
         async with (
-            PixopClient(settings.platform.api_url, api_key, connections) as api,
+            PixopClient(
+                settings.platform.api_url,
+                api_key,
+                connections,
+                [pair.secret_access_key for pair in keys.all_keys()],
+            ) as api,
             SourceS3(keys, settings.source.s3_endpoint_url, region) as source,
         ):
             await migrate(
@@ -215,16 +220,20 @@ def _open_checkpoint(directory: Path, settings: BatchSettings) -> Checkpoint:
         "via": "s3",
     }
     if not Checkpoint.exists(directory):
-        return Checkpoint.create(
-            directory,
-            {
-                **pinned,
-                "batch": new_batch_id(),
-                "program": __version__,
-                "created_ms": str(wall_ms()),
-                "settings": settings.to_json(),
-            },
-        )
+        begun_with = {
+            **pinned,
+            "batch": new_batch_id(),
+            "program": __version__,
+            "created_ms": str(wall_ms()),
+            "settings": settings.to_json(),
+        }
+        try:
+            return Checkpoint.create(directory, begun_with)
+        except (OSError, sqlite3.Error) as error:
+            raise RunFailed(
+                f"{directory}: the checkpoint cannot be made ({error})",
+                "make room on the disk, or choose another --out directory",
+            ) from None
     checkpoint = Checkpoint.open(directory)
     # Until the platform has answered once, no row was read: a typing error may be mended.
     begun = checkpoint.meta("user_id") is not None

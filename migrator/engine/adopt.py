@@ -16,6 +16,7 @@ from migrator.engine.sweep import ListReader, Page, sweep
 from migrator.engine.tag import read_tag
 from migrator.errors import StoppedByItself
 from migrator.lifecycle import State
+from migrator.model import LearnedBy
 from migrator.pixop import wire
 
 PASSES = 5
@@ -46,22 +47,39 @@ async def first_sweep(book: Book, reader: ListReader, *, tagging: bool) -> None:
     await book.run(lambda checkpoint: checkpoint.set_meta("swept", "1"))
 
 
-async def adopt(book: Book) -> int:
-    """Take over every listed video that carries the tag of a pending row; answers how many."""
+async def adopt(book: Book, rules: decide.CopyRules) -> int:
+    """Take over every listed video that carries the tag of a pending row; answers how many.
+
+    What the first sweep saw as done is settled with it and is not followed any more.
+    """
     last_row = await book.run(Checkpoint.last_row)
     adopted = 0
     for first in range(1, last_row + 1, CHUNK):
-        adopted += await book.run(lambda c, first=first: _adopt_rows(c, first, first + CHUNK - 1))  # type: ignore[misc]
+        adopted += await book.run(
+            lambda c, first=first: _adopt_rows(c, first, first + CHUNK - 1, rules, book.now_ms())  # type: ignore[misc]
+        )
     book.tallies.load(await book.run(Checkpoint.tallies))
     return adopted
 
 
-def _adopt_rows(checkpoint: Checkpoint, first: int, last: int) -> int:
+def _adopt_rows(
+    checkpoint: Checkpoint, first: int, last: int, rules: decide.CopyRules, now_ms: int
+) -> int:
     adopted = 0
     carriers = checkpoint.carriers_between(first, last)
     for row, group in groupby(carriers, key=lambda carrier: carrier.row):
-        sights = [decide.Seen(c.video_id, c.created_ms, c.upload_status) for c in group]
-        checkpoint.apply(row, State.PENDING, decide.found(sights, adopted=True))
+        known = {carrier.video_id: carrier for carrier in group}
+        sights = [decide.Seen(c.video_id, c.created_ms, c.upload_status) for c in known.values()]
+        change = decide.found(sights, adopted=True)
+        state = checkpoint.apply(row, State.PENDING, change)
+        carrier = known[change.facts["video_id"]]
+        sight = decide.Sight(carrier.upload_status, None, carrier.size_bytes, None)
+        if carrier.upload_status == decide.DONE and not rules.until_ingested:
+            ended = decide.judge_copy(
+                state, 0, carrier.source_bytes, sight, rules, LearnedBy.SWEEP, now_ms
+            )
+            if ended is not None:
+                checkpoint.apply(row, state, ended)
         adopted += 1
     return adopted
 

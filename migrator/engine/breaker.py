@@ -58,11 +58,15 @@ class BucketBreakers:
 
     _in_a_row: dict[str, int] = field(default_factory=dict)
     _words: dict[str, Facts] = field(default_factory=dict)
+    _good: set[str] = field(default_factory=set)
 
     def observe(self, bucket: str, facts: Facts, *, keys_refused: bool) -> None:
         """Take in how a POST for this bucket was answered."""
         if not keys_refused:
-            self._in_a_row.pop(bucket, None)
+            self._good.add(bucket)
+            self._words.pop(bucket, None)
+            return
+        if bucket in self._good:  # the keys have opened it: this was about something else
             return
         self._in_a_row[bucket] = self._in_a_row.get(bucket, 0) + 1
         if self._in_a_row[bucket] >= REFUSALS_TO_OPEN:

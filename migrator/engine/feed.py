@@ -6,6 +6,8 @@ as the bounded queue between them reaches.
 """
 
 import asyncio
+import time
+from collections.abc import Callable
 from dataclasses import replace
 
 from migrator.checkpoint.change import Change, Facts, Transfer
@@ -38,7 +40,13 @@ class Feed:
     """The way of rows from the checkpoint to the submitters."""
 
     def __init__(
-        self, book: Book, stop: Stop, preflight: Preflight | None, attempts: int, outage_s: float
+        self,
+        book: Book,
+        stop: Stop,
+        preflight: Preflight | None,
+        attempts: int,
+        outage_s: float,
+        posts_fail: Callable[[], bool],
     ) -> None:
         self.ready: asyncio.Queue[Transfer] = asyncio.Queue(AHEAD)
         self.waiting_for_source = ""
@@ -49,6 +57,8 @@ class Feed:
         self._stop = stop
         self._preflight = preflight
         self._attempts = attempts
+        self._posts_fail = posts_fail
+        self._down_since_s: float | None = None
         self._outage_s = outage_s
 
     def done_with(self, row: int, *, pending_again: bool = False) -> None:
@@ -86,7 +96,7 @@ class Feed:
         """One of the workers that preflight rows, for ever."""
         while True:
             transfer = await self._found.get()
-            if transfer.attempts >= self._attempts:
+            if transfer.attempts >= self._attempts and not self._posts_fail():
                 change = decide.gave_up(transfer, self._book.now_ms())
                 await self._settle(transfer, change)
             elif self._preflight is None:
@@ -115,19 +125,21 @@ class Feed:
         assert transfer.bucket is not None
         assert transfer.key is not None
         pause_s, longest_s = SOURCE_PAUSE_S
-        waited_s = 0.0
         while True:
             try:
                 answer = await preflight.look(transfer.bucket, transfer.key, transfer.version_id)
             except SourceUnreachable as error:
                 self.waiting_for_source = str(error)
-                if waited_s >= self._outage_s:
+                now_s = time.monotonic()
+                if self._down_since_s is None:
+                    self._down_since_s = now_s
+                if now_s - self._down_since_s > self._outage_s:
                     self._stop.because(_source_outage(transfer.bucket, error))
                 await asyncio.sleep(pause_s)
-                waited_s += pause_s
                 pause_s = min(pause_s * 2, longest_s)
             else:
                 self.waiting_for_source = ""
+                self._down_since_s = None
                 return answer
 
     async def _keep(self, transfer: Transfer, facts: ObjectFacts) -> Transfer:

@@ -16,7 +16,7 @@ from http import HTTPStatus
 from typing import Literal
 
 from migrator.checkpoint.store import Calls
-from migrator.engine.breaker import Breaker
+from migrator.engine.breaker import FAILURES_TO_OPEN, Breaker, is_outage
 from migrator.engine.pacing import WINDOW_S, Pacer
 from migrator.engine.stop import Stop, Stopping
 from migrator.errors import StoppedByItself
@@ -28,6 +28,9 @@ Operation = Literal["submit", "list", "status", "restart", "other"]
 
 PROBE_INTERVAL_S = 1.0
 """Seconds between two probes of a platform that does not answer."""
+
+POST_PAUSE_S = 30.0
+"""Longest pause between two POSTs while all of them fail."""
 
 STALE_PERMIT_S = 1.0
 """A permit not used for this long was for another moment of the window: take a new one."""
@@ -65,6 +68,14 @@ class Reading:
     began_s: float
 
 
+def _senseless(what: str, answer: Answer) -> StoppedByItself:
+    words = answer.body[:200].decode(errors="replace")
+    return StoppedByItself(
+        f"the platform's answers to {what} make no sense or are a refusal: {words}",
+        "check the API key's rights and --api-url, then resume: nothing is lost",
+    )
+
+
 def _outline(reply: Reply) -> str:
     if isinstance(reply, Answer):
         return str(reply.status)
@@ -88,6 +99,9 @@ class Gateway:
         self.counts = CallCounts()
         self.date_s: int | None = None
         self.commands = 0
+        self.senseless = ""
+        self.posts = Breaker()
+        self._one_post = asyncio.Lock()
         self._api = api
         self._stop = stop
         self._chance = chance
@@ -114,13 +128,36 @@ class Gateway:
         await self.pacer.permit()
         return self._clock()
 
+    async def post_turn(self) -> None:
+        """Wait while POSTs alone fail, though the platform answers reads. Raises Stopping.
+
+        They are tried one after the other then, with growing pauses, up to --max-outage: else
+        every row would be sent, looked for and given up in turn.
+        """
+        if not self.posts.is_open:
+            return
+        async with self._one_post:
+            beyond = self.posts.failures - FAILURES_TO_OPEN
+            if self.posts.is_open:
+                await self._sleep(min(PROBE_INTERVAL_S * 2 ** min(beyond, 10), POST_PAUSE_S))
+            if self.posts.is_open and self.posts.outage_s(self._clock()) > self._max_outage_s:
+                self._stop.because(
+                    StoppedByItself(
+                        f"the platform has failed every POST for {self._max_outage_s:.0f} seconds "
+                        f"({self.posts.detail})",
+                        "resume when it is back: nothing is lost",
+                    )
+                )
+            if self._stop.requested:
+                raise Stopping
+
     def unused(self) -> None:
         """Give a permit back that was not used."""
         self.pacer.ended()
 
     @contextmanager
     def commanding(self) -> Iterator[None]:
-        """From a permit to the answer on the disk: `commands` under way are waited for at a stop."""
+        """From a permit to the answer on the disk: a stop waits for `commands` under way."""
         self.commands += 1
         try:
             yield
@@ -176,11 +213,13 @@ class Gateway:
         *,
         sensible: Callable[[Answer], bool] = lambda _answer: True,
     ) -> Reading:
-        """Ask until the platform answers below 500 (and `sensible` agrees with a success).
+        """Ask until the platform answers below 500, and `sensible` agrees.
 
-        Raises Stopping when the run ends, also because of a refused key or an outage.
+        Raises Stopping when the run ends, also because of a refused key, an outage, or answers
+        that have made no sense for as long as an outage may last.
         """
         attempt = 0
+        senseless_since_s: float | None = None
         while True:
             await self.pacer.permit(urgent=True)
             began_s = self._clock()
@@ -190,22 +229,19 @@ class Gateway:
                 if reply.status == HTTPStatus.UNAUTHORIZED:
                     self.key_refused(reply)
                     raise Stopping
-                if (
-                    reply.status != HTTPStatus.TOO_MANY_REQUESTS
-                    and reply.status < HTTPStatus.INTERNAL_SERVER_ERROR
-                    and (not reply.ok or sensible(reply))
-                ):
-                    return Reading(reply, began_s)
+                if not is_outage(reply) and reply.status != HTTPStatus.TOO_MANY_REQUESTS:
+                    if sensible(reply):
+                        self.senseless = ""
+                        return Reading(reply, began_s)
+                    self.senseless = f"{method} {path}: HTTP {reply.status}"
+                    if senseless_since_s is None:
+                        senseless_since_s = began_s
+                    if began_s - senseless_since_s > self._max_outage_s:
+                        self._stop.because(_senseless(self.senseless, reply))
             attempt += 1
             first_s, longest_s = READ_BACKOFF_S
             limit_s = min(longest_s, first_s * 2 ** min(attempt, 10))
             await self._sleep(self._chance.uniform(0, limit_s))
-
-    async def pause(self) -> None:
-        """Wait a while before asking again. Raises Stopping when the run ends."""
-        await self._sleep(READ_BACKOFF_S[1])
-        if self._stop.requested:
-            raise Stopping
 
     def key_refused(self, answer: Answer) -> None:
         """The platform does not take the API key: nothing further can be done."""

@@ -112,7 +112,7 @@ async def load(book: Book, inputs: Inputs, source_s3: SourceS3, namespace: str) 
 
 
 def _announce(checkpoint: Checkpoint, inputs: Inputs) -> None:
-    """All sources at once, before the first row: the manifest comes first, and has the rows 1 on."""
+    """All sources at once, before the first row: the manifest first, so that it has rows 1 on."""
     source_id = 0
     if inputs.reader is not None:
         source_id += 1

@@ -36,7 +36,11 @@ def seen(video: wire.Video) -> decide.Seen:
 
 
 class Observer:
-    """Applies what is seen to the rows of this batch."""
+    """Applies what is seen to the rows of this batch.
+
+    `returned` holds videos with our own tag of rows that were presumed absent and wait to be sent
+    again: whoever is about to send such a row takes the video over instead.
+    """
 
     def __init__(
         self,
@@ -51,6 +55,7 @@ class Observer:
         self._stop = stop
         self._batch = batch
         self._rules = rules
+        self.returned: dict[bytes, decide.Seen] = {}
 
     def now_ms(self) -> int:
         """Now, for the record (epoch milliseconds)."""
@@ -59,12 +64,12 @@ class Observer:
     async def page(self, page: Page, learned_by: LearnedBy) -> AbstractSet[str]:
         """Take in a page; answers the ids on it that were in flight."""
         ours: dict[str, wire.Video] = {}
-        others: list[tuple[str, Tag]] = []
+        others: list[tuple[decide.Seen, Tag]] = []
         for video in page.videos:
             if self._flights.get(video.id) is not None:
                 ours[video.id] = video
             elif is_master(video) and (tag := read_tag(video.description)) is not None:
-                others.append((video.id, tag))
+                others.append((seen(video), tag))
         # All at once: what a page ends shares one commit.
         await asyncio.gather(
             *(self._shown(video, learned_by, page.began_s) for video in ours.values())
@@ -120,8 +125,9 @@ class Observer:
         elif "restarts" in change.facts:
             flight.restarts = change.facts["restarts"]
 
-    async def _other_carriers(self, others: Sequence[tuple[str, Tag]]) -> None:
+    async def _other_carriers(self, others: Sequence[tuple[decide.Seen, Tag]]) -> None:
         """Tags on videos that are not in flight: done rows, further carriers, other batches."""
+        returned: dict[bytes, decide.Seen] = {}
 
         def look(checkpoint: Checkpoint) -> list[tuple[str, Tag, Transfer]]:
             rows = {
@@ -131,18 +137,23 @@ class Observer:
                 )
             }
             strangers = []
-            for video_id, tag in others:
+            for sight, tag in others:
+                video_id = sight.video_id
                 transfer = rows.get(tag.object_id)
                 if transfer is None or transfer.video_id == video_id:
                     continue
                 if tag.batch != self._batch:
                     if not checkpoint.knows_platform_video(video_id):
                         strangers.append((video_id, tag, transfer))
+                elif transfer.state is State.PENDING and transfer.attempts:
+                    returned[tag.object_id] = sight
                 elif transfer.video_id is not None:
                     checkpoint.add_duplicate_videos(transfer.row, [video_id])
             return strangers
 
-        for video_id, tag, transfer in await self._book.run(look):
+        strangers = await self._book.run(look)
+        self.returned |= returned
+        for video_id, tag, transfer in strangers:
             self._stop.because(
                 StoppedByItself(
                     f"another batch ({tag.batch}) has made video {video_id} of "

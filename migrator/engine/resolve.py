@@ -29,6 +29,9 @@ log = logging.getLogger(__name__)
 PASSES = 5
 """How often one sweep reads the list again before it is called incomplete."""
 
+BETWEEN_SWEEPS_S = 2.0
+"""Pause before further rows are looked for: one sweep settles all that came meanwhile."""
+
 INCOMPLETE_TO_LEAVE_OPEN = 5
 """Incomplete sweeps in a row after which a row stays unresolved until the next run."""
 
@@ -45,8 +48,14 @@ class _Open:
 
 @dataclass(slots=True)
 class _Window:
-    """What a sweep saw in its window: ids, carriers of our batch's tags, untagged masters."""
+    """What a sweep saw in its window: all ids, and what may be one of the rows looked for.
 
+    `objects` and `file_names` are those rows': carriers of other tags of ours, and untagged masters
+    of other names, are not kept.
+    """
+
+    objects: frozenset[bytes]
+    file_names: frozenset[str]
     ids: set[str] = field(default_factory=set)
     carriers: dict[bytes, dict[str, decide.Seen]] = field(default_factory=dict)
     untagged: dict[str, dict[str, int | None]] = field(default_factory=dict)
@@ -57,11 +66,11 @@ class _Window:
             return
         tag = read_tag(video.description)
         if tag is not None and tagging:
-            if tag.batch == batch:
+            if tag.batch == batch and tag.object_id in self.objects:
                 self.carriers.setdefault(tag.object_id, {})[video.id] = seen(video)
             return
         name, size_bytes = looks(video)
-        if name is not None:
+        if name in self.file_names:
             self.untagged.setdefault(name, {})[video.id] = size_bytes
 
 
@@ -125,6 +134,8 @@ class Resolver:
             if wait_s > 0:
                 await asyncio.sleep(wait_s)
             await self._sweep()
+            if not any(entry.complete for entry in self._open.values()):
+                await asyncio.sleep(BETWEEN_SWEEPS_S)
 
     async def _sweep(self) -> None:
         entries = list(self._open.values())
@@ -134,7 +145,9 @@ class Resolver:
             if None in dates_s
             else min(date_s for date_s in dates_s if date_s is not None) * 1000 - HORIZON_SLACK_MS
         )
-        window = _Window()
+        objects = frozenset(e.transfer.object_id or b"" for e in entries)
+        names = frozenset(self._requests.wanted(e.transfer).file_name for e in entries)
+        window = _Window(objects, names)
 
         async def keep(page: Page, videos: tuple[wire.Video, ...]) -> int:
             await self._observer.page(page, LearnedBy.SWEEP)
@@ -144,7 +157,7 @@ class Resolver:
 
         async def forget() -> None:
             nonlocal window
-            window = _Window()
+            window = _Window(objects, names)
 
         swept = await sweep(self._reader, horizon_ms, keep, forget, PASSES)
         log.info(
@@ -163,7 +176,6 @@ class Resolver:
         transfer = entry.transfer
         assert transfer.object_id is not None
         carriers = window.carriers.get(transfer.object_id)
-        alike = await self._look_alike(transfer, window)
         if carriers:
             change = decide.found(carriers.values(), adopted=False)
             state = await self._book.change(transfer.row, State.UNRESOLVED, change)
@@ -174,11 +186,11 @@ class Resolver:
                 state,
                 self._gateway.now_s(),
             )
-        elif alike is not None:
-            change = decide.ambiguous(alike, self._book.now_ms())
-            await self._book.change(transfer.row, State.UNRESOLVED, change)
         elif entry.complete >= decide.COMPLETE_SWEEPS_TO_PRESUME:
-            await self._book.change(transfer.row, State.UNRESOLVED, decide.absent())
+            alike = await self._look_alike(transfer, window)
+            now_ms = self._book.now_ms()
+            change = decide.ambiguous(alike, now_ms) if alike else decide.absent()
+            await self._book.change(transfer.row, State.UNRESOLVED, change)
             self._feed.pending_again()
         elif entry.incomplete >= INCOMPLETE_TO_LEAVE_OPEN:
             self.left_open += 1

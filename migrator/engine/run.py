@@ -145,7 +145,7 @@ async def _prepare(
         reader = ListReader(gateway, place.team_id)
         await first_sweep(book, reader, tagging=settings.platform.tag_in != "none")
     if await book.run(lambda c: c.meta("adopted")) is None:
-        await adopt(book)
+        await adopt(book, _rules(settings))
         await book.run(lambda c: c.set_meta("adopted", "1"))
     return engine
 
@@ -165,7 +165,11 @@ async def _carry_out(engine: Engine, settings: BatchSettings, keeper: StatusKeep
 async def _unless_stopped(stop: Stop, preparing: Coroutine[None, None, T]) -> T:
     """Await something that sends no command; a stop cancels it. Raises Stopping then."""
     task = asyncio.ensure_future(preparing)
-    stop.listen(task.cancel)
+
+    def cancel() -> None:
+        task.cancel()
+
+    stop.listen(cancel)
     try:
         return await task
     except asyncio.CancelledError:
@@ -188,12 +192,11 @@ async def _join(
     sources = await book.run(Checkpoint.sources)
     requests = Requests(sources, batch, platform.project_id, tagged=tagging)
     flights = Flights(settings.pace.max_in_flight, stop)
-    rules = decide.CopyRules(care.restarts, until_ingested=platform.until == "ingested")
-    observer = Observer(book, flights, stop, batch, rules)
+    observer = Observer(book, flights, stop, batch, _rules(settings))
     reader = ListReader(gateway, place.team_id)
     outage_s = care.max_outage.total_seconds()
     preflight = Preflight(ports.source) if settings.source.preflight else None
-    feed = Feed(book, stop, preflight, care.attempts, outage_s)
+    feed = Feed(book, stop, preflight, care.attempts, outage_s, lambda: gateway.posts.is_open)
     resolver = Resolver(
         book, gateway, reader, observer, flights, feed, requests,
         batch=batch, tagging=tagging, settle_s=care.settle_seconds,
@@ -204,9 +207,15 @@ async def _join(
     submitter = Submitter(
         book, feed, flights, gateway, requests, resolver, ports.keys, stop, params,
         BucketBreakers(),
+        observer,
     )  # fmt: skip
     follower = Follower(flights, gateway, reader, observer, care.stuck_after.total_seconds())
     return Engine(book, gateway, stop, flights, observer, feed, resolver, submitter, follower)
+
+
+def _rules(settings: BatchSettings) -> decide.CopyRules:
+    until_ingested = settings.platform.until == "ingested"
+    return decide.CopyRules(settings.care.restarts, until_ingested=until_ingested)
 
 
 async def _take_up(engine: Engine) -> None:
@@ -307,6 +316,10 @@ def _waiting_for(engine: Engine) -> str:
     """What holds the run up right now, in words for the display; "" when nothing does."""
     if engine.gateway.breaker.is_open:
         return f"the platform does not answer ({engine.gateway.breaker.detail})"
+    if engine.gateway.posts.is_open:
+        return f"POSTs that fail one after the other ({engine.gateway.posts.detail})"
+    if engine.gateway.senseless:
+        return f"an answer that makes sense ({engine.gateway.senseless})"
     if engine.feed.waiting_for_source:
         return f"the source does not answer ({engine.feed.waiting_for_source})"
     if engine.gateway.pacer.held_for_s > 1:

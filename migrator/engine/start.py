@@ -70,7 +70,9 @@ async def _first_answer(gateway: Gateway, stop: Stop) -> Reply:
             if stop.requested:
                 raise Stopping
         await gateway.permit()
-        left_s = began_s + PATIENCE_S - gateway.now_s()
+        # A 429 may have held the permit back: the platform is there, so the answer may take time.
+        throttled = isinstance(reply, Answer)
+        left_s = PATIENCE_S if throttled else began_s + PATIENCE_S - gateway.now_s()
         try:
             async with asyncio.timeout(max(0.1, left_s)):
                 gateway.count("other")

@@ -15,12 +15,12 @@ from migrator.engine.breaker import BucketBreakers
 from migrator.engine.feed import Feed
 from migrator.engine.flights import Flights
 from migrator.engine.gateway import Gateway
+from migrator.engine.observe import Observer
 from migrator.engine.request import Requests, Wanted
 from migrator.engine.resolve import Resolver
 from migrator.engine.stop import Stop, Stopping
 from migrator.errors import StoppedByItself
 from migrator.lifecycle import Event, State
-from migrator.pixop.client import Answer
 from migrator.source.credentials import KeyRing
 
 
@@ -38,6 +38,7 @@ class Submitter:
     stop: Stop
     params: Mapping[str, str]
     buckets: BucketBreakers
+    observer: Observer
 
     async def work(self) -> None:
         """One worker: a row at a time until the run stops."""
@@ -56,6 +57,7 @@ class Submitter:
             await self.book.change(transfer.row, State.PENDING, Change(Event.REJECT, facts))  # type: ignore[arg-type]
             self.feed.done_with(transfer.row)
             return
+        await self.gateway.post_turn()
         await self.flights.promise()
         try:
             permit_s = await self.gateway.permit()
@@ -68,8 +70,10 @@ class Submitter:
     async def _carry(self, transfer: Transfer, permit_s: float) -> None:
         """From a permit to an answer on the disk."""
         wanted = self.requests.wanted(transfer)
+        body = self.requests.body(transfer, wanted, self.keys)
         self._count(transfer, 1)
-        state = await self._intend(transfer, wanted)
+        intent_date_s = self.gateway.date_s
+        state = await self._intend(transfer, wanted, intent_date_s)
         if state is not State.SUBMITTING:
             self._count(transfer, -1)
             self.gateway.unused()
@@ -82,16 +86,23 @@ class Submitter:
             await self._change(transfer, decide.given_back(transfer, "stopped before it was sent"))
             self._leave(transfer)
             raise
-        await self._post(transfer, wanted)
+        reply = await self.gateway.exchange("POST", "/v1/videos/in/s3", self.params, body)
+        self.gateway.posts.observe(reply, self.gateway.now_s())
+        verdict = decide.judge_submit(reply, transfer, self.book.now_ms())
+        if verdict.ask_account:
+            verdict = await self._ask_account(transfer, verdict)
+        await self._settle(replace(transfer, intent_date_s=intent_date_s), verdict)
 
-    async def _intend(self, transfer: Transfer, wanted: Wanted) -> State:
-        """Write the intent, unless the first sweep saw a master that may be this object."""
+    async def _intend(self, transfer: Transfer, wanted: Wanted, intent_date_s: int | None) -> State:
+        """Write the intent, unless the platform is known to hold what may be this object."""
+        assert transfer.object_id is not None
         now_ms = self.book.now_ms()
+        returned = self.observer.returned.pop(transfer.object_id, None)
         intent = Change(
             Event.SUBMIT,
             {
                 "attempts": transfer.attempts + 1,
-                "intent_date_s": self.gateway.date_s,
+                "intent_date_s": intent_date_s,
                 "submitted_ms": now_ms,
                 "message": "the description was cut to make room for the tag"
                 if wanted.description_was_cut
@@ -101,7 +112,9 @@ class Submitter:
 
         def write(checkpoint: Checkpoint) -> tuple[State, Change]:
             change = intent
-            if transfer.size_bytes and transfer.attempts == 0:
+            if returned is not None:  # presumed absent, and there it is
+                change = decide.found([returned], adopted=False)
+            elif transfer.size_bytes and transfer.attempts == 0:
                 video_id = checkpoint.look_alike(wanted.file_name, transfer.size_bytes)
                 if video_id is not None:
                     change = decide.ambiguous(video_id, now_ms)
@@ -109,19 +122,10 @@ class Submitter:
 
         state, change = await self.book.run(write)
         self.book.tallies.move(State.PENDING, state, change.facts.get("reason"))
+        if returned is not None:
+            now_s = self.gateway.now_s()
+            self.flights.add(transfer, returned.video_id, returned.created_ms, state, now_s)
         return state
-
-    async def _post(self, transfer: Transfer, wanted: Wanted) -> None:
-        body = self.requests.body(transfer, wanted, self.keys)
-        reply = await self.gateway.exchange("POST", "/v1/videos/in/s3", self.params, body)
-        verdict = decide.judge_submit(reply, transfer, self.book.now_ms())
-        if verdict.ask_account and not await self._account_answers():
-            verdict = replace(
-                verdict,
-                change=decide.given_back(transfer, "the platform refused the key"),
-                stops="the platform answers 403, also for the account",
-            )
-        await self._settle(transfer, verdict)
 
     async def _settle(self, transfer: Transfer, verdict: decide.Verdict) -> None:
         assert transfer.bucket is not None
@@ -134,14 +138,14 @@ class Submitter:
             )
         if state is State.COPYING:
             video_id = verdict.change.facts["video_id"]
+            date_s = transfer.intent_date_s
+            created_ms = None if date_s is None else date_s * 1000
             self.flights.withdraw()
-            created_ms = None if self.gateway.date_s is None else self.gateway.date_s * 1000
             self.flights.add(transfer, video_id, created_ms, state, self.gateway.now_s())
             self.feed.done_with(transfer.row)
         elif state is State.UNRESOLVED:
             self.flights.withdraw()
-            intent = replace(transfer, intent_date_s=self.gateway.date_s)
-            self.resolver.add(intent)
+            self.resolver.add(transfer)
             self.feed.done_with(transfer.row)
         else:
             self._leave(transfer, pending_again=state is State.PENDING)
@@ -162,9 +166,15 @@ class Submitter:
         if transfer.attempts:
             self.gateway.counts.retries += calls
 
-    async def _account_answers(self) -> bool:
+    async def _ask_account(self, transfer: Transfer, verdict: decide.Verdict) -> decide.Verdict:
+        """A 403 means the row where the account still answers, and else the key."""
         try:
             reading = await self.gateway.read("other", "GET", "/v1/account")
-        except Stopping:
-            return False
-        return isinstance(reading.answer, Answer) and reading.answer.ok
+        except Stopping:  # not known any more: the row is looked at again by the next run
+            return decide.Verdict(decide.given_back(transfer, "stopped at a 403"))
+        if reading.answer.ok:
+            return verdict
+        return decide.Verdict(
+            decide.given_back(transfer, "the platform refused the key"),
+            stops=f"the platform answers {reading.answer.status}, also for the account",
+        )

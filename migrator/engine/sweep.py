@@ -15,7 +15,7 @@ sweep is *complete* when it provably saw every video that stood in its window fr
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 
-from migrator.engine.gateway import Gateway, Reading
+from migrator.engine.gateway import Gateway
 from migrator.pixop import wire
 
 PAGE_SIZE = 100
@@ -58,19 +58,17 @@ class ListReader:
 
     async def page(self, number: int) -> Page:
         """Page `number` (from 0), newest first. Raises Stopping when the run ends."""
-        while True:
-            reading = await self._gateway.read(
-                "list",
-                "GET",
-                "/v1/videos",
-                {**self._params, "pageNumber": str(number)},
-                sensible=lambda answer: wire.decode(answer.body, wire.VideosPage) is not None,
-            )
-            page = _page(number, reading)
-            if page is not None:
-                return page
-            # A refusal of a plain list is an outage by another name: look again, slowly.
-            await self._gateway.pause()
+        reading = await self._gateway.read(
+            "list",
+            "GET",
+            "/v1/videos",
+            {**self._params, "pageNumber": str(number)},
+            sensible=lambda answer: answer.ok and wire.decode_page(answer.body) is not None,
+        )
+        listed = wire.decode_page(reading.answer.body)
+        assert listed is not None  # `sensible` has seen to it
+        total, videos = listed
+        return Page(number, total, videos, reading.began_s)
 
     async def pages(self) -> AsyncIterator[Page]:
         """All pages from the newest on, until the list ends."""
@@ -81,15 +79,6 @@ class ListReader:
             number += 1
             if not page.videos or number * PAGE_SIZE >= page.total:
                 return
-
-
-def _page(number: int, reading: Reading) -> Page | None:
-    if not reading.answer.ok:
-        return None
-    listed = wire.decode(reading.answer.body, wire.VideosPage)
-    if listed is None:
-        return None
-    return Page(number, listed.total_elements, tuple(listed.items), reading.began_s)
 
 
 @dataclass(slots=True)
@@ -161,6 +150,8 @@ async def sweep(
             positions = page.number * PAGE_SIZE + len(page.videos[:end])
             if end is not None:
                 break
+        else:  # the list has ended: all that `totalElements` promises must have been shown
+            positions = max(positions, ledger.total_last)
         if ledger.is_complete(positions, distinct):
             return Swept(complete=True, began_s=began_s)
         if ledger.fell:

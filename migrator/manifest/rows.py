@@ -80,11 +80,18 @@ def _encoding_problem(cell: str | None) -> str | None:
     return f"not UTF-8: byte 0x{ord(found[0]) - 0xDC00:02x} at offset {offset:,}"
 
 
+BUCKET_PATTERN = re.compile(r"[A-Za-z0-9.\-_]+")
+"""What S3 ever allowed in a bucket's name (Amazon S3 user guide, "Bucket naming rules", with the
+older rules of us-east-1)."""
+
+
 def _bucket_problem(bucket: str | None) -> str | None:
     if not bucket:
         return "empty"
     if MIN_BUCKET_CHARACTERS <= len(bucket) <= MAX_BUCKET_CHARACTERS:
-        return None
+        if BUCKET_PATTERN.fullmatch(bucket):
+            return None
+        return "a bucket's name has letters, digits, dots, dashes and underscores only"
     return (
         f"{len(bucket):,} characters; a bucket has "
         f"{MIN_BUCKET_CHARACTERS} to {MAX_BUCKET_CHARACTERS}"

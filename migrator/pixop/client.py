@@ -7,7 +7,7 @@ resends a POST.
 """
 
 import ssl
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from typing import Protocol, Self
@@ -77,7 +77,14 @@ class Api(Protocol):
 class PixopClient:
     """The API over HTTP. Use as an async context manager."""
 
-    def __init__(self, api_url: str, api_key: Secret, max_connections: int) -> None:
+    def __init__(
+        self,
+        api_url: str,
+        api_key: Secret,
+        max_connections: int,
+        handed_over: Sequence[Secret] = (),
+    ) -> None:
+        self._secrets = [secret.reveal().encode() for secret in (api_key, *handed_over)]
         self._base = api_url.rstrip("/")
         self._session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(limit=max_connections, ssl=ssl.create_default_context()),
@@ -115,6 +122,8 @@ class PixopClient:
                 content = await _read(response)
                 if content is None:
                     return Lost(f"answer larger than {MAX_BODY_BYTES} bytes", status)
+                for secret in self._secrets:  # an error form may repeat what it was sent
+                    content = content.replace(secret, b"***")
                 date_s = _date_s(response.headers.get("Date"))
                 return Answer(status, content, read_quota(response.headers, date_s), date_s)
         except (

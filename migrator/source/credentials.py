@@ -35,6 +35,10 @@ class KeyRing:
     default: SourceKeys | None
     by_bucket: Mapping[str, SourceKeys]
 
+    def all_keys(self) -> list[SourceKeys]:
+        """Every pair, the default first."""
+        return [*([self.default] if self.default else []), *self.by_bucket.values()]
+
     def keys_for(self, bucket: str) -> SourceKeys:
         """The keys of a bucket. Raises UsageError when there are none for it."""
         keys = self.by_bucket.get(bucket, self.default)

@@ -12,8 +12,9 @@ from typing import Any, Self
 
 from aiobotocore.config import AioConfig
 from aiobotocore.session import AioSession
-from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
+from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError, ParamValidationError
 
+from migrator.errors import UsageError
 from migrator.source.credentials import KeyRing, SourceKeys
 
 MAX_CONNECTIONS = 64
@@ -65,6 +66,15 @@ class SourceS3:
         self._clients: dict[SourceKeys, Any] = {}
 
     async def __aenter__(self) -> Self:
+        try:
+            for keys in self._ring.all_keys():
+                await self._client(keys)
+        except (BotoCoreError, ValueError) as error:
+            await self._stack.aclose()
+            raise UsageError(
+                f"the S3 client cannot be made: {_one_line(error)}",
+                "check AWS_PROFILE, AWS_REGION, the AWS config file and --s3-endpoint-url",
+            ) from None
         return self
 
     async def __aexit__(self, *_exc: object) -> None:
@@ -106,8 +116,10 @@ class SourceS3:
             answer: dict[str, Any] = await getattr(client, operation)(**arguments)
         except ClientError as error:
             raise _refusal(error) from None
+        except ParamValidationError as error:
+            raise S3Refusal("InvalidBucketName", 400, _one_line(error)) from None
         except (BotoCoreError, HTTPClientError, OSError) as error:
-            raise SourceUnreachable(" ".join(str(error).split())[:200]) from None
+            raise SourceUnreachable(_one_line(error)) from None
         return answer
 
     async def _client(self, keys: SourceKeys) -> Any:
@@ -129,6 +141,10 @@ class SourceS3:
                 )
             )
         return self._clients[keys]
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split())[:200]
 
 
 def _refusal(error: ClientError) -> Exception:

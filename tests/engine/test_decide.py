@@ -229,12 +229,22 @@ def test_the_breaker_opens_on_failures_in_a_row_and_closes_on_one_answer():
 
 def test_a_bucket_is_left_alone_after_three_refusals_in_a_row_and_no_sooner():
     buckets = BucketBreakers()
-    for refused in (True, True, False, True, True):
-        buckets.observe("b", {"error_code": "X"}, keys_refused=refused)
+    for _ in range(2):
+        buckets.observe("b", {"error_code": "X"}, keys_refused=True)
         assert buckets.refusal("b") is None
     buckets.observe("b", {"error_code": "X"}, keys_refused=True)
     assert buckets.refusal("b")["error_code"] == "X"
     assert buckets.refusal("other") is None
+    buckets.observe("b", {}, keys_refused=False)
+    assert buckets.refusal("b") is None
+
+
+def test_a_bucket_that_the_keys_have_opened_is_never_left_alone():
+    buckets = BucketBreakers()
+    buckets.observe("b", {}, keys_refused=False)
+    for _ in range(5):
+        buckets.observe("b", {"error_code": "X"}, keys_refused=True)
+    assert buckets.refusal("b") is None
 
 
 @pytest.mark.parametrize(
