@@ -420,3 +420,159 @@ async def test_rows_that_come_back_while_many_wait_are_not_mixed_up_with_those_t
     assert bench.stop.error is None
     assert settled(rows) == dict.fromkeys(keys, IMPORTED)
     assert set(bench.platform.creates.values()) == {1}
+
+
+async def test_a_blip_during_the_first_sweep_is_probed_and_the_run_goes_on(bench):
+    bench.manifest("a")
+
+    def blip(platform, operation):
+        if operation == "list" and platform.calls["list"] == 1:
+            platform.down = 8
+
+    bench.platform.on_call = blip
+    rows = await bench.run()
+    assert settled(rows) == {"a": IMPORTED}
+
+
+async def test_a_list_that_is_refused_stops_the_run_with_the_platform_s_words(bench):
+    bench.manifest("a")
+    bench.care(max_outage=timedelta(seconds=0.2))
+    bench.platform.list = lambda *_: bench.platform.error(403, "ACCESS_DENIED", "no list for you")
+    rows = await bench.run()
+    assert isinstance(bench.stop.error, StoppedByItself)
+    assert "no list for you" in bench.stop.error.message
+    assert rows["a"].state is State.PENDING
+
+
+async def test_a_clock_that_moves_between_intent_and_loss_hides_no_video(bench):
+    bench.manifest("a")
+    bench.platform.submits = {"a": ["lost_after"]}
+
+    def jump(platform, operation):
+        if operation == "submit":
+            bench.platform.clock_s += 7200
+        if operation == "list" and platform.videos:
+            platform.videos[0].created_ms = EPOCH_S * 1000 + 1000
+
+    bench.platform.on_call = jump
+    rows = await bench.run()
+    assert settled(rows) == {"a": IMPORTED}
+    assert bench.platform.creates == {"a": 1}
+
+
+async def test_a_list_that_shows_less_than_it_promises_proves_no_absence(bench):
+    bench.manifest("a")
+    bench.platform.submits = {"a": ["lost_after"]}
+    listing = bench.platform.list
+
+    def lagging(path, params, body):
+        if not bench.platform.calls["submit"] or bench.platform.calls["list"] > 12:
+            return listing(path, params, body)
+        return bench.platform.answer(200, {"totalElements": 1, "items": []})
+
+    bench.platform.list = lagging
+    rows = await bench.run()
+    assert settled(rows) == {"a": IMPORTED}
+    assert bench.platform.creates == {"a": 1}
+
+
+async def test_posts_that_fail_alone_stop_the_run_and_give_no_row_up(bench):
+    keys = [f"k{n}" for n in range(20)]
+    bench.manifest(*keys)
+    bench.care(max_outage=timedelta(seconds=0.5))
+    bench.platform.submits = {key: ["500_before"] * 99 for key in keys}
+    rows = await bench.run()
+    assert isinstance(bench.stop.error, StoppedByItself)
+    assert "every POST" in bench.stop.error.message
+    assert {row.state for row in rows.values()} <= {State.PENDING, State.UNRESOLVED}
+    bench.platform.submits = {}
+    rows = await bench.run()
+    assert settled(rows) == dict.fromkeys(keys, IMPORTED)
+    assert set(bench.platform.creates.values()) == {1}
+
+
+async def test_refusals_of_keys_that_others_of_the_bucket_disprove_reject_no_other_row(bench):
+    keys = [f"k{n:02}" for n in range(40)]
+    bench.manifest(*keys)
+    refusal = "refuse:400:HEAD_BUCKET_ERROR:timed out"
+    bench.platform.submits = {key: [refusal] for key in keys[10:14]}
+    rows = await bench.run()
+    rejected = {key for key, row in rows.items() if row.state is State.REJECTED}
+    assert rejected == set(keys[10:14])
+
+
+async def test_a_key_that_is_refused_while_only_restarts_are_left_stops_the_run(bench):
+    bench.manifest("a")
+    bench.platform.copies = {"a": 9}
+
+    def revoke(platform, operation):
+        platform.key_refused = operation == "restart"
+
+    bench.platform.on_call = revoke
+    rows = await bench.run()
+    assert isinstance(bench.stop.error, StoppedByItself)
+    assert rows["a"].state is State.RESTARTING
+    assert bench.platform.calls["restart"] == 1
+
+
+async def test_a_display_that_nobody_reads_any_more_ends_nothing(bench, monkeypatch):
+    from migrator.engine.status import StatusKeeper  # noqa: PLC0415
+
+    init = StatusKeeper.__init__
+
+    def broken(self, *args):
+        def show(_snapshot):
+            raise BrokenPipeError
+
+        init(self, *args[:-1], show)
+
+    monkeypatch.setattr(StatusKeeper, "__init__", broken)
+    bench.manifest("a", "b")
+    assert settled(await bench.run()) == dict.fromkeys("ab", IMPORTED)
+
+
+async def test_other_sources_take_the_place_of_those_that_were_not_read_to_their_end(bench):
+    from migrator.checkpoint.store import Checkpoint  # noqa: PLC0415
+    from migrator.engine.load import check_inputs, open_inputs  # noqa: PLC0415
+    from migrator.model import ManifestRow  # noqa: PLC0415
+
+    bench.manifest("m1", "m2")
+    bench.directory.mkdir()
+    checkpoint = Checkpoint.create(bench.directory, {"batch": "abcdefgh23456"})
+    with checkpoint.transaction():
+        checkpoint.add_source(1, "listing", "s3://bucket/x", ["bucket", "key"], "")
+        checkpoint.add_rows(1, [ManifestRow(1, "bucket", "l1")], "", 1)
+    check_inputs(checkpoint, open_inputs(bench.settings.inputs))
+    checkpoint.close()
+    assert settled(await bench.run()) == dict.fromkeys(["m1", "m2"], IMPORTED)
+
+
+async def test_rows_that_meet_others_of_their_number_are_never_dropped_silently(tmp_path):
+    from migrator.checkpoint.store import Checkpoint  # noqa: PLC0415
+    from migrator.errors import CheckpointError  # noqa: PLC0415
+    from migrator.model import ManifestRow  # noqa: PLC0415
+
+    checkpoint = Checkpoint.create(tmp_path, {})
+    checkpoint.add_source(1, "manifest", "m", ["bucket", "key"], "")
+    checkpoint.add_rows(1, [ManifestRow(1, "bucket", "a")], "", 1)
+    with pytest.raises(CheckpointError, match="taken already"):
+        checkpoint.add_rows(1, [ManifestRow(1, "bucket", "b")], "", 1)
+    checkpoint.close()
+
+
+async def test_adopted_videos_that_are_done_are_settled_without_being_followed(bench, tmp_path):
+    keys = [f"k{n}" for n in range(250)]
+    bench.manifest(*keys)
+    await bench.run()
+    lists = bench.platform.calls["list"]
+    rows = await bench.run(directory=tmp_path / "again")
+    assert settled(rows) == dict.fromkeys(keys, IMPORTED)
+    assert {row.learned_by for row in rows.values()} == {"sweep"}
+    assert bench.platform.calls["list"] - lists == 3
+
+
+async def test_a_catalogue_of_invalid_rows_alone_ends_without_a_word_too_many(bench, recwarn):
+    bench.manifest(lines=["x,k", "bucket,"])
+    rows = await bench.run()
+    assert {row.reason for row in rows.values()} == {Reason.INVALID_ROW}
+    assert not recwarn.list

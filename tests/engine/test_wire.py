@@ -16,6 +16,7 @@ from migrator.pixop import wire
         ("2024-12-18T11:08:28.148", 1734520108148),
         (1734520108148, 1734520108148),
         ("1734520108148", 1734520108148),
+        ("1770123100000", 1770123100000),
         (None, None),
         ("yesterday", None),
         (-5, None),
@@ -29,9 +30,17 @@ def test_times_come_as_iso_or_as_epoch_milliseconds(value, expected):
 def test_fields_that_are_not_known_and_statuses_that_are_new_do_no_harm():
     body = b'{"totalElements": 1, "items": [{"id": "v", "new": [1], "upload": {"uploadState": \
 {"uploadStatus": "QUEUED_SOMEWHERE", "progressPercentage": 4}}}], "pageNumber": 0}'
-    page = wire.decode(body, wire.VideosPage)
+    page = wire.decode_page(body)
     assert page is not None
-    assert Sight.of(page.items[0]).upload_status == "QUEUED_SOMEWHERE"
+    assert Sight.of(page[1][0]).upload_status == "QUEUED_SOMEWHERE"
+
+
+def test_one_odd_video_does_not_hide_those_beside_it():
+    odd = b'{"id": "v", "upload": {"file": {"size": 1.5}}}'
+    plain = b'{"id": "w", "description": "d"}'
+    body = b'{"totalElements": 2, "items": [%s, %s]}' % (odd, plain)
+    assert wire.decode_page(body) == (2, (wire.Video(id="v"), wire.Video(id="w", description="d")))
+    assert wire.decode_page(b'{"totalElements": 1, "items": [{}]}') is None
 
 
 def test_the_file_of_a_video_may_stand_at_its_master():
