@@ -1,6 +1,5 @@
 """What is remembered of copies: from where, how far, and how they ended."""
 
-import asyncio
 import sqlite3
 from collections.abc import Sequence
 
@@ -82,7 +81,7 @@ class Copies:
 
         await self._database.ask(write)
 
-    def done(self, number: int, *, crc32c: int | None) -> asyncio.Future[None]:
+    async def done(self, number: int, *, crc32c: int | None) -> None:
         """To DONE; what it was copied from, and the parts, are erased."""
 
         def write(connection: sqlite3.Connection) -> None:
@@ -94,7 +93,7 @@ class Copies:
             )
             connection.execute("DELETE FROM parts WHERE video_number = ?", (number,))
 
-        return self._database.ask(write)
+        await self._database.ask(write)
 
     async def failed(self, number: int, code: str, message: str) -> None:
         """To FAILED, with the reason the API shows."""

@@ -76,22 +76,15 @@ class Copier:
         self._copies = copies
         self._sources = sources
         self._directory = directory
-        self._moves_bytes = moves_bytes
+        self.moves_bytes = moves_bytes
         self._pace = Pace(bytes_per_second)
         self._queue: asyncio.Queue[int] = asyncio.Queue()
         self._parts = asyncio.Semaphore(PARTS_AT_ONCE)
         self._under_way: dict[int, asyncio.Task[None]] = {}
 
-    def enqueue(self, number: int, *, is_plain: bool = False) -> None:
-        """Have the video of that number copied, soon. Its copy must be INITIAL.
-
-        `is_plain` says that nothing is planned to go wrong with it, so that without bytes to
-        move there is nothing to be done at all.
-        """
-        if is_plain and not self._moves_bytes:
-            self._copies.done(number, crc32c=None).add_done_callback(_report)
-        else:
-            self._queue.put_nowait(number)
+    def enqueue(self, number: int) -> None:
+        """Have the video of that number copied, soon, if its copy is INITIAL."""
+        self._queue.put_nowait(number)
 
     async def run(self) -> None:
         """Copy what is enqueued, until cancelled. What is then under way stays IN_PROGRESS."""
@@ -141,7 +134,7 @@ class Copier:
             await self._copies.progressed(number, copy.fault.at_percent)
             return
         try:
-            crc32c = await self._fetch(copy) if self._moves_bytes else None
+            crc32c = await self._fetch(copy) if self.moves_bytes else None
         except SourceError as error:
             await self._copies.failed(number, error.code, error.message)
         except OSError as error:
@@ -220,11 +213,6 @@ class Copier:
             message = f"{len(body)} bytes came of {last - first + 1}"
             raise SourceError("CONTENT_NOT_PARTIAL_ERROR", message)
         return body
-
-
-def _report(done: "asyncio.Future[None]") -> None:
-    if not done.cancelled() and (error := done.exception()) is not None:
-        log.error("a copy could not be noted as done: %s", error)
 
 
 @contextlib.asynccontextmanager

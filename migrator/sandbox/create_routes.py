@@ -168,7 +168,8 @@ class CreateRoutes:
         if video is None:
             absent_status = 400 if isinstance(source.origin, SourceUrl) else 404
             raise Places(self.accounts, absent_status).no_project()
-        self.copier.enqueue(video.video_number, is_plain=struck.copy is None)
+        if self.copier.moves_bytes or struck.copy is not None:
+            self.copier.enqueue(video.video_number)
         return status_answer(202, video)
 
     async def _looked_at(self, origin: Origin) -> SourceHead:

@@ -30,12 +30,21 @@ PART_BYTES = 8 * 1024 * 1024
 """How large the parts of a new copy are; a copy keeps the size it began with."""
 
 
+_DONE_AT_ONCE = (
+    "UPDATE videos SET upload_status = 'DONE', upload_percent = 100 WHERE video_number = ?"
+)
+
+
 class DerivedConflictError(Exception):
     """A video has derived ones that were not expected to be deleted with it."""
 
 
 class Records:
-    """The videos. `sealer` is None where no copy will need what it is copied from."""
+    """The videos. `sealer` is None where no bytes are moved.
+
+    No copy then needs what it is copied from, and one that nothing is planned to go wrong with
+    is DONE in the same commit that makes it: half the writes, where creates are measured.
+    """
 
     def __init__(self, database: Database, clock: Clock, sealer: Sealer | None) -> None:
         self._database = database
@@ -54,9 +63,10 @@ class Records:
         self._hidden_until_ms = await self._database.read(read)
 
     def create(self, new: NewVideo) -> asyncio.Future[Video | None]:
-        """Make a master video with its copy INITIAL; the future is done once it is on disk.
+        """Make a master video; the future is done once it is on disk.
 
-        None where the project has been deleted meanwhile.
+        It is as it was made, with its copy INITIAL. None where the project has been deleted
+        meanwhile.
         """
 
         def write(connection: sqlite3.Connection) -> Video | None:
@@ -67,6 +77,8 @@ class Records:
             video = _insert(connection, new, self._clock.now_ms())
             _insert_copy(connection, video, new, self._sealer)
             _insert_create(connection, video, new)
+            if self._sealer is None and new.struck.copy is None:
+                connection.execute(_DONE_AT_ONCE, (video.video_number,))
             return video
 
         if new.struck.late_s:
