@@ -146,7 +146,7 @@ AnyRule = Union[AnswerFault, Shift, Ties, Late, CopyFault, CopySize]  # noqa: UP
 class Plan(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """All rules, in order, and the seed that their chances come from."""
 
-    seed: Annotated[int, Meta(ge=0, lt=1 << 63)] = 0
+    seed: Annotated[int, Meta(ge=0, le=(1 << 63) - 1)] = 0
     clock_offset_s: Annotated[float, Meta(ge=-MAX_CLOCK_OFFSET_S, le=MAX_CLOCK_OFFSET_S)] = 0.0
     """How far the platform's clock is off, in `Date` and in every timestamp."""
     rules: tuple[AnyRule, ...] = ()

@@ -117,7 +117,9 @@ class WebSource:
             if isinstance(error.os_error, ForbiddenAddressError):
                 raise _invalid("its host is not a public one") from error
             raise SourceError("RESOLVE_OBJECT_METADATA_ERROR", "no connection was made") from error
-        except (aiohttp.ClientError, TimeoutError, ValueError) as error:
+        except (aiohttp.InvalidURL, ValueError) as error:
+            raise _invalid("it cannot be read") from error
+        except (aiohttp.ClientError, TimeoutError) as error:
             message = f"the source broke off: {type(error).__name__}"
             raise SourceError("RESOLVE_OBJECT_METADATA_ERROR", message) from error
 
