@@ -110,15 +110,21 @@ async def delivered(
     request: web.Request, answer: web.StreamResponse, fault: AnswerFault | None
 ) -> web.StreamResponse:
     """Send `answer` in the way that `fault` has it; without one it is only given back."""
-    if not isinstance(answer, web.Response) or not isinstance(answer.body, bytes | None):
-        return answer
-    body = answer.body or b""
     match fault:
         case Withhold():
             await asyncio.sleep(fault.seconds)
         case Html():
             page = PAGE.format("Pixop").encode()
             return web.Response(body=page, content_type="text/html", headers=_others(answer))
+    if isinstance(answer, web.Response) and isinstance(answer.body, bytes) and answer.body:
+        return await _twisted_body(request, answer, answer.body, fault)
+    return answer
+
+
+async def _twisted_body(
+    request: web.Request, answer: web.Response, body: bytes, fault: AnswerFault | None
+) -> web.StreamResponse:
+    match fault:
         case Truncate(cut="body"):
             answer.body = body[: len(body) // 2]
         case Truncate():
@@ -170,7 +176,7 @@ async def _opened(request: web.Request, answer: web.Response, length: int) -> we
     return stream
 
 
-def _others(answer: web.Response) -> Mapping[str, str]:
+def _others(answer: web.StreamResponse) -> Mapping[str, str]:
     """The headers of an answer but those of its body."""
     own = {"content-type", "content-length"}
     return {name: value for name, value in answer.headers.items() if name.lower() not in own}

@@ -6,7 +6,6 @@ import random
 import re
 import socket
 import urllib.parse
-from contextlib import asynccontextmanager
 
 import boto3
 import pytest
