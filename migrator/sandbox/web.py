@@ -163,8 +163,6 @@ def _is_forbidden(host: str, *, allow_local: bool) -> bool:
         address = ipaddress.ip_address(host.partition("%")[0])
     except ValueError:
         return False
-    if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped is not None:
-        address = address.ipv4_mapped
     if address.is_loopback:
         return not allow_local
     return not address.is_global or address.is_multicast

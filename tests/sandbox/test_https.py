@@ -137,8 +137,10 @@ async def test_a_server_without_ranges_is_refused(local, origin):
     async def unnamed(_request):
         return web.Response(status=206, body=b"p")
 
-    async def moved(_request):
-        raise web.HTTPFound(origin.url)
+    async def moved(request):
+        if "there" in request.query:
+            return await origin.by_range(request)
+        raise web.HTTPFound(f"{origin.url}?there")
 
     for answers, code in (
         (whole, "CONTENT_NOT_PARTIAL_ERROR"),
