@@ -19,8 +19,11 @@ def sandbox(
     port: int = 0,
     s3_port: int = 0,
     requests_per_minute: int = 1200,
+    copy: Literal["on", "off"] = "on",
     media: Literal["on", "off"] = "on",
     head: Literal["on", "off"] = "on",
+    allow_local_urls: Annotated[bool, Parameter(negative="")] = False,
+    faults: Path | None = None,
 ) -> int:
     """Start a local platform and a local S3, to rehearse a migration against. Ctrl-C ends it.
 
@@ -39,10 +42,19 @@ def sandbox(
         Port of S3; 0 takes any free one.
     requests_per_minute
         The quota that the platform announces and enforces.
-    media
+    copy
         off: no bytes are copied, a video is done once it is made.
+    media
+        off: nothing is done with what videos hold, and as nothing reads their bytes none are
+        copied either, as with --copy off.
     head
         off: the source is not looked at when a video is made.
+    allow_local_urls
+        Let videos be copied from URLs with plain http, any port and this machine as their host.
+        Without it only https on port 443 of a public host is taken, as the platform does.
+    faults
+        A plan in TOML of what shall go wrong on purpose. It can be replaced while the sandbox
+        runs: PUT its JSON to http://127.0.0.1:PORT/_sandbox/faults.
     """
     from migrator.sandbox.errors import SandboxError
     from migrator.sandbox.run import SandboxSettings, serve
@@ -63,8 +75,11 @@ def sandbox(
             port=port,
             s3_port=s3_port,
             requests_per_minute=requests_per_minute,
+            copy=copy == "on",
             media=media == "on",
             head=head == "on",
+            allow_local_urls=allow_local_urls,
+            faults=faults,
         )
         await serve(settings, ready=ready, stop=stop)
 

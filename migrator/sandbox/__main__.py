@@ -20,8 +20,11 @@ def parse(arguments: list[str]) -> SandboxSettings:
     parser.add_argument("--port", type=int, default=0, help="of the platform; 0: any free one")
     parser.add_argument("--s3-port", type=int, default=0, help="of the S3; 0: any free one")
     parser.add_argument("--requests-per-minute", type=int, default=1200)
+    parser.add_argument("--copy", choices=("on", "off"), default="on")
     parser.add_argument("--media", choices=("on", "off"), default="on")
     parser.add_argument("--head", choices=("on", "off"), default="on")
+    parser.add_argument("--allow-local-urls", action="store_true")
+    parser.add_argument("--faults", type=Path, help="a plan of faults, in TOML")
     parser.add_argument("--copy-bytes-per-second", type=int, default=0, help="0: unlimited")
     parser.add_argument("--s3-cache-seconds", type=float, default=0.1)
     given = parser.parse_args(arguments)
@@ -30,8 +33,11 @@ def parse(arguments: list[str]) -> SandboxSettings:
         port=given.port,
         s3_port=given.s3_port,
         requests_per_minute=given.requests_per_minute,
+        copy=given.copy == "on",
         media=given.media == "on",
         head=given.head == "on",
+        allow_local_urls=given.allow_local_urls,
+        faults=given.faults,
         copy_bytes_per_second=given.copy_bytes_per_second,
         s3_cache_s=given.s3_cache_seconds,
     )

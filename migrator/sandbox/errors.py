@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
-from migrator.sandbox.moments import iso, now_ms
+from migrator.sandbox.moments import iso
 
 NOT_INSTALLED = "{} is not installed; run: pip install 'migrator[sandbox]'"
 """What the sandbox needs stands in an extra; a migration does without."""
@@ -62,10 +62,10 @@ class ErrorForm(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True)
     validation_errors: tuple[InvalidField, ...] | msgspec.UnsetType = msgspec.UNSET
 
 
-def error_form(error: ApiError, *, request_id: uuid.UUID, path: str) -> ErrorForm:
-    """The form for `error`, as the answer to the request `request_id` on `path`."""
+def error_form(error: ApiError, *, request_id: uuid.UUID, path: str, now_ms: int) -> ErrorForm:
+    """The form for `error`, as the answer at `now_ms` to the request `request_id` on `path`."""
     return ErrorForm(
-        timestamp=iso(now_ms()),
+        timestamp=iso(now_ms),
         request_id=str(request_id),
         request_path=path,
         error_code=error.code,
@@ -87,6 +87,6 @@ def unreadable_body(message: str) -> ApiError:
     return ApiError(400, "INVALID_REQUEST_BODY", message)
 
 
-def not_found(what: str) -> ApiError:
-    """404: no such resource, or none that this key may see."""
-    return ApiError(404, "RESOURCE_NOT_FOUND", f"{what} not found")
+def not_found(what: str, status: int = 404) -> ApiError:
+    """No such resource, or none that this key may see; 400 where the API documents no 404."""
+    return ApiError(status, "RESOURCE_NOT_FOUND", f"{what} not found")

@@ -1,16 +1,22 @@
-"""What every request to the API passes: the quota, the key, and the form of a refusal."""
+"""What every request to the API passes: the quota, the key, faults, and the form of a refusal."""
 
 import hmac
 import logging
+import random
+import re
 import uuid
 from http import HTTPStatus
 
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
+from migrator.sandbox import mischief
 from migrator.sandbox.errors import ApiError, error_form
+from migrator.sandbox.faults import UNTOUCHED, Faults, Struck
 from migrator.sandbox.keys import masked
-from migrator.sandbox.quota import Quota
+from migrator.sandbox.moments import Clock
+from migrator.sandbox.plan import Throttle
+from migrator.sandbox.quota import Admission, Quota
 from migrator.sandbox.wire import encoded
 
 BASE_PATH = "/api"
@@ -18,6 +24,8 @@ INSPECTION_PATH = "/_sandbox"
 """Under it a rehearsal is inspected, without key or quota: it is no part of the platform."""
 
 REQUEST_ID = web.RequestKey("request_id", uuid.UUID)
+OPERATION = web.RequestKey("operation", str)
+STRUCK = web.RequestKey("struck", Struck)
 
 UNKNOWN_KEY = "(no valid key)"
 """All requests without a valid key share one window, or a guesser would fill the memory."""
@@ -26,40 +34,78 @@ log = logging.getLogger(__name__)
 
 
 class Gate:
-    """Counts, admits, and answers every refusal in the form of the API."""
+    """Counts, admits, strikes, and answers every refusal in the form of the API."""
 
-    def __init__(self, api_key: str, quota: Quota) -> None:
+    def __init__(self, api_key: str, quota: Quota, faults: Faults, clock: Clock) -> None:
         self._api_key = api_key.encode()
         self._label = masked(api_key)
         self._quota = quota
+        self._faults = faults
+        self._clock = clock
 
     @web.middleware
     async def pass_through(self, request: web.Request, handler: Handler) -> web.StreamResponse:
-        """Answer `request` by `handler`, or by a refusal."""
+        """Answer `request` by `handler`, by a refusal, or in a way that is planned to be wrong."""
         if request.path.startswith(f"{INSPECTION_PATH}/"):
             return await handler(request)
-        request_id = request[REQUEST_ID] = uuid.uuid4()
+        # As good as uuid4() for a name, and without its system call.
+        request[REQUEST_ID] = uuid.UUID(int=random.getrandbits(128), version=4)
+        operation = request[OPERATION] = operation_of(request)
+        request[STRUCK] = UNTOUCHED
         given = request.headers.get("X-API-Key")
         valid = given is not None and hmac.compare_digest(
             given.encode(errors="surrogateescape"), self._api_key
         )
-        admission = self._quota.admit(self._label if valid else UNKNOWN_KEY, operation(request))
+        admission = self._quota.admit(self._label if valid else UNKNOWN_KEY, operation)
         try:
             _admit(given, valid=valid, within_quota=admission.admitted)
+            # Only now: whether the quota refuses depends on the minute, and faults must not.
+            struck = request[STRUCK] = self._faults.strike(operation)
+            mischief.strike_before(struck.answer)
             answer = await handler(request)
+            mischief.strike_after(struck.answer)
+        except mischief.Cut:
+            return mischief.reset(request)
+        except mischief.Proxied as outage:
+            answer = mischief.page_of(outage.status)
         except ApiError as error:
-            answer = _refused(error, request, request_id)
+            answer = self._refused(error, request)
         except web.HTTPException as exception:
-            answer = _refused(_translated(exception), request, request_id)
+            answer = self._refused(_translated(exception), request)
         except Exception:
-            log.exception("request %s failed", request_id)
+            log.exception("request %s failed", request[REQUEST_ID])
             unexpected = ApiError(500, "INTERNAL_SERVER_ERROR", "Unexpected error")
-            answer = _refused(unexpected, request, request_id)
-        answer.headers.update(admission.headers())
-        return answer
+            answer = self._refused(unexpected, request)
+        return await self._delivered(request, answer, admission)
+
+    async def _delivered(
+        self, request: web.Request, answer: web.StreamResponse, admission: Admission
+    ) -> web.StreamResponse:
+        fault = request[STRUCK].answer
+        headers = admission.headers()
+        if isinstance(fault, Throttle):
+            headers = mischief.twisted(headers, fault.headers, self._clock.now_ms())
+        answer.headers.update(headers)
+        if self._clock.offset_ms:
+            answer.headers["Date"] = self._clock.http_date()
+        return await mischief.delivered(request, answer, fault)
+
+    def _refused(self, error: ApiError, request: web.Request) -> web.Response:
+        form = error_form(
+            error,
+            request_id=request[REQUEST_ID],
+            path=request.path,
+            now_ms=self._clock.now_ms(),
+        )
+        return web.Response(
+            status=error.status,
+            body=encoded(form),
+            content_type="application/json",
+            headers=error.headers,
+        )
 
 
-def operation(request: web.Request) -> str:
+def operation_of(request: web.Request) -> str:
     """The method and the template of the route, such as `GET /v1/videos/{videoId}`."""
     resource = request.match_info.route.resource
     if resource is None:
@@ -67,14 +113,9 @@ def operation(request: web.Request) -> str:
     return f"{request.method} {resource.canonical.removeprefix(BASE_PATH)}"
 
 
-def _refused(error: ApiError, request: web.Request, request_id: uuid.UUID) -> web.Response:
-    form = error_form(error, request_id=request_id, path=request.path)
-    return web.Response(
-        status=error.status,
-        body=encoded(form),
-        content_type="application/json",
-        headers=error.headers,
-    )
+def template_of(path: str) -> str:
+    """The path of a route as the API's document has it: `/v1/projects/{id}`."""
+    return re.sub(r"\{(\w+):.*?\}", r"{\1}", path.removeprefix(BASE_PATH))
 
 
 def _admit(given: str | None, *, valid: bool, within_quota: bool) -> None:

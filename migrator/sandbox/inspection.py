@@ -1,14 +1,19 @@
-"""What a rehearsal is judged by: every create, every quota window, every byte fetched.
+"""What a rehearsal is judged by, every create, window and byte, and the plan of its faults.
 
 No part of the platform: no key is asked for, and no quota is spent.
 """
 
+from collections.abc import Sequence
+
+import msgspec
 from aiohttp import web
 from msgspec import Struct
 
 from migrator.sandbox.copying import Copier
+from migrator.sandbox.faults import Faults, RuleCount
 from migrator.sandbox.gate import INSPECTION_PATH
 from migrator.sandbox.moments import iso
+from migrator.sandbox.plan import Plan, PlanError, plan_of
 from migrator.sandbox.quota import WINDOW_S, Quota
 from migrator.sandbox.records import Records
 from migrator.sandbox.videos import Create
@@ -17,20 +22,30 @@ from migrator.sandbox.wire import encoded
 ROWS_AT_A_TIME = 1000
 
 
-class CreateShape(Struct, frozen=True, rename="camel", kw_only=True):
-    """A record that was made, and the request that made it."""
+class CreateShape(Struct, frozen=True, rename="camel", kw_only=True, omit_defaults=True):
+    """A record that was made, and the request that made it, with its secrets masked.
+
+    A copy from S3 has `bucket`, `objectKey` and `accessKey`, with an input location also
+    `inputLocationId`; one from a URL has `url`, `crc32c` and `maxConcurrentConnections`.
+    """
 
     video_id: str
     created_at: str
     request_id: str
+    operation: str
     team_id: str
     project_id: str
-    bucket: str
-    object_key: str
     name: str
     description: str | None
     file_name: str
-    access_key: str
+    full_ingestion: bool
+    bucket: str | None = None
+    object_key: str | None = None
+    access_key: str | None = None
+    input_location_id: str | None = None
+    url: str | None = None
+    crc32c: int | None = None
+    max_concurrent_connections: int | None = None
 
 
 class WindowShape(Struct, frozen=True, rename="camel", kw_only=True):
@@ -57,6 +72,13 @@ class WindowsShape(Struct, frozen=True, rename="camel", kw_only=True):
     operations: dict[str, int]
 
 
+class PlanShape(Struct, frozen=True, rename="camel", kw_only=True):
+    """The plan of faults in force, and how each of its rules has fared."""
+
+    plan: Plan
+    counts: Sequence[RuleCount]
+
+
 class CopiesShape(Struct, frozen=True, rename="camel", kw_only=True):
     """What was fetched from sources since the process began."""
 
@@ -67,10 +89,11 @@ class CopiesShape(Struct, frozen=True, rename="camel", kw_only=True):
 class Inspection:
     """The routes under `/_sandbox`."""
 
-    def __init__(self, records: Records, quota: Quota, copier: Copier) -> None:
+    def __init__(self, records: Records, quota: Quota, copier: Copier, faults: Faults) -> None:
         self._records = records
         self._quota = quota
         self._copier = copier
+        self._faults = faults
 
     def routes(self) -> list[web.RouteDef]:
         """All routes."""
@@ -78,6 +101,8 @@ class Inspection:
             web.get(f"{INSPECTION_PATH}/creates", self.creates),
             web.get(f"{INSPECTION_PATH}/windows", self.windows),
             web.get(f"{INSPECTION_PATH}/copies", self.copies),
+            web.get(f"{INSPECTION_PATH}/faults", self.faults),
+            web.put(f"{INSPECTION_PATH}/faults", self.replace_faults),
         ]
 
     async def creates(self, request: web.Request) -> web.StreamResponse:
@@ -122,18 +147,40 @@ class Inspection:
         shape = CopiesShape(bytes_fetched=fetched.bytes, parts_fetched=fetched.parts)
         return web.Response(body=encoded(shape), content_type="application/json")
 
+    async def faults(self, _request: web.Request) -> web.Response:
+        """The plan of faults in force."""
+        shape = PlanShape(plan=self._faults.plan, counts=self._faults.counts)
+        return web.Response(body=encoded(shape), content_type="application/json")
+
+    async def replace_faults(self, request: web.Request) -> web.Response:
+        """Put another plan in force, with all counts anew; 400 where it cannot be meant."""
+        try:
+            given = msgspec.json.decode(await request.read())
+            plan = plan_of(given, self._faults.operations)
+        except (msgspec.DecodeError, UnicodeDecodeError, PlanError) as error:
+            body = msgspec.json.encode({"error": str(error)})
+            return web.Response(status=400, body=body, content_type="application/json")
+        self._faults.replace(plan)
+        return await self.faults(request)
+
 
 def _create(row: Create) -> CreateShape:
     return CreateShape(
         video_id=row.video_id,
         created_at=iso(row.created_at),
         request_id=row.request_id,
+        operation=row.operation,
         team_id=row.team_id,
         project_id=row.project_id,
-        bucket=row.bucket,
-        object_key=row.object_key,
         name=row.name,
         description=row.description,
         file_name=row.file_name,
+        full_ingestion=bool(row.full_ingestion),
+        bucket=row.bucket,
+        object_key=row.object_key,
         access_key=row.masked_access_key,
+        input_location_id=row.location_id,
+        url=row.masked_url,
+        crc32c=row.expected_crc32c,
+        max_concurrent_connections=row.connections,
     )

@@ -2,12 +2,23 @@
 
 import email.utils
 import time
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
 
-def now_ms() -> int:
-    """Now, in milliseconds since 1970, UTC."""
-    return time.time_ns() // 1_000_000
+@dataclass(slots=True)
+class Clock:
+    """The platform's clock, which a plan of faults may set wrong."""
+
+    offset_ms: int = 0
+
+    def now_ms(self) -> int:
+        """Now, in milliseconds since 1970, UTC."""
+        return time.time_ns() // 1_000_000 + self.offset_ms
+
+    def http_date(self) -> str:
+        """Now, as the `Date` of an answer."""
+        return email.utils.formatdate(self.now_ms() / 1000, usegmt=True)
 
 
 def iso(moment_ms: int) -> str:

@@ -16,19 +16,21 @@ from pathlib import Path
 
 from aiohttp import web
 
-from migrator.sandbox import checksum, s3
+from migrator.sandbox import checksum, s3, seal
 from migrator.sandbox import keys as key_files
-from migrator.sandbox.api import Platform
-from migrator.sandbox.copying import Copier
 from migrator.sandbox.errors import SandboxError
+from migrator.sandbox.faults import Faults
 from migrator.sandbox.gate import BASE_PATH, Gate
 from migrator.sandbox.inspection import Inspection
 from migrator.sandbox.keys import Keys
-from migrator.sandbox.moments import now_ms
+from migrator.sandbox.moments import Clock
+from migrator.sandbox.plan import Plan, from_toml
+from migrator.sandbox.platform import Platform, operations
 from migrator.sandbox.quota import Quota
-from migrator.sandbox.records import Records
-from migrator.sandbox.source import Source, open_session
+from migrator.sandbox.source import Source
+from migrator.sandbox.sources import Sources
 from migrator.sandbox.validation import MAX_BODY_BYTES
+from migrator.sandbox.web import WebSource, open_session
 
 HOST = "127.0.0.1"
 PORT_MAX = 65_535
@@ -40,19 +42,25 @@ SHUTDOWN_S = 2.0
 class SandboxSettings:
     """What a sandbox is to be.
 
-    `port` and `s3_port` 0 take any free port. With `media` False no bytes are copied: a video
-    is DONE once it is made. With `head` False the source is not looked at when a video is
-    made, and its size is shown as 0 until it is copied. `copy_bytes_per_second` holds all
-    copies together to that rate (0: no limit). `s3_cache_s` is how long the local S3 may take
-    to see a new file; directories of many thousands of files want more of it (see `s3`).
+    `port` and `s3_port` 0 take any free port. With `copy` False no bytes are copied: a video
+    is DONE once it is made. `media` False asks for nothing to be done with what a video holds;
+    as nothing then reads the bytes, none are copied either. With `head` False the source is not
+    looked at when a video is made, and its size is shown as 0 until it is copied.
+    `allow_local_urls` lets videos be copied from plain http and from this machine. `faults` is
+    the file of a plan. `copy_bytes_per_second` holds all copies together to that rate (0: no
+    limit). `s3_cache_s` is how long the local S3 may take to see a new file; directories of many
+    thousands of files want more of it (see `s3`).
     """
 
     directory: Path
     port: int = 0
     s3_port: int = 0
     requests_per_minute: int = 1200
+    copy: bool = True
     media: bool = True
     head: bool = True
+    allow_local_urls: bool = False
+    faults: Path | None = None
     copy_bytes_per_second: int = 0
     s3_cache_s: float = 0.1
 
@@ -63,6 +71,11 @@ class SandboxSettings:
             raise SandboxError("the quota must admit at least one request per minute")
         if self.copy_bytes_per_second < 0 or self.s3_cache_s < 0:
             raise SandboxError("a rate or a duration cannot be negative")
+
+    @property
+    def moves_bytes(self) -> bool:
+        """Whether copies fetch anything."""
+        return self.copy and self.media
 
 
 async def serve(
@@ -93,6 +106,7 @@ async def _sandbox(
 ) -> AsyncIterator[asyncio.Task[str]]:
     """A running sandbox; yields what is done when its S3 has ended by itself."""
     checksum.require()
+    seal.require()
     try:
         directory = key_files.private_directory(settings.directory)
         buckets = key_files.private_directory(directory / "buckets")
@@ -113,23 +127,25 @@ async def _sandbox(
                 cache_s=settings.s3_cache_s,
             )
         )
-        records = await stack.enter_async_context(
-            Records(kept / "records.db", keep_keys=settings.media)
+        clock = Clock()
+        web_source = await stack.enter_async_context(
+            WebSource(allow_local=settings.allow_local_urls)
         )
         session = await stack.enter_async_context(open_session())
         # Twice the time: the answer that is remembered may have been read at any point of it.
-        source = Source(server.url, session, recheck_s=settings.s3_cache_s * 2)
-        copier = Copier(
-            records,
-            source,
-            videos,
-            media=settings.media,
-            bytes_per_second=settings.copy_bytes_per_second,
+        s3_source = Source(server.url, session, recheck_s=settings.s3_cache_s * 2)
+        platform = await stack.enter_async_context(
+            Platform.opened(
+                kept,
+                videos,
+                Sources(s3_source, web_source),
+                clock,
+                moves_bytes=settings.moves_bytes,
+                bytes_per_second=settings.copy_bytes_per_second,
+                head=settings.head,
+            )
         )
-        await stack.enter_async_context(_in_background(copier))
-        platform = Platform(records=records, copier=copier, source=source, head=settings.head)
-        quota = Quota(settings.requests_per_minute, monotonic_s=time.monotonic, wall_ms=now_ms)
-        application = _application(platform, Inspection(records, quota, copier), keys, quota)
+        application = _application(platform, keys, clock, settings)
         port = await stack.enter_async_context(_listening(application, settings.port))
         variables = key_files.environment(
             keys, api_url=f"http://{HOST}:{port}{BASE_PATH}", s3_url=server.url
@@ -141,23 +157,18 @@ async def _sandbox(
 
 
 def _application(
-    platform: Platform, inspection: Inspection, keys: Keys, quota: Quota
+    platform: Platform, keys: Keys, clock: Clock, settings: SandboxSettings
 ) -> web.Application:
-    gate = Gate(keys.api_key, quota)
+    routes = platform.routes()
+    known = operations(routes)
+    plan = Plan() if settings.faults is None else from_toml(settings.faults, known)
+    faults = Faults(plan, known, clock)
+    quota = Quota(settings.requests_per_minute, monotonic_s=time.monotonic, wall_ms=clock.now_ms)
+    gate = Gate(keys.api_key, quota, faults, clock)
+    inspection = Inspection(platform.records, quota, platform.copier, faults)
     application = web.Application(middlewares=[gate.pass_through], client_max_size=MAX_BODY_BYTES)
-    application.add_routes([*platform.routes(), *inspection.routes()])
+    application.add_routes([*routes, *inspection.routes()])
     return application
-
-
-@asynccontextmanager
-async def _in_background(copier: Copier) -> AsyncIterator[None]:
-    running = asyncio.create_task(copier.run())
-    try:
-        yield
-    finally:
-        running.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await running
 
 
 @asynccontextmanager

@@ -17,8 +17,22 @@ CREATE TABLE teams (
 CREATE TABLE projects (
     project_id  TEXT PRIMARY KEY,
     created_at  INTEGER NOT NULL,
+    updated_at  INTEGER NOT NULL,
     team_id     TEXT NOT NULL REFERENCES teams,
     name        TEXT NOT NULL
+) STRICT;
+
+-- What is secret here is sealed (see seal.py); what is shown of it is masked already.
+CREATE TABLE input_locations (
+    location_id       TEXT PRIMARY KEY,
+    created_at        INTEGER NOT NULL,
+    updated_at        INTEGER NOT NULL,
+    team_id           TEXT NOT NULL REFERENCES teams,
+    name              TEXT NOT NULL,
+    bucket            TEXT NOT NULL,
+    masked_access_key TEXT NOT NULL,
+    masked_secret     TEXT NOT NULL,
+    sealed_keys       BLOB NOT NULL
 ) STRICT;
 
 CREATE TABLE videos (
@@ -46,7 +60,10 @@ CREATE TABLE videos (
     upload_percent  INTEGER NOT NULL DEFAULT 0,
     error_code      TEXT,
     error_message   TEXT,
-    crc32c          INTEGER
+    crc32c          INTEGER,
+    -- Faults on purpose: what is added to the size that is shown, and from when on lists show it.
+    size_off_bytes  INTEGER NOT NULL DEFAULT 0,
+    listed_at       INTEGER
 ) STRICT;
 
 -- Lists are asked for by team or project, or by neither, in order of either moment. is_clip is
@@ -59,18 +76,19 @@ CREATE INDEX videos_project_created ON videos (project_id, created_at, is_clip, 
 CREATE INDEX videos_project_updated ON videos (project_id, updated_at, is_clip, team_id);
 CREATE INDEX videos_master          ON videos (master_video_id) WHERE master_video_id IS NOT NULL;
 CREATE INDEX videos_clip            ON videos (clip_id) WHERE clip_id IS NOT NULL;
+CREATE INDEX videos_listed          ON videos (listed_at) WHERE listed_at IS NOT NULL;
 CREATE INDEX videos_under_way       ON videos (video_number)
     WHERE upload_status IN ('INITIAL', 'IN_PROGRESS');
 
--- Where a video is copied from. The keys are needed to go on with a copy after a restart, and
--- are erased as soon as it is DONE.
+-- Where a video is copied from: sealed, as it holds keys or a presigned URL. It is needed to go
+-- on with a copy after a restart, and is erased as soon as the copy is DONE.
 CREATE TABLE copies (
-    video_number      INTEGER PRIMARY KEY REFERENCES videos ON DELETE CASCADE,
-    bucket            TEXT NOT NULL,
-    object_key        TEXT NOT NULL,
-    access_key        TEXT,
-    secret_access_key TEXT,
-    part_bytes        INTEGER NOT NULL
+    video_number    INTEGER PRIMARY KEY REFERENCES videos ON DELETE CASCADE,
+    sealed_origin   BLOB,
+    part_bytes      INTEGER NOT NULL,
+    connections     INTEGER NOT NULL,
+    expected_crc32c INTEGER,
+    fault           TEXT
 ) STRICT;
 
 CREATE TABLE parts (
@@ -87,14 +105,20 @@ CREATE TABLE creates (
     video_id          TEXT NOT NULL,
     created_at        INTEGER NOT NULL,
     request_id        TEXT NOT NULL,
+    operation         TEXT NOT NULL,
     team_id           TEXT NOT NULL,
     project_id        TEXT NOT NULL,
-    bucket            TEXT NOT NULL,
-    object_key        TEXT NOT NULL,
     name              TEXT NOT NULL,
     description       TEXT,
     file_name         TEXT NOT NULL,
-    masked_access_key TEXT NOT NULL
+    full_ingestion    INTEGER NOT NULL,
+    bucket            TEXT,
+    object_key        TEXT,
+    masked_access_key TEXT,
+    location_id       TEXT,
+    masked_url        TEXT,
+    expected_crc32c   INTEGER,
+    connections       INTEGER
 ) STRICT;
 
-PRAGMA user_version = 1;
+PRAGMA user_version = 2;

@@ -10,7 +10,6 @@ import re
 import urllib.parse
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
 
@@ -22,10 +21,7 @@ from botocore.credentials import Credentials
 
 from migrator.sandbox.keys import REGION, KeyPair
 from migrator.sandbox.moments import from_http_date
-
-CONNECTIONS = 64
-CONNECT_TIMEOUT_S = 5.0
-READ_TIMEOUT_S = 30.0
+from migrator.sandbox.origin import SourceError, SourceHead, SourceObject, require_range
 
 # botocore has no types: here, and in `_signed`, is all that touches it.
 _REQUEST: Any = AWSRequest
@@ -33,35 +29,7 @@ _CREDENTIALS: Any = Credentials
 _SIGNATURE: Any = S3SigV4Auth
 
 _CODE = re.compile(rb"<Code>([A-Za-z]+)</Code>")
-_CONTENT_RANGE = re.compile(r"bytes ([0-9]+)-([0-9]+)/([0-9]+)")
 _WRONG_KEYS = frozenset({"InvalidAccessKeyId", "SignatureDoesNotMatch"})
-
-
-class SourceError(Exception):
-    """The source did not give what was asked; `code` is one of the API's error codes."""
-
-    def __init__(self, code: str, message: str) -> None:
-        super().__init__(message)
-        self.code = code
-        self.message = message
-
-
-@dataclass(frozen=True, slots=True)
-class SourceObject:
-    """An object to be read, and the keys to read it with."""
-
-    bucket: str
-    key: str
-    keys: KeyPair
-
-
-@dataclass(frozen=True, slots=True)
-class SourceHead:
-    """What HEAD tells of an object. `modified_at_ms` is None where S3 named no date."""
-
-    size_bytes: int
-    content_type: str
-    modified_at_ms: int | None
 
 
 class Source:
@@ -112,13 +80,7 @@ class Source:
         async with self._send("GET", wanted, {"Range": f"bytes={first}-{last}"}) as answer:
             if answer.status not in {HTTPStatus.OK, HTTPStatus.PARTIAL_CONTENT}:
                 raise await _refusal(answer, f"GET answered {answer.status}")
-            # rclone answers a range with 200; the header is what tells.
-            given = _CONTENT_RANGE.fullmatch(answer.headers.get("Content-Range", ""))
-            if given is None:
-                raise SourceError("CONTENT_NOT_PARTIAL_ERROR", "the source ignored the range")
-            if tuple(map(int, given.groups())) != (first, last, size_bytes):
-                message = f"asked for {first}-{last}/{size_bytes}, got {given[0]}"
-                raise SourceError("UNEXPECTED_CONTENT_RANGE", message)
+            require_range(answer.headers, first=first, last=last, size_bytes=size_bytes)
             yield answer.content
 
     @asynccontextmanager
@@ -140,20 +102,6 @@ class Source:
         except (aiohttp.ClientError, TimeoutError) as error:
             message = f"the source broke off: {type(error).__name__}"
             raise SourceError("RESOLVE_OBJECT_METADATA_ERROR", message) from error
-
-
-def open_session() -> aiohttp.ClientSession:
-    """The session all reading goes through; the caller closes it."""
-    return aiohttp.ClientSession(
-        connector=aiohttp.TCPConnector(limit=CONNECTIONS),
-        timeout=aiohttp.ClientTimeout(
-            total=None, sock_connect=CONNECT_TIMEOUT_S, sock_read=READ_TIMEOUT_S
-        ),
-        headers={"Accept-Encoding": "identity"},
-        auto_decompress=False,
-        # The source stands on this machine; a proxy of the user's would not find it.
-        trust_env=False,
-    )
 
 
 def _signed(method: str, url: str, keys: KeyPair, headers: Mapping[str, str]) -> dict[str, str]:

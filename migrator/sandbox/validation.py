@@ -57,12 +57,12 @@ class Query:
     """The query parameters of a request."""
 
     def __init__(self, request: web.Request, findings: Findings) -> None:
-        self._given: Mapping[str, str] = request.query
+        self._given = request.query
         self._findings = findings
 
     def uuid(self, name: str) -> str | None:
         """A UUID in lower case, or None where it is absent."""
-        text = self._given.get(name)
+        text = self._one(name)
         if text is None:
             return None
         if _UUID.fullmatch(text) is None:
@@ -71,24 +71,29 @@ class Query:
 
     def boolean(self, name: str) -> bool:
         """`true` or `false`; False where it is absent."""
-        text = self._given.get(name, "false")
-        if text not in {"true", "false"}:
+        text = self._one(name)
+        if text not in {None, "true", "false"}:
             self._findings.add(name, "must be true or false", text)
         return text == "true"
 
     def integer(self, name: str, default: int, *, low: int, high: int = _INT32_MAX) -> int:
-        """A whole number from `low` to `high`."""
-        text = self._given.get(name)
+        """A whole number from `low` to `high`; `default` where it is absent."""
+        found = self.number(name, low=low, high=high)
+        return default if found is None else found
+
+    def number(self, name: str, *, low: int, high: int) -> int | None:
+        """A whole number from `low` to `high`, or None where it is absent."""
+        text = self._one(name)
         if text is None:
-            return default
+            return None
         if _INTEGER.fullmatch(text) is None or not low <= int(text) <= high:
             self._findings.add(name, f"must be a whole number from {low} to {high}", text)
-            return default
+            return None
         return int(text)
 
     def choice(self, name: str, options: tuple[Choice, ...]) -> Choice:
         """One of `options`; the first where it is absent."""
-        text = self._given.get(name)
+        text = self._one(name)
         if text is None:
             return options[0]
         for option in options:
@@ -96,6 +101,13 @@ class Query:
                 return option
         self._findings.add(name, f"must be one of {', '.join(options)}", text)
         return options[0]
+
+    def _one(self, name: str) -> str | None:
+        given = self._given.getall(name, [])
+        if len(given) > 1:
+            self._findings.add(name, "must be given once", ", ".join(given))
+            return None
+        return given[0] if given else None
 
 
 def path_uuid(request: web.Request, name: str) -> str:
@@ -108,22 +120,44 @@ def path_uuid(request: web.Request, name: str) -> str:
 
 async def read_object(request: web.Request) -> dict[str, Any]:
     """The body as a JSON object. Raises the 400 that fits where it is none."""
+    decoded = await _read(request)
+    if decoded is msgspec.UNSET:
+        raise ApiError(400, "MISSING_REQUEST_BODY", "A request body is required")
+    if not isinstance(decoded, dict):
+        raise unreadable_body("The body must be a JSON object")
+    return decoded
+
+
+async def read_uuids(request: web.Request) -> list[str] | None:
+    """The body as a list of UUIDs, in lower case; None where there is no body."""
+    decoded = await _read(request)
+    if decoded is msgspec.UNSET:
+        return None
+    if not isinstance(decoded, list):
+        raise unreadable_body("The body must be a list of UUIDs")
+    findings = Findings()
+    for number, one in enumerate(decoded):
+        if not isinstance(one, str) or _UUID.fullmatch(one) is None:
+            findings.add(f"[{number}]", "must be a UUID", one)
+    findings.check()
+    return [one.lower() for one in decoded]
+
+
+async def _read(request: web.Request) -> Any:
+    """The body, decoded; UNSET where there is none."""
     try:
         content = await request.read()
     except web.HTTPRequestEntityTooLarge as error:
         raise unreadable_body(f"The body is larger than {MAX_BODY_BYTES} bytes") from error
     if not content:
-        raise ApiError(400, "MISSING_REQUEST_BODY", "A request body is required")
+        return msgspec.UNSET
     if request.content_type != "application/json":
         raise unreadable_body(f"Content-Type must be application/json, not {request.content_type}")
     try:
-        decoded = msgspec.json.decode(content)
+        return msgspec.json.decode(content)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         # The message of a decoder tells a position, never the content: that may be a secret.
         raise unreadable_body("The body is not valid JSON in UTF-8") from error
-    if not isinstance(decoded, dict):
-        raise unreadable_body("The body must be a JSON object")
-    return decoded
 
 
 class Fields:
@@ -146,12 +180,20 @@ class Fields:
         """An S3 key: 1 to 1,024 characters for the API, and as many bytes of UTF-8 for S3."""
         return self._text(name, 1, 1024, lambda text: len(text.encode()), "bytes of UTF-8") or ""
 
+    def url(self, name: str) -> str:
+        """A URL of 1 to 4,096 characters; never shown, as a presigned one is a secret."""
+        return self._text(name, 1, 4096, utf16_units, is_secret=True) or ""
+
     def bucket(self, name: str) -> str:
         """A bucket's name: 3 to 63 of the characters that a name in a host can have."""
         text = self._text(name, 3, 63, len)
         if text is not None and _BUCKET.fullmatch(text) is None:
             self._findings.add(self._path(name), "must be DNS-compliant", text)
         return text or ""
+
+    def optional_bucket(self, name: str) -> str | None:
+        """A bucket's name, or None where it is absent."""
+        return self.bucket(name) if name in self._given else None
 
     def secret(self, name: str) -> str:
         """A text that must be there and not be empty, and is never shown."""
@@ -160,6 +202,10 @@ class Fields:
             self._findings.add(self._path(name), "must be a non-empty string")
             return ""
         return value
+
+    def optional_secret(self, name: str) -> str | None:
+        """A text that is not empty and is never shown, or None where it is absent."""
+        return self.secret(name) if name in self._given else None
 
     def uuid(self, name: str) -> str | None:
         """A UUID in lower case, or None where it is absent."""
@@ -200,26 +246,32 @@ class Fields:
         high: int,
         measure: Callable[[str], int],
         unit: str = "characters",
+        *,
+        is_secret: bool = False,
     ) -> str | None:
         if name not in self._given:
             self._findings.add(self._path(name), "is required")
             return None
         text = self._given[name]
+        shown = msgspec.UNSET if is_secret else text
         if not isinstance(text, str):
-            self._findings.add(self._path(name), "must be a string", text)
+            self._findings.add(self._path(name), "must be a string", shown)
             return None
         if not low <= measure(text) <= high:
             message = f"size must be between {low} and {high} {unit}"
-            self._findings.add(self._path(name), message, text)
+            self._findings.add(self._path(name), message, shown)
             return None
         return text
 
 
 def derived_file_name(key: str) -> str:
-    """A file name in the API's pattern for an object's key.
+    """A file name in the API's pattern for an object's key: its last segment, normalized."""
+    return normalized_file_name(key.rstrip("/").rpartition("/")[2])
 
-    It is the key's last segment, with `_` for every other character, and cut at the front so
-    that the extension stays.
+
+def normalized_file_name(text: str) -> str:
+    """A file name in the API's pattern for any text.
+
+    It has `_` for every other character, and is cut at the front so that an extension stays.
     """
-    last = key.rstrip("/").rpartition("/")[2]
-    return re.sub(r"[^a-zA-Z0-9_\-.]", "_", last)[-255:] or "video"
+    return re.sub(r"[^a-zA-Z0-9_\-.]", "_", text)[-255:] or "video"

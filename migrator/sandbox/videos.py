@@ -3,9 +3,14 @@
 from dataclasses import dataclass, fields
 from typing import Literal
 
-from migrator.sandbox.source import SourceHead, SourceObject
+from migrator.sandbox.faults import UNTOUCHED, Struck
+from migrator.sandbox.origin import Origin, SourceHead
+from migrator.sandbox.plan import CopyFault
 
 UploadStatus = Literal["INITIAL", "IN_PROGRESS", "DONE", "FAILED"]
+
+S3_CONNECTIONS = 4
+"""How many parts of a copy from S3 are fetched at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +40,8 @@ class Video:
     error_code: str | None
     error_message: str | None
     crc32c: int | None
+    size_off_bytes: int
+    listed_at: int | None
 
 
 VIDEO_COLUMNS = ", ".join(field.name for field in fields(Video))
@@ -42,7 +49,10 @@ VIDEO_COLUMNS = ", ".join(field.name for field in fields(Video))
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewVideo:
-    """A master video to be made. `head` is None where the source was not looked at."""
+    """A master video to be made, and the request that asks for it.
+
+    `head` is None where the source was not looked at; `struck` is what goes wrong on purpose.
+    """
 
     user_id: str
     team_id: str
@@ -52,23 +62,31 @@ class NewVideo:
     file_name: str
     content_type: str
     full_ingestion: bool
-    source: SourceObject
+    origin: Origin
     head: SourceHead | None
     request_id: str
+    operation: str
+    location_id: str | None = None
+    expected_crc32c: int | None = None
+    connections: int = S3_CONNECTIONS
+    struck: Struck = UNTOUCHED
 
 
 @dataclass(frozen=True, slots=True)
 class Copy:
     """A copy under way: what is copied, what it was when last looked at, and the parts had.
 
-    `source` is None where the keys were not kept; `parts` holds the CRC-32C of each part.
+    `origin` is None where it was not kept; `parts` holds the CRC-32C of each part.
     """
 
     video_number: int
     video_id: str
-    source: SourceObject | None
+    origin: Origin | None
     head: tuple[int | None, int | None]
     part_bytes: int
+    connections: int
+    expected_crc32c: int | None
+    fault: CopyFault | None
     parts: dict[int, int]
 
 
@@ -80,6 +98,7 @@ class VideoFilter:
     project_id: str | None = None
     master_video_id: str | None = None
     clip_id: str | None = None
+    not_video_id: str | None = None
     clip_mode: Literal["INCLUDE", "EXCLUDE", "ONLY"] = "INCLUDE"
     sort_by: Literal["createdAt", "updatedAt"] = "createdAt"
     descending: bool = False
@@ -87,20 +106,26 @@ class VideoFilter:
 
 @dataclass(frozen=True, slots=True)
 class Create:
-    """The request that made a record. The secret key is not in it, nor the whole access key."""
+    """The request that made a record, with no secret in it. The fields are the columns."""
 
     create_number: int
     video_id: str
     created_at: int
     request_id: str
+    operation: str
     team_id: str
     project_id: str
-    bucket: str
-    object_key: str
     name: str
     description: str | None
     file_name: str
-    masked_access_key: str
+    full_ingestion: int
+    bucket: str | None
+    object_key: str | None
+    masked_access_key: str | None
+    location_id: str | None
+    masked_url: str | None
+    expected_crc32c: int | None
+    connections: int | None
 
 
 CREATE_COLUMNS = ", ".join(field.name for field in fields(Create))

@@ -1,4 +1,4 @@
-"""The shapes of answers, as the API documents them, and how records fill them."""
+"""How records fill the shapes of answers."""
 
 import mimetypes
 from collections.abc import Sequence
@@ -8,8 +8,27 @@ import msgspec
 from msgspec import UNSET, Struct, UnsetType
 
 from migrator.sandbox.accounts import Project, Team, User
+from migrator.sandbox.locations import InputLocation
 from migrator.sandbox.moments import iso
-from migrator.sandbox.videos import UploadStatus, Video
+from migrator.sandbox.shapes import (
+    IngestionState,
+    LocationShape,
+    PageShape,
+    ProjectShape,
+    QualityAssessment,
+    TeamShape,
+    UploadError,
+    UploadState,
+    UserShape,
+    VideoFile,
+    VideoFlags,
+    VideoIngestion,
+    VideoInStatus,
+    VideoMetadata,
+    VideoShape,
+    VideoUpload,
+)
+from migrator.sandbox.videos import Video
 
 _CONTAINERS = {
     ".avi": "AVI",
@@ -22,161 +41,6 @@ _CONTAINERS = {
     ".ts": "MPEG-2 Transport Stream",
     ".webm": "WebM",
 }
-
-
-class _Shape(Struct, frozen=True, rename="camel", kw_only=True, omit_defaults=True):
-    """The base: camelCase names, and nothing at all for what is unset."""
-
-
-class VideoFile(_Shape, frozen=True):
-    """A file; `size` is in bytes, and 0 while it is not known."""
-
-    name: str
-    size: int
-    type: str
-    container_name: str
-    last_modified: str
-
-
-class UploadError(_Shape, frozen=True):
-    """Why a copy failed."""
-
-    code: str
-    message: str
-
-
-class UploadState(_Shape, frozen=True):
-    """How far a copy is."""
-
-    updated_at: str
-    upload_status: UploadStatus
-    progress_percentage: int
-    error: UploadError | UnsetType = UNSET
-
-
-class VideoUpload(_Shape, frozen=True):
-    """The file of a master video and its copy."""
-
-    file: VideoFile
-    upload_state: UploadState
-
-
-class IngestionState(_Shape, frozen=True):
-    """How far the ingestion is."""
-
-    updated_at: str
-    eta_seconds: int
-    ingestion_status: UploadStatus
-    web_video_available: bool
-    thumbnails_available: bool
-    full_frames_available: bool
-    video_metadata_available: bool
-    progress_percentage: int
-
-
-class VideoMetadata(_Shape, frozen=True):
-    """What is known of the content: its size in bytes, and nothing else as yet."""
-
-    size: int
-
-
-class QualityAssessment(_Shape, frozen=True):
-    """Nothing is assessed here; the API requires the object, and no field of it."""
-
-
-class VideoIngestion(_Shape, frozen=True):
-    """The ingestion, shown once a copy is DONE."""
-
-    ingestion_state: IngestionState
-    metadata: VideoMetadata
-    quality_assessment: QualityAssessment
-
-
-class VideoInStatus(_Shape, frozen=True):
-    """A copy and what followed it."""
-
-    video_id: str
-    upload: VideoUpload
-    ingestion: VideoIngestion | UnsetType = UNSET
-
-
-class VideoFlags(_Shape, frozen=True):
-    """What a video is, and what is being done with it."""
-
-    is_master: bool
-    is_processing: bool
-    is_processed: bool
-    is_ingesting: bool
-    is_ingested: bool
-    is_clip: bool
-    is_sample: bool
-
-
-class VideoShape(_Shape, frozen=True):
-    """A video as lists show it."""
-
-    id: str
-    created_at: str
-    updated_at: str
-    user_id: str
-    name: str
-    team_id: str
-    project_id: str
-    flags: VideoFlags
-    description: str | UnsetType = UNSET
-    clip_id: str | UnsetType = UNSET
-    upload: VideoUpload | UnsetType = UNSET
-    ingestion: VideoIngestion | UnsetType = UNSET
-
-
-class UserShape(_Shape, frozen=True):
-    """A user."""
-
-    id: str
-    created_at: str
-    updated_at: str
-    email: str
-    name: str
-    has_confirmed_email: bool
-
-
-class TeamShape(_Shape, frozen=True):
-    """A team."""
-
-    id: str
-    created_at: str
-    updated_at: str
-    name: str
-    api_enabled: bool
-
-
-class ProjectShape(_Shape, frozen=True):
-    """A project."""
-
-    id: str
-    created_at: str
-    updated_at: str
-    name: str
-    team_id: str
-    is_sample: bool
-
-
-class AccountShape(_Shape, frozen=True):
-    """The user of a key, and the team that is taken where none is named."""
-
-    user: UserShape
-    default_team: TeamShape
-
-
-class PageShape(_Shape, frozen=True):
-    """A page of a list; pages are numbered from 0."""
-
-    page_number: int
-    page_size: int
-    number_of_elements: int
-    total_pages: int
-    total_elements: int
-    items: Sequence[Struct]
 
 
 def encoded(shape: Struct) -> bytes:
@@ -201,6 +65,11 @@ def guessed_content_type(file_name: str) -> str:
     return mimetypes.guess_type(file_name)[0] or "application/octet-stream"
 
 
+def shown_size(video: Video) -> int:
+    """The size of a video in bytes as answers show it: 0 while it is not known."""
+    return 0 if video.size_bytes is None else max(0, video.size_bytes + video.size_off_bytes)
+
+
 def upload(video: Video) -> VideoUpload | UnsetType:
     """The copy of a video, or UNSET where none was ever started."""
     if video.upload_status is None or video.file_name is None:
@@ -213,7 +82,7 @@ def upload(video: Video) -> VideoUpload | UnsetType:
     return VideoUpload(
         file=VideoFile(
             name=video.file_name,
-            size=video.size_bytes or 0,
+            size=shown_size(video),
             type=video.content_type or guessed_content_type(video.file_name),
             container_name=_CONTAINERS.get(extension, "Unknown"),
             last_modified=iso(modified_at),
@@ -247,7 +116,7 @@ def ingestion(video: Video) -> VideoIngestion | UnsetType:
     )
     return VideoIngestion(
         ingestion_state=state,
-        metadata=VideoMetadata(size=video.size_bytes or 0),
+        metadata=VideoMetadata(size=shown_size(video)),
         quality_assessment=QualityAssessment(),
     )
 
@@ -289,7 +158,7 @@ def video_shape(video: Video) -> VideoShape:
 
 def user_shape(user: User) -> UserShape:
     """The user."""
-    created_at = iso(user.created_at_ms)
+    created_at = iso(user.created_at)
     return UserShape(
         id=user.user_id,
         created_at=created_at,
@@ -302,7 +171,7 @@ def user_shape(user: User) -> UserShape:
 
 def team_shape(team: Team) -> TeamShape:
     """A team."""
-    created_at = iso(team.created_at_ms)
+    created_at = iso(team.created_at)
     return TeamShape(
         id=team.team_id,
         created_at=created_at,
@@ -314,12 +183,24 @@ def team_shape(team: Team) -> TeamShape:
 
 def project_shape(project: Project) -> ProjectShape:
     """A project."""
-    created_at = iso(project.created_at_ms)
     return ProjectShape(
         id=project.project_id,
-        created_at=created_at,
-        updated_at=created_at,
+        created_at=iso(project.created_at),
+        updated_at=iso(project.updated_at),
         name=project.name,
         team_id=project.team_id,
         is_sample=False,
+    )
+
+
+def location_shape(location: InputLocation) -> LocationShape:
+    """An input location, with its keys masked."""
+    return LocationShape(
+        id=location.location_id,
+        created_at=iso(location.created_at),
+        updated_at=iso(location.updated_at),
+        name=location.name,
+        bucket=location.bucket,
+        access_key_hidden=location.masked_access_key,
+        secret_access_key_hidden=location.masked_secret,
     )

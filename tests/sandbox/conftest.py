@@ -81,8 +81,24 @@ class Client:
         self.contract.check(method, path, answer.status, answer.headers, answer.text.encode())
         return answer
 
+    async def raw(self, method, path, *, data=None, **query) -> Answer:
+        """A call whose answer may break every rule."""
+        headers = {"X-API-Key": self.env["PIXOP_API_KEY"], "Content-Type": "application/json"}
+        body = None if data is None else json.dumps(data)
+        url = self.env["PIXOP_API_URL"] + path
+        async with self.session.request(
+            method, url, data=body, headers=headers, params=query
+        ) as response:
+            return Answer(response.status, dict(response.headers), await response.text())
+
     def get(self, path, **query):
         return self.call("GET", path, **query)
+
+    def delete(self, path, data=None):
+        return self.call("DELETE", path, data=data)
+
+    def patch(self, path, data):
+        return self.call("PATCH", path, data=data)
 
     def body(self, key="film.mov", bucket="films", *, within=None, **fields) -> dict:
         pair = {
@@ -107,6 +123,12 @@ class Client:
             assert response.status == 200
             return await response.json()
 
+    async def plan(self, *rules, **top) -> Any:
+        """Put a plan of faults in force; what the sandbox says to it."""
+        url = self.env["PIXOP_API_URL"].removesuffix("/api") + "/_sandbox/faults"
+        async with self.session.put(url, json={"rules": rules, **top}) as response:
+            return response.status, await response.json()
+
     async def upload(self, video_id) -> dict:
         answer = await self.get(f"/v1/videos/{video_id}/in/status")
         return answer.json["upload"]["uploadState"]
@@ -126,6 +148,9 @@ class Client:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(content)
         return path
+
+    async def restart(self, video_id, **query) -> Answer:
+        return await self.call("POST", f"/v1/videos/{video_id}/in/restart", **query)
 
     def copied(self, video_id) -> Path:
         return self.directory / "platform" / "videos" / video_id

@@ -1,0 +1,53 @@
+"""What the page of the sandbox says is what the sandbox does."""
+
+import re
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from migrator.sandbox import plan
+from migrator.sandbox.inspection import Inspection
+from migrator.sandbox.plan import Plan
+from migrator.sandbox.platform import Platform, operations
+
+PAGE = (Path(plan.__file__).parent / "README.md").read_text()
+RULES = plan.AnyRule.__args__
+
+
+@pytest.fixture(scope="module")
+def implemented():
+    nothing = dict.fromkeys(("records", "accounts", "locations", "copies", "copier", "sources"))
+    routes = Platform(**nothing, head=False).routes()
+    own = Inspection(None, None, None, None).routes()
+    return operations(routes), operations(own)
+
+
+def listed(there):
+    table = PAGE.split("<!-- operations: begin -->")[1].split("<!-- operations: end -->")[0]
+    return set(re.findall(rf"^\| `(\w+ [^`]+)` \| {there} \|", table, re.MULTILINE))
+
+
+def test_the_table_lists_exactly_the_operations_that_are_there(implemented):
+    published, own = implemented
+    assert listed("yes") == published
+    assert listed("our own") == own
+
+
+def test_each_fault_stands_on_the_page_with_its_own_fields():
+    faults = PAGE.split("| `fault` | fields |")[1]
+    table = dict(re.findall(r"^\| `(\w+)` \|(.*?)\| [^|]+\|$", faults, re.MULTILINE))
+    common = set(plan.Rule.__struct_fields__)
+    said = {fault: set(re.findall(r"`(\w+)`", fields)) for fault, fields in table.items()}
+    assert said == {
+        rule.__struct_config__.tag: set(rule.__struct_fields__) - common for rule in RULES
+    }
+
+
+def test_the_plan_on_the_page_is_one(tmp_path, implemented):
+    [text] = re.findall(r"```toml\n(.*?)```", PAGE, re.DOTALL)
+    path = tmp_path / "plan.toml"
+    path.write_text(text)
+    given = plan.from_toml(path, implemented[0])
+    assert len(given.rules) == 2
+    assert msgspec.convert(msgspec.to_builtins(given), Plan) == given
