@@ -1,0 +1,36 @@
+"""The verb `migrator sandbox` hands each of its flags on."""
+
+from migrator.cli import sandbox as verb
+from migrator.sandbox import run
+
+
+def test_every_flag_reaches_the_sandbox(tmp_path, monkeypatch):
+    seen = []
+
+    async def serve(settings, **_more):
+        seen.append(settings)
+
+    monkeypatch.setattr(run, "serve", serve)
+    verb.sandbox(
+        dir=tmp_path,
+        port=1,
+        s3_port=2,
+        requests_per_minute=3,
+        copy="off",
+        media="off",
+        head="off",
+        faults=tmp_path / "plan.toml",
+        allow_local_urls=True,
+    )
+    (settings,) = seen
+    assert settings == run.SandboxSettings(
+        directory=tmp_path,
+        port=1,
+        s3_port=2,
+        requests_per_minute=3,
+        copy=False,
+        media=False,
+        head=False,
+        faults=tmp_path / "plan.toml",
+        allow_local_urls=True,
+    )
