@@ -14,6 +14,7 @@ import pyarrow.compute as pc
 
 from migrator.manifest.naming import LEGAL_FILE_NAME
 from migrator.manifest.rows import (
+    BUCKET_PATTERN,
     MAX_BUCKET_CHARACTERS,
     MIN_BUCKET_CHARACTERS,
     UUID,
@@ -68,7 +69,11 @@ def _suspects(columns: Columns, strings: Sequence[pa.Array]) -> list[int]:
     places = {name: index for index, name in enumerate(columns.header)}
     bucket_characters = pc.utf8_length(strings[columns.bucket])
     key_bytes = pc.binary_length(strings[columns.key])
+    legal_bucket = pc.match_substring_regex(
+        strings[columns.bucket], rf"\A{BUCKET_PATTERN.pattern}\z"
+    )
     checks = [
+        pc.invert(legal_bucket),
         pc.less(bucket_characters, MIN_BUCKET_CHARACTERS),
         pc.greater(bucket_characters, MAX_BUCKET_CHARACTERS),
         pc.equal(key_bytes, 0),

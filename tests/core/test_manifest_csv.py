@@ -364,3 +364,11 @@ def test_any_bytes_at_all_come_back_from_a_quoted_cell(tmp_path, cells):
     rows = read(tmp_path / "m.csv", b"bucket,key,note\n" + b"".join(lines), token="TOKEN")
     notes = [row.cells[0 if isinstance(row, ManifestRow) else 2] for row in rows]
     assert [note.encode("utf-8", "surrogateescape") for note in notes] == cells
+
+
+def test_a_bucket_that_no_s3_ever_had_makes_its_row_invalid(manifest):
+    manifest.write_text("bucket,key\nmy bucket,a\ngood-bucket,b\n")
+    first, second = next(open_manifest(manifest).batches())
+    assert isinstance(first, InvalidRow)
+    assert first.column == "bucket"
+    assert isinstance(second, ManifestRow)

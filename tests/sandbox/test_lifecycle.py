@@ -136,11 +136,12 @@ async def test_records_that_are_not_ours_are_refused(sandbox):
 
 
 async def test_it_stops_when_cancelled_and_leaves_no_process(tmp_path):
+    others = set(psutil.Process().children(recursive=True))
     ready = asyncio.Event()
     settings = SandboxSettings(directory=tmp_path / "sandbox")
     serving = asyncio.create_task(serve(settings, ready=lambda _: ready.set()))
     await asyncio.wait_for(ready.wait(), 20)
-    [child] = psutil.Process().children(recursive=True)
+    [child] = set(psutil.Process().children(recursive=True)) - others
     serving.cancel()
     with pytest.raises(asyncio.CancelledError):
         await serving
@@ -148,11 +149,12 @@ async def test_it_stops_when_cancelled_and_leaves_no_process(tmp_path):
 
 
 async def test_it_ends_with_an_error_when_its_s3_ends(tmp_path):
+    others = set(psutil.Process().children(recursive=True))
     ready = asyncio.Event()
     settings = SandboxSettings(directory=tmp_path / "sandbox")
     serving = asyncio.create_task(serve(settings, ready=lambda _: ready.set()))
     await asyncio.wait_for(ready.wait(), 20)
-    [child] = psutil.Process().children(recursive=True)
+    [child] = set(psutil.Process().children(recursive=True)) - others
     child.kill()
     with pytest.raises(SandboxError, match="the local S3 has ended"):
         await asyncio.wait_for(serving, 20)
