@@ -149,6 +149,8 @@ async def _read(request: web.Request) -> Any:
         content = await request.read()
     except web.HTTPRequestEntityTooLarge as error:
         raise unreadable_body(f"The body is larger than {MAX_BODY_BYTES} bytes") from error
+    except web.RequestPayloadError as error:  # a Content-Encoding that the body does not have
+        raise unreadable_body("The body cannot be read") from error
     if not content:
         return msgspec.UNSET
     if request.content_type != "application/json":

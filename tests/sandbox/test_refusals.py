@@ -92,3 +92,16 @@ async def test_projects_are_listed_shown_and_defaulted(client):
     newest = (await client.get("/v1/projects", sortDirection="DESC", pageSize=1)).json
     assert newest["items"] == [page["items"][-1]]
     assert (await client.get("/v1/teams", pageSize=0)).invalid == {"pageSize"}
+
+
+async def test_a_body_that_is_not_encoded_as_it_says_is_refused(sandbox):
+    async with sandbox() as client:
+        url = client.env["PIXOP_API_URL"] + "/v1/videos/in/s3"
+        headers = {
+            "X-API-Key": client.env["PIXOP_API_KEY"],
+            "Content-Type": "application/json",
+            "Content-Encoding": "gzip",
+        }
+        async with client.session.post(url, data=b"{}", headers=headers) as response:
+            told = await response.json()
+        assert (response.status, told["errorCode"]) == (400, "INVALID_REQUEST_BODY")
