@@ -98,7 +98,7 @@ def into_checkpoint(path, repeats):
 async def _load(checkpoint, path):
     writer = Writer(checkpoint, lambda _checkpoint: None)
     inputs = open_inputs(InputSettings(manifest=path))
-    await load(Book(writer), inputs, None, "", lambda: False)
+    await load(Book(writer), inputs, None, "")
     await writer.close()
 
 
