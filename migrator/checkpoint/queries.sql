@@ -120,7 +120,7 @@ INSERT INTO run (started_ms) VALUES (?) RETURNING id;
 
 -- name: count_calls
 UPDATE run SET submit = ?, list = ?, status = ?, restart = ?, other = ?, throttled = ?,
-    retries = ?, announced_per_minute = ?
+    retries = ?, announced_per_minute = ?, platform_date_s = ?
 WHERE id = ?;
 
 -- name: end_last_run
@@ -130,8 +130,16 @@ WHERE id = (SELECT max(id) FROM run) AND ended_ms IS NULL;
 
 -- name: runs
 SELECT started_ms, ended_ms, exit_code, submit, list, status, restart, other, throttled,
-    retries, announced_per_minute
+    retries, announced_per_minute, platform_date_s
 FROM run ORDER BY id;
+
+-- name: last_platform_date
+SELECT platform_date_s FROM run WHERE platform_date_s IS NOT NULL ORDER BY id DESC LIMIT 1;
+
+-- name: presumed_absent
+-- Rows of which a video was presumed absent, their POSTs, and when the first of them was meant.
+SELECT count(*), total(attempts), min(coalesce(intent_date_s, 0)) FROM object
+WHERE attempts > 1 OR reason = 'gave_up';
 
 -- name: row_of_video
 SELECT row FROM object WHERE video_id = ?;

@@ -36,7 +36,8 @@ CREATE TABLE object (        -- one row of the manifest, and all that became of 
     attempts         INTEGER NOT NULL DEFAULT 0,     -- POSTs whose intent was written
     restarts         INTEGER NOT NULL DEFAULT 0,
     not_before_ms    INTEGER,                        -- when a failed copy is restarted
-    intent_date_s    INTEGER,                        -- the platform's clock at the last intent
+    intent_date_s    INTEGER,                        -- the platform's clock at the first intent
+                                                     -- that may have made a video
     submitted_ms     INTEGER,
     finished_ms      INTEGER,
     video_id         TEXT,
@@ -49,6 +50,7 @@ CREATE TABLE object (        -- one row of the manifest, and all that became of 
 ) STRICT;
 
 CREATE UNIQUE INDEX object_identity ON object (object_id) WHERE object_id IS NOT NULL;
+CREATE INDEX object_presumed_absent ON object (row) WHERE attempts > 1 OR reason = 'gave_up';
 CREATE UNIQUE INDEX object_video ON object (video_id) WHERE video_id IS NOT NULL;
 CREATE INDEX object_open ON object (state, row)
     WHERE state IN
@@ -84,5 +86,6 @@ CREATE TABLE run (           -- one start of the program on this batch
     other INTEGER NOT NULL DEFAULT 0,
     throttled  INTEGER NOT NULL DEFAULT 0,           -- answers 429
     retries    INTEGER NOT NULL DEFAULT 0,           -- POSTs of a row beyond its first
-    announced_per_minute INTEGER
+    announced_per_minute INTEGER,
+    platform_date_s INTEGER                          -- the platform's clock at its last answer
 ) STRICT;

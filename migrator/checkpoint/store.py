@@ -21,10 +21,10 @@ import msgspec
 
 from migrator.checkpoint.change import Change, Transfer
 from migrator.errors import CheckpointError
-from migrator.lifecycle import State, advance
+from migrator.lifecycle import IllegalTransition, State, advance
 from migrator.model import DecidedBy, InvalidRow, ManifestRow, Reason, identity
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 """`PRAGMA user_version` of the files that this program writes; any other is refused."""
 
 TRANSFER_COLUMNS = ", ".join(Transfer.__dataclass_fields__)
@@ -72,7 +72,8 @@ class Calls:
     """Calls of the platform's API that one run made, by operation.
 
     `throttled` counts answers 429, `retries` the POSTs of a row beyond its first;
-    `announced_per_minute` is the quota that the platform last announced.
+    `announced_per_minute` is the quota that the platform last announced, `platform_date_s` its
+    clock (epoch seconds) at its last answer.
     """
 
     submit: int = 0
@@ -83,6 +84,7 @@ class Calls:
     throttled: int = 0
     retries: int = 0
     announced_per_minute: int | None = None
+    platform_date_s: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +123,19 @@ class Carrier:
     upload_status: str | None
     size_bytes: int | None
     source_bytes: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class PresumedAbsent:
+    """How many rows were once presumed to have no video, their POSTs, and since when.
+
+    `since_s` is the platform's clock (epoch seconds) at the first intent of any of them; None where
+    it told none.
+    """
+
+    rows: int
+    posts: int
+    since_s: int | None
 
 
 class Checkpoint:
@@ -333,7 +348,10 @@ class Checkpoint:
         Raises lifecycle.IllegalTransition when the table has no such move, and CheckpointError when
         the row is not in `state`: two writers, which the lock forbids.
         """
-        follows = advance(state, change.event, f"row {row}")
+        try:
+            follows = advance(state, change.event)
+        except IllegalTransition:
+            raise IllegalTransition(state, change.event, self.transfer(row).story) from None
         sql = _update_statement(tuple(change.facts))
         values = (follows, *change.facts.values(), row, state)
         if self._db.execute(sql, values).rowcount != 1:
@@ -395,6 +413,16 @@ class Checkpoint:
         """Whether the first sweep saw this video."""
         return self._db.execute(_SQL["knows_platform_video"], (video_id,)).fetchone() is not None
 
+    def presumed_absent(self) -> "PresumedAbsent":
+        """Rows that were sent again, or given up, because no video of theirs was to be seen."""
+        rows, posts, since_s = self._db.execute(_SQL["presumed_absent"]).fetchone()
+        return PresumedAbsent(rows, int(posts), since_s or None)
+
+    def looked_back(self) -> bool:
+        """Whether videos of such rows have been looked for once more since the last of them."""
+        presumed = self.presumed_absent()
+        return presumed.rows == 0 or self.meta("looked_back") == str(presumed.posts)
+
     # -- runs and counts ----------------------------------------------------------------------
 
     def start_run(self, now_ms: int) -> int:
@@ -406,12 +434,17 @@ class Checkpoint:
         self._db.execute(
             _SQL["count_calls"],
             (calls.submit, calls.list, calls.status, calls.restart, calls.other, calls.throttled,
-             calls.retries, calls.announced_per_minute, run_id),
+             calls.retries, calls.announced_per_minute, calls.platform_date_s, run_id),
         )  # fmt: skip
 
     def end_last_run(self, now_ms: int, exit_code: int) -> None:
         """Note how the last run ended, unless that is noted already."""
         self._db.execute(_SQL["end_last_run"], (now_ms, exit_code))
+
+    def last_platform_date(self) -> int | None:
+        """The platform's clock (epoch seconds) when a run on this batch last heard from it."""
+        found = self._db.execute(_SQL["last_platform_date"]).fetchone()
+        return None if found is None else int(found[0])
 
     def runs(self) -> list[Run]:
         """All runs, oldest first."""

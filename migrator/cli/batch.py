@@ -197,7 +197,8 @@ def _is_finished(checkpoint: Checkpoint) -> bool:
     sources = checkpoint.sources()
     if not sources or not all(source.complete for source in sources):
         return False
-    return all(tally.state in FINAL for tally in checkpoint.tallies())
+    settled = all(tally.state in FINAL for tally in checkpoint.tallies())
+    return settled and checkpoint.looked_back()
 
 
 def _make_directory(directory: Path) -> None:

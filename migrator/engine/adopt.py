@@ -1,26 +1,34 @@
-"""The first sweep of a fresh batch, and taking over what is on the platform already.
+"""Taking over what is on the platform already: before the first POST, and of every later run.
 
-A lost checkpoint or a mistyped --out must import nothing twice: before the first POST the whole
-list of the team is read once, and every video that carries a tag of one of our objects becomes
-that row's video, whichever batch made it.
+A lost checkpoint or a mistyped --out must import nothing twice: a fresh batch reads the whole list
+of the team once, and every video that carries a tag of one of its objects becomes that row's video,
+whichever batch made it. A later run reads back to where the last one ended: what another batch has
+made of our objects meanwhile stops it, and what this batch made and the checkpoint does not know
+(it was restored from a copy) is taken over. Where an absence was presumed, a run looks once more at its
+end: the presumption may have been wrong.
 """
 
+import logging
+from collections.abc import Iterable, Sequence
 from itertools import groupby
 
+from migrator.checkpoint.change import Change
 from migrator.checkpoint.store import Checkpoint, PlatformVideo
 from migrator.engine import decide
 from migrator.engine.book import Book
-from migrator.engine.observe import is_master
+from migrator.engine.observe import Observer, is_master
 from migrator.engine.resolve import looks
-from migrator.engine.sweep import ListReader, Page, sweep
+from migrator.engine.sweep import HORIZON_SLACK_MS, ListReader, Page, sweep
 from migrator.engine.tag import read_tag
 from migrator.errors import StoppedByItself
 from migrator.lifecycle import State
 from migrator.model import LearnedBy
 from migrator.pixop import wire
 
+log = logging.getLogger(__name__)
+
 PASSES = 5
-"""How often the first sweep reads the list again before the run gives up."""
+"""How often the list is read again before it is called incomplete."""
 
 CHUNK = 10_000
 """Rows that are matched against the list in one transaction."""
@@ -39,12 +47,61 @@ async def first_sweep(book: Book, reader: ListReader, *, tagging: bool) -> None:
 
     swept = await sweep(reader, None, keep, forget, PASSES)
     if not swept.complete:
-        raise StoppedByItself(
-            f"the team's list kept changing while it was read {PASSES} times, so it is not certain "
-            "what the platform holds already",
-            "wait until nobody deletes videos of this team, then resume",
-        )
+        raise _never_at_rest()
     await book.run(lambda checkpoint: checkpoint.set_meta("swept", "1"))
+
+
+async def catch_up(
+    book: Book, reader: ListReader, observer: Observer, since_s: int, rules: decide.CopyRules
+) -> None:
+    """Look at what was made since the last run's last answer, before anything is sent.
+
+    `since_s` is the platform's clock then (epoch seconds). A video of another batch of one of our
+    objects stops the run; those of this batch become their rows'. Raises Stopping, or
+    StoppedByItself when the list never comes to rest.
+    """
+    if not await _look_back(reader, observer, since_s):
+        raise _never_at_rest()
+    returned = list(observer.returned.items())
+    for begin in range(0, len(returned), CHUNK):
+        carriers = dict(returned[begin : begin + CHUNK])
+        await book.run(lambda c, carriers=carriers: _take_back(c, carriers, rules, book.now_ms()))  # type: ignore[misc]
+    if returned:
+        log.info("%d videos of rows that were not sent, by the checkpoint", len(returned))
+        observer.returned.clear()
+        book.tallies.load(await book.run(Checkpoint.tallies))
+
+
+async def look_back(book: Book, reader: ListReader, observer: Observer) -> None:
+    """Look once more for videos of rows that were presumed to have none.
+
+    What is found is noted with its row. Raises Stopping.
+    """
+    presumed = await book.run(Checkpoint.presumed_absent)
+    if await _look_back(reader, observer, presumed.since_s):
+        await book.run(lambda checkpoint: checkpoint.set_meta("looked_back", str(presumed.posts)))
+    else:
+        log.warning(
+            "the list kept changing: further videos of the %d rows that were presumed absent may "
+            "have been missed",
+            presumed.rows,
+        )
+
+
+async def _look_back(reader: ListReader, observer: Observer, since_s: int | None) -> bool:
+    """Show the list back to `since_s` (None: to its end) to the observer; True when complete."""
+    seen: set[str] = set()
+
+    async def keep(page: Page, videos: tuple[wire.Video, ...]) -> int:
+        await observer.page(page, LearnedBy.SWEEP)
+        seen.update(video.id for video in videos)
+        return len(seen)
+
+    async def forget() -> None:
+        seen.clear()
+
+    horizon_ms = None if since_s is None else since_s * 1000 - HORIZON_SLACK_MS
+    return (await sweep(reader, horizon_ms, keep, forget, PASSES)).complete
 
 
 async def adopt(book: Book, rules: decide.CopyRules) -> int:
@@ -68,20 +125,56 @@ def _adopt_rows(
     adopted = 0
     carriers = checkpoint.carriers_between(first, last)
     for row, group in groupby(carriers, key=lambda carrier: carrier.row):
-        known = {carrier.video_id: carrier for carrier in group}
-        sights = [decide.Seen(c.video_id, c.created_ms, c.upload_status) for c in known.values()]
+        known = list(group)
+        sights = [
+            decide.Seen(c.video_id, c.created_ms, c.upload_status, c.size_bytes) for c in known
+        ]
         change = decide.found(sights, adopted=True)
-        state = checkpoint.apply(row, State.PENDING, change)
-        carrier = known[change.facts["video_id"]]
-        sight = decide.Sight(carrier.upload_status, None, carrier.size_bytes, None)
-        if carrier.upload_status == decide.DONE and not rules.until_ingested:
-            ended = decide.judge_copy(
-                state, 0, carrier.source_bytes, sight, rules, LearnedBy.SWEEP, now_ms
-            )
-            if ended is not None:
-                checkpoint.apply(row, state, ended)
+        _take_over(checkpoint, row, known[0].source_bytes, change, sights, rules, now_ms)
         adopted += 1
     return adopted
+
+
+def _take_back(
+    checkpoint: Checkpoint,
+    returned: dict[bytes, Sequence[decide.Seen]],
+    rules: decide.CopyRules,
+    now_ms: int,
+) -> None:
+    """Videos that this batch made, of rows that are pending in a checkpoint of an earlier time."""
+    for object_id, sights in returned.items():
+        (transfer,) = checkpoint.transfers_of_objects([object_id])
+        change = decide.found(sights, adopted=False)
+        size_bytes = transfer.size_bytes
+        _take_over(checkpoint, transfer.row, size_bytes, change, sights, rules, now_ms)
+
+
+def _take_over(
+    checkpoint: Checkpoint,
+    row: int,
+    source_bytes: int | None,
+    change: Change,
+    sights: Iterable[decide.Seen],
+    rules: decide.CopyRules,
+    now_ms: int,
+) -> None:
+    """Give a pending row its video, and settle it where its copy is seen to be done."""
+    state = checkpoint.apply(row, State.PENDING, change)
+    (chosen,) = (seen for seen in sights if seen.video_id == change.facts["video_id"])
+    if chosen.upload_status != decide.DONE or rules.until_ingested:
+        return
+    sight = decide.Sight(chosen.upload_status, None, chosen.size_bytes, None)
+    ended = decide.judge_copy(state, 0, source_bytes, sight, rules, LearnedBy.SWEEP, now_ms)
+    if ended is not None:
+        checkpoint.apply(row, state, ended)
+
+
+def _never_at_rest() -> StoppedByItself:
+    return StoppedByItself(
+        f"the team's list kept changing while it was read {PASSES} times, so it is not certain "
+        "what the platform holds already",
+        "wait until nobody deletes videos of this team, then resume",
+    )
 
 
 def _known(video: wire.Video, *, tagging: bool) -> PlatformVideo:

@@ -279,11 +279,12 @@ def judge_restart(reply: Reply, restarts: int, now_ms: int) -> Change | None:
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """A video as a sweep saw it, as far as it can be a row's."""
+    """A video as a sweep saw it, as far as it can be a row's; `size_bytes` is the copy's."""
 
     video_id: str
     created_ms: int | None
     upload_status: str | None
+    size_bytes: int | None = None
 
 
 def choose_carrier(carriers: Iterable[Seen]) -> tuple[Seen, tuple[str, ...]]:

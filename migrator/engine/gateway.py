@@ -83,7 +83,11 @@ def _outline(reply: Reply) -> str:
 
 
 class Gateway:
-    """The paced, counted and watched way to the platform."""
+    """The paced, counted and watched way to the platform.
+
+    `date_s` is the platform's own clock at its last answer. `caught_up` says that the list has been
+    read back to where the last run ended: from then on the date is kept for the next run.
+    """
 
     def __init__(
         self,
@@ -98,6 +102,7 @@ class Gateway:
         self.breaker = Breaker()
         self.counts = CallCounts()
         self.date_s: int | None = None
+        self.caught_up = False
         self.commands = 0
         self.senseless = ""
         self.posts = Breaker()
@@ -114,9 +119,10 @@ class Gateway:
     def calls(self) -> Calls:
         """The counters as the checkpoint keeps them."""
         counts = self.counts
+        date_s = self.date_s if self.caught_up else None
         return Calls(
             counts.submit, counts.list, counts.status, counts.restart, counts.other,
-            counts.throttled, counts.retries, self.pacer.quotas.announced,
+            counts.throttled, counts.retries, self.pacer.quotas.announced, date_s,
         )  # fmt: skip
 
     def now_s(self) -> float:

@@ -30,16 +30,17 @@ def is_master(video: wire.Video) -> bool:
 
 def seen(video: wire.Video) -> decide.Seen:
     """A listed video, as far as adoption cares."""
-    return decide.Seen(
-        video.id, wire.time_ms(video.created_at), decide.Sight.of(video).upload_status
-    )
+    sight = decide.Sight.of(video)
+    created_ms = wire.time_ms(video.created_at)
+    return decide.Seen(video.id, created_ms, sight.upload_status, sight.file_size_bytes)
 
 
 class Observer:
     """Applies what is seen to the rows of this batch.
 
-    `returned` holds videos with our own tag of rows that were presumed absent and wait to be sent
-    again: whoever is about to send such a row takes the video over instead.
+    `returned` holds videos with our own tag of rows that wait to be sent: they were presumed
+    absent, or the checkpoint is of an earlier time. Whoever is about to send such a row takes them
+    over instead.
     """
 
     def __init__(
@@ -55,7 +56,7 @@ class Observer:
         self._stop = stop
         self._batch = batch
         self._rules = rules
-        self.returned: dict[bytes, decide.Seen] = {}
+        self.returned: dict[bytes, tuple[decide.Seen, ...]] = {}
 
     def now_ms(self) -> int:
         """Now, for the record (epoch milliseconds)."""
@@ -127,7 +128,7 @@ class Observer:
 
     async def _other_carriers(self, others: Sequence[tuple[decide.Seen, Tag]]) -> None:
         """Tags on videos that are not in flight: done rows, further carriers, other batches."""
-        returned: dict[bytes, decide.Seen] = {}
+        returned: list[tuple[bytes, decide.Seen]] = []
 
         def look(checkpoint: Checkpoint) -> list[tuple[str, Tag, Transfer]]:
             rows = {
@@ -145,14 +146,16 @@ class Observer:
                 if tag.batch != self._batch:
                     if not checkpoint.knows_platform_video(video_id):
                         strangers.append((video_id, tag, transfer))
-                elif transfer.state is State.PENDING and transfer.attempts:
-                    returned[tag.object_id] = sight
-                elif transfer.video_id is not None:
+                elif transfer.state is State.PENDING:
+                    returned.append((tag.object_id, sight))
+                elif transfer.state not in {State.SUBMITTING, State.UNRESOLVED}:
                     checkpoint.add_duplicate_videos(transfer.row, [video_id])
             return strangers
 
         strangers = await self._book.run(look)
-        self.returned |= returned
+        for object_id, sight in returned:
+            known = {one.video_id: one for one in self.returned.get(object_id, ())}
+            self.returned[object_id] = (*{**known, sight.video_id: sight}.values(),)
         for video_id, tag, transfer in strangers:
             self._stop.because(
                 StoppedByItself(

@@ -9,6 +9,7 @@ presumed absent and may be sent again. What cannot be settled stays open, and is
 import asyncio
 import logging
 from dataclasses import dataclass, field
+from itertools import cycle
 
 from migrator.checkpoint.change import Transfer
 from migrator.engine import decide
@@ -18,7 +19,14 @@ from migrator.engine.flights import Flights
 from migrator.engine.gateway import Gateway
 from migrator.engine.observe import Observer, is_master, seen
 from migrator.engine.request import Requests
-from migrator.engine.sweep import HORIZON_SLACK_MS, ListReader, Page, sweep
+from migrator.engine.sweep import (
+    HORIZON_SLACK_MS,
+    OTHER_PAGE_SIZE,
+    PAGE_SIZE,
+    ListReader,
+    Page,
+    sweep,
+)
 from migrator.engine.tag import read_tag
 from migrator.lifecycle import State
 from migrator.model import LearnedBy
@@ -110,6 +118,7 @@ class Resolver:
         self._batch = batch
         self._tagging = tagging
         self._settle_s = settle_s
+        self._page_sizes = cycle((PAGE_SIZE, OTHER_PAGE_SIZE))
         self._open: dict[int, _Open] = {}
         self._added = asyncio.Event()
 
@@ -159,7 +168,8 @@ class Resolver:
             nonlocal window
             window = _Window(objects, names)
 
-        swept = await sweep(self._reader, horizon_ms, keep, forget, PASSES)
+        page_size = next(self._page_sizes)
+        swept = await sweep(self._reader, horizon_ms, keep, forget, PASSES, page_size)
         log.info(
             "sweep for %d unresolved rows: %d videos, %s",
             len(entries),

@@ -15,7 +15,7 @@ from migrator.checkpoint.change import Change
 from migrator.checkpoint.store import Checkpoint
 from migrator.checkpoint.writer import Writer
 from migrator.engine import decide
-from migrator.engine.adopt import adopt, first_sweep
+from migrator.engine.adopt import adopt, catch_up, first_sweep, look_back
 from migrator.engine.book import Book, wall_ms
 from migrator.engine.breaker import BucketBreakers
 from migrator.engine.feed import PREFLIGHTS, Feed
@@ -63,6 +63,7 @@ class Engine:
     gateway: Gateway
     stop: Stop
     flights: Flights
+    reader: ListReader
     observer: Observer
     feed: Feed
     resolver: Resolver
@@ -91,6 +92,7 @@ async def migrate(
     gateway = Gateway(
         ports.api, Pacer(quotas, chance), stop, chance, settings.care.max_outage.total_seconds()
     )
+    since_s = checkpoint.last_platform_date()
     run_id = _start_run(checkpoint)
     writer = Writer(checkpoint, lambda c: c.count_calls(run_id, gateway.calls))
     book = Book(writer)
@@ -101,7 +103,8 @@ async def migrate(
         async with _background(stop, gateway.pacer.run(), gateway.watch(), keeper.run()):
             try:
                 engine = await _unless_stopped(
-                    stop, _prepare(book, batch, settings, inputs, ports, stop, gateway, keeper)
+                    stop,
+                    _prepare(book, batch, settings, inputs, ports, stop, gateway, keeper, since_s),
                 )
                 await _carry_out(engine, settings, keeper)
             except Stopping:
@@ -125,8 +128,12 @@ async def _prepare(
     stop: Stop,
     gateway: Gateway,
     keeper: StatusKeeper,
+    since_s: int | None,
 ) -> Engine:
-    """All that comes before the first POST: nothing here changes anything on the platform."""
+    """All that comes before the first POST: nothing here changes anything on the platform.
+
+    `since_s` is the platform's clock when the last run on this batch ended, if there was one.
+    """
     place = await check_platform(gateway, stop, settings.platform.team_id)
     await book.run(lambda checkpoint: _pin(checkpoint, place, settings))
     if inputs is not None:
@@ -142,8 +149,11 @@ async def _prepare(
     keeper.waiting_for = lambda: _waiting_for(engine)
     if not settings.care.assume_empty and await book.run(lambda c: c.meta("swept")) is None:
         keeper.enter("sweeping")
-        reader = ListReader(gateway, place.team_id)
-        await first_sweep(book, reader, tagging=settings.platform.tag_in != "none")
+        await first_sweep(book, engine.reader, tagging=settings.platform.tag_in != "none")
+    elif since_s is not None:
+        keeper.enter("sweeping")
+        await catch_up(book, engine.reader, engine.observer, since_s, _rules(settings))
+    gateway.caught_up = True
     if await book.run(lambda c: c.meta("adopted")) is None:
         await adopt(book, _rules(settings))
         await book.run(lambda c: c.set_meta("adopted", "1"))
@@ -156,6 +166,9 @@ async def _carry_out(engine: Engine, settings: BatchSettings, keeper: StatusKeep
     keeper.enter("migrating")
     async with _workers(engine, settings):
         await _until_settled(engine)
+        if not engine.stop.requested and not await engine.book.run(Checkpoint.looked_back):
+            keeper.enter("checking")
+            await look_back(engine.book, engine.reader, engine.observer)
         if engine.stop.requested:
             keeper.enter("stopping")
         while engine.gateway.commands:
@@ -210,7 +223,9 @@ async def _join(
         observer,
     )  # fmt: skip
     follower = Follower(flights, gateway, reader, observer, care.stuck_after.total_seconds())
-    return Engine(book, gateway, stop, flights, observer, feed, resolver, submitter, follower)
+    return Engine(
+        book, gateway, stop, flights, reader, observer, feed, resolver, submitter, follower
+    )
 
 
 def _rules(settings: BatchSettings) -> decide.CopyRules:

@@ -72,7 +72,8 @@ class Submitter:
         wanted = self.requests.wanted(transfer)
         body = self.requests.body(transfer, wanted, self.keys)
         self._count(transfer, 1)
-        intent_date_s = self.gateway.date_s
+        # A row that was presumed absent is looked for from its first intent on: it may have two.
+        intent_date_s = transfer.intent_date_s if transfer.attempts else self.gateway.date_s
         state = await self._intend(transfer, wanted, intent_date_s)
         if state is not State.SUBMITTING:
             self._count(transfer, -1)
@@ -113,7 +114,7 @@ class Submitter:
         def write(checkpoint: Checkpoint) -> tuple[State, Change]:
             change = intent
             if returned is not None:  # presumed absent, and there it is
-                change = decide.found([returned], adopted=False)
+                change = decide.found(returned, adopted=False)
             elif transfer.size_bytes and transfer.attempts == 0:
                 video_id = checkpoint.look_alike(wanted.file_name, transfer.size_bytes)
                 if video_id is not None:
@@ -123,8 +124,8 @@ class Submitter:
         state, change = await self.book.run(write)
         self.book.tallies.move(State.PENDING, state, change.facts.get("reason"))
         if returned is not None:
-            now_s = self.gateway.now_s()
-            self.flights.add(transfer, returned.video_id, returned.created_ms, state, now_s)
+            video_id, created_ms = change.facts["video_id"], change.facts["video_created_ms"]
+            self.flights.add(transfer, video_id, created_ms, state, self.gateway.now_s())
         return state
 
     async def _settle(self, transfer: Transfer, verdict: decide.Verdict) -> None:

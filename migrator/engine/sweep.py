@@ -21,15 +21,23 @@ from migrator.pixop import wire
 PAGE_SIZE = 100
 """Videos a page: the API's largest."""
 
+OTHER_PAGE_SIZE = 95
+"""Videos a page of every second sweep: what stood at the edge of a page, where a list that moves
+may hide it, stands inside a page now."""
+
 HORIZON_SLACK_MS = 5 * 60 * 1000
 """How far behind the intent's `Date` a sweep reaches: the platform's clocks may differ."""
 
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """One page of masters as it was read; `began_s` is when its request began."""
+    """One page of masters as it was read.
 
-    number: int
+    `first` is the position of its first video in the list, `total` the list's length, `began_s`
+    when its request began.
+    """
+
+    first: int
     total: int
     videos: tuple[wire.Video, ...]
     began_s: float
@@ -53,31 +61,30 @@ class ListReader:
             "clipMode": "EXCLUDE",
             "sortBy": "createdAt",
             "sortDirection": "DESC",
-            "pageSize": str(PAGE_SIZE),
         }
 
-    async def page(self, number: int) -> Page:
+    async def page(self, number: int, size: int = PAGE_SIZE) -> Page:
         """Page `number` (from 0), newest first. Raises Stopping when the run ends."""
         reading = await self._gateway.read(
             "list",
             "GET",
             "/v1/videos",
-            {**self._params, "pageNumber": str(number)},
+            {**self._params, "pageSize": str(size), "pageNumber": str(number)},
             sensible=lambda answer: answer.ok and wire.decode_page(answer.body) is not None,
         )
         listed = wire.decode_page(reading.answer.body)
         assert listed is not None  # `sensible` has seen to it
         total, videos = listed
-        return Page(number, total, videos, reading.began_s)
+        return Page(number * size, total, videos, reading.began_s)
 
-    async def pages(self) -> AsyncIterator[Page]:
+    async def pages(self, size: int = PAGE_SIZE) -> AsyncIterator[Page]:
         """All pages from the newest on, until the list ends."""
         number = 0
         while True:
-            page = await self.page(number)
+            page = await self.page(number, size)
             yield page
             number += 1
-            if not page.videos or number * PAGE_SIZE >= page.total:
+            if not page.videos or number * size >= page.total:
                 return
 
 
@@ -130,6 +137,7 @@ async def sweep(
     keep: Keep,
     forget: Callable[[], Awaitable[None]],
     passes: int,
+    page_size: int = PAGE_SIZE,
 ) -> Swept:
     """Read back to `horizon_ms` (None: to the end) until complete, in at most `passes` passes.
 
@@ -141,13 +149,13 @@ async def sweep(
     for _ in range(passes):
         ledger.begin_pass()
         positions = distinct = 0
-        async for page in reader.pages():
+        async for page in reader.pages(page_size):
             if anew:
                 anew, began_s = False, page.began_s
             ledger.take(page.total)
             end = None if horizon_ms is None else page.first_before(horizon_ms)
             distinct = await keep(page, page.videos[:end])
-            positions = page.number * PAGE_SIZE + len(page.videos[:end])
+            positions = page.first + len(page.videos[:end])
             if end is not None:
                 break
         else:  # the list has ended: all that `totalElements` promises must have been shown

@@ -2,11 +2,9 @@
 
 import random
 
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from migrator.engine import sweep as sweeping
 from migrator.engine.sweep import Page, sweep
 from migrator.pixop import wire
 
@@ -19,21 +17,20 @@ class MovingList:
         self.between = between
         self.size = size
 
-    async def pages(self):
+    async def pages(self, _size):
         number = 0
         while True:
             order = sorted(self.videos, key=lambda video: -video[0])
             part = order[number * self.size : (number + 1) * self.size]
             listed = tuple(wire.Video(id=name, created_at=made) for made, name in part)
-            yield Page(number, len(order), listed, 1.0)
+            yield Page(number * self.size, len(order), listed, 1.0)
             number += 1
             if not part or number * self.size >= len(order):
                 return
             self.between(self)
 
 
-async def run(moving, horizon_ms, passes, monkeypatch):
-    monkeypatch.setattr(sweeping, "PAGE_SIZE", moving.size)
+async def run(moving, horizon_ms, passes):
     seen = set()
 
     async def keep(_page, videos):
@@ -50,51 +47,45 @@ def still(_list):
     pass
 
 
-@pytest.fixture
-def patch():
-    with pytest.MonkeyPatch.context() as context:
-        yield context
-
-
-async def test_a_list_that_stands_still_is_complete_at_once(patch):
+async def test_a_list_that_stands_still_is_complete_at_once():
     videos = [(n, f"v{n}") for n in range(25)]
-    swept, seen = await run(MovingList(videos, still, 10), None, 1, patch)
+    swept, seen = await run(MovingList(videos, still, 10), None, 1)
     assert swept.complete
     assert len(seen) == 25
 
 
-async def test_only_what_is_newer_than_the_horizon_is_read(patch):
+async def test_only_what_is_newer_than_the_horizon_is_read():
     videos = [(n, f"v{n}") for n in range(100)]
-    swept, seen = await run(MovingList(videos, still, 10), 85, 1, patch)
+    swept, seen = await run(MovingList(videos, still, 10), 85, 1)
     assert swept.complete
     assert seen == {f"v{n}" for n in range(85, 100)}
 
 
-async def test_an_empty_list_is_complete(patch):
-    swept, seen = await run(MovingList([], still, 10), None, 1, patch)
+async def test_an_empty_list_is_complete():
+    swept, seen = await run(MovingList([], still, 10), None, 1)
     assert swept.complete
     assert not seen
 
 
-async def test_videos_that_are_added_meanwhile_do_not_make_it_incomplete(patch):
+async def test_videos_that_are_added_meanwhile_do_not_make_it_incomplete():
     def add(moving):
         moving.videos.append((1000 + len(moving.videos), f"new{len(moving.videos)}"))
 
-    swept, seen = await run(MovingList([(n, f"v{n}") for n in range(35)], add, 10), None, 1, patch)
+    swept, seen = await run(MovingList([(n, f"v{n}") for n in range(35)], add, 10), None, 1)
     assert swept.complete
     assert {f"v{n}" for n in range(35)} <= seen
 
 
-async def test_a_deletion_that_pulls_a_video_past_the_reader_is_noticed(patch):
+async def test_a_deletion_that_pulls_a_video_past_the_reader_is_noticed():
     def delete_newest(moving):
         moving.videos.remove(max(moving.videos))
 
     moving = MovingList([(n, f"v{n}") for n in range(35)], delete_newest, 10)
-    swept, _ = await run(moving, None, 1, patch)
+    swept, _ = await run(moving, None, 1)
     assert not swept.complete
 
 
-async def test_a_list_that_has_come_to_rest_after_a_deletion_is_complete_in_a_later_pass(patch):
+async def test_a_list_that_has_come_to_rest_after_a_deletion_is_complete_in_a_later_pass():
     left = [2]
 
     def delete_twice(moving):
@@ -103,19 +94,19 @@ async def test_a_list_that_has_come_to_rest_after_a_deletion_is_complete_in_a_la
             moving.videos.remove(max(moving.videos))
 
     moving = MovingList([(n, f"v{n}") for n in range(35)], delete_twice, 10)
-    swept, seen = await run(moving, None, 4, patch)
+    swept, seen = await run(moving, None, 4)
     assert swept.complete
     assert {name for _, name in moving.videos} <= seen
 
 
-async def test_ties_that_change_places_are_read_again_and_what_was_seen_is_kept(patch):
+async def test_ties_that_change_places_are_read_again_and_what_was_seen_is_kept():
     chance = random.Random(5)
 
     def shuffle(moving):
         chance.shuffle(moving.videos)
 
     moving = MovingList([(1, f"v{n}") for n in range(25)], shuffle, 10)
-    swept, seen = await run(moving, None, 200, patch)
+    swept, seen = await run(moving, None, 200)
     assert swept.complete
     assert len(seen) == 25
 
@@ -141,8 +132,7 @@ async def test_whatever_happens_a_complete_sweep_has_seen_all_that_stood_there_t
             chance.shuffle(moving.videos)
 
     moving = MovingList(videos, move, 5)
-    with pytest.MonkeyPatch.context() as context:
-        swept, seen = await run(moving, None, 3, context)
+    swept, seen = await run(moving, None, 3)
     # An addition that hides a deletion from the total is the one thing the arithmetic cannot see
     # in a single sweep; it is why absence is presumed only after two of them.
     if swept.complete and not ("add" in events and "delete" in events):

@@ -161,6 +161,7 @@ class FakePlatform:
         assert params["teamId"] == TEAM
         assert params["clipMode"] == "EXCLUDE"
         assert params["sortDirection"] == "DESC"
+        assert params.keys() & {"projectId", "masterVideoId", "clipId"} == set()
         number, size = int(params["pageNumber"]), int(params["pageSize"])
         shown = [video for video in self.videos if video.id not in self.hidden]
         order = sorted(shown, key=lambda video: -video.created_ms)
