@@ -4,8 +4,8 @@ A lost checkpoint or a mistyped --out must import nothing twice: a fresh batch r
 of the team once, and every video that carries a tag of one of its objects becomes that row's video,
 whichever batch made it. A later run reads back to where the last one ended: what another batch has
 made of our objects meanwhile stops it, and what this batch made and the checkpoint does not know
-(it was restored from a copy) is taken over. Where an absence was presumed, a run looks once more at its
-end: the presumption may have been wrong.
+(it was restored from a copy) is taken over. Where an absence was presumed, a run looks
+once more at its end: the presumption may have been wrong.
 """
 
 import logging

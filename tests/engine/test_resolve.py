@@ -1,0 +1,198 @@
+"""An unknown outcome is settled by looking: what counts as a look, and what it proves."""
+
+import json
+import time
+from datetime import timedelta
+
+import pytest
+from fakes.platform import EPOCH_S
+
+from migrator.checkpoint.change import Change
+from migrator.checkpoint.store import Checkpoint
+from migrator.checkpoint.writer import Writer
+from migrator.engine.book import Book
+from migrator.engine.decide import CopyRules, Sight
+from migrator.engine.flights import Flights
+from migrator.engine.observe import Observer
+from migrator.engine.stop import Stop
+from migrator.engine.tag import Tag
+from migrator.lifecycle import Event, State
+from migrator.model import LearnedBy, ManifestRow, Reason, identity
+
+IMPORTED = (State.IMPORTED, Reason.COPIED)
+VIDEO = "44444444-4444-4444-8444-444444444444"
+
+
+def settled(rows):
+    return {key: (row.state, row.reason) for key, row in rows.items()}
+
+
+def fill(bench, count, made_s, name):
+    """Videos of somebody else, all made at one moment of the platform's clock."""
+    for n in range(count):
+        bench.platform.create(
+            f"{name}{n}", "", f"{name}{n}", created_ms=made_s * 1000, status="DONE"
+        )
+
+
+async def test_a_row_that_a_moving_list_hides_at_the_edge_of_a_page_is_not_made_twice(bench):
+    bench.manifest("a")
+    bench.platform.submits = {"a": ["lost_after"]}
+    fill(bench, 60, EPOCH_S - 3600, "long-ago")
+    fill(bench, 50, EPOCH_S - 60, "before")
+    clean = bench.platform.list
+
+    def hiding(path, params, body):
+        if not bench.platform.creates["a"]:
+            return clean(path, params, body)
+        if len(bench.platform.videos) < 200:
+            fill(bench, 100, EPOCH_S + 1, "after")  # the row now stands at position 100
+        page = json.loads(clean(path, {**params, "pageNumber": "0", "pageSize": "999"}, body).body)
+        size = int(params["pageSize"])
+        first = int(params["pageNumber"]) * size
+        first += 1 if first else 0  # what stands at an edge has just moved to the page before
+        items = page["items"][first : first + size]
+        return bench.platform.answer(200, {**page, "items": items})
+
+    bench.platform.list = hiding
+    rows = await bench.run()
+    assert settled(rows) == {"a": IMPORTED}
+    assert bench.platform.creates["a"] == 1
+
+
+async def test_a_sweep_reads_back_to_five_minutes_before_the_intent_and_no_further(bench):
+    fill(bench, 300, EPOCH_S - 301, "too-early")
+    fill(bench, 10, EPOCH_S - 299, "early")
+    bench.care(assume_empty=True)
+    bench.manifest("a")
+    bench.platform.submits = {"a": ["lost_before"]}
+    seen = []
+    bench.platform.on_call = lambda platform, operation: seen.append(
+        (operation, platform.calls[operation])
+    )
+    rows = await bench.run()
+    assert settled(rows) == {"a": IMPORTED}
+    first = seen.index(("submit", 1))
+    second = seen.index(("submit", 2))
+    assert [operation for operation, _ in seen[first + 1 : second]] == ["list", "list"]
+
+
+async def test_the_first_of_the_two_sweeps_begins_only_once_the_list_has_had_time_to_settle(
+    bench,
+):
+    bench.care(settle_seconds=0.4)
+    bench.manifest("a")
+    bench.platform.submits = {"a": ["lost_after"]}
+    moments = []
+
+    def note(platform, operation):
+        moments.append((operation, time.monotonic()))
+        lost_s = next((at for name, at in moments if name == "submit"), None)
+        # The platform needs its time: what was made shows itself in lists only later.
+        early = lost_s is not None and moments[-1][1] < lost_s + 0.4
+        platform.hidden = {video.id for video in platform.videos} if early else set()
+
+    bench.platform.on_call = note
+    rows = await bench.run()
+    assert settled(rows) == {"a": IMPORTED}
+    assert bench.platform.creates == {"a": 1}
+
+
+async def test_an_incomplete_sweep_between_two_complete_ones_proves_nothing(bench):
+    """The second look at a lagging list is incomplete, the first and third show no video."""
+    bench.manifest("a")
+    bench.platform.submits = {"a": ["lost_after"]}
+    clean = bench.platform.list
+    looks = []
+
+    def lagging(path, params, body):
+        if not bench.platform.creates["a"]:
+            return clean(path, params, body)
+        looks.append(1)
+        if len(looks) in {1, 7}:  # complete, and it is not there
+            return bench.platform.answer(200, {"totalElements": 0, "items": []})
+        if len(looks) < 7:  # five passes that promise more than they show
+            return bench.platform.answer(200, {"totalElements": 1, "items": []})
+        return clean(path, params, body)
+
+    bench.platform.list = lagging
+    rows = await bench.run()
+    assert settled(rows) == {"a": IMPORTED}
+    assert bench.platform.creates == {"a": 1}
+
+
+async def test_of_two_videos_that_one_request_made_both_are_said(bench):
+    bench.manifest("a")
+    bench.platform.submits = {"a": ["lost_after"]}
+
+    def doubled(platform, operation):
+        if operation == "list" and len(platform.videos) == 1:
+            (video,) = platform.videos
+            platform.create("a", video.description, "a", created_ms=video.created_ms + 5)
+
+    bench.platform.on_call = doubled
+    rows = await bench.run()
+    first, second = bench.platform.videos
+    assert rows["a"].video_id == first.id
+    assert json.loads(rows["a"].duplicate_video_ids) == [second.id]
+
+
+async def test_a_tag_of_this_object_and_another_batch_settles_nothing(bench):
+    bench.manifest("a", "b")
+    bench.platform.submits = {"a": ["lost_before"]}
+    other = str(Tag(identity("other", "bucket", "a"), "zzzzzzzzzzzzz"))
+    bench.platform.create("elsewhere", other, "a", status="DONE")
+    rows = await bench.run()
+    assert settled(rows) == dict.fromkeys("ab", IMPORTED)
+    assert rows["a"].video_id == bench.platform.videos[-1].id or bench.platform.creates["a"] == 1
+
+
+async def test_rows_left_unresolved_are_said_and_looked_for_by_the_next_run(bench):
+    bench.manifest(*"abc")
+    bench.care(max_outage=timedelta(hours=1))
+    bench.platform.submits = {"b": ["lost_after"]}
+    clean = bench.platform.list
+
+    def promises(path, params, body):
+        if not bench.platform.creates["b"]:
+            return clean(path, params, body)
+        page = json.loads(clean(path, params, body).body)
+        shown = [item for item in page["items"] if item["upload"]["file"]["name"] != "b"]
+        return bench.platform.answer(200, {**page, "items": shown})
+
+    bench.platform.list = promises
+    rows = await bench.run()
+    assert settled(rows) == {"a": IMPORTED, "b": (State.UNRESOLVED, None), "c": IMPORTED}
+    bench.platform.list = clean
+    rows = await bench.run()
+    assert settled(rows) == dict.fromkeys("abc", IMPORTED)
+    assert bench.platform.creates == {"a": 1, "b": 1, "c": 1}
+
+
+@pytest.fixture
+async def flying(tmp_path):
+    """A copy that was restarted at second 10 of the engine's clock, and its observer."""
+    checkpoint = Checkpoint.create(tmp_path, {})
+    with checkpoint.transaction():
+        checkpoint.add_source(1, "manifest", "m", ["bucket", "key"], "")
+        checkpoint.add_rows(1, [ManifestRow(1, "bucket", "a")], "", 1)
+        checkpoint.apply(1, State.PENDING, Change(Event.SUBMIT))
+        checkpoint.apply(1, State.SUBMITTING, Change(Event.ACCEPT, {"video_id": VIDEO}))
+    writer = Writer(checkpoint, lambda _checkpoint: None)
+    flights = Flights(10, Stop())
+    flight = flights.add(checkpoint.transfer(1), VIDEO, 0, State.COPYING, now_s=10.0)
+    rules = CopyRules(restarts=2, until_ingested=False)
+    yield Observer(Book(writer), flights, Stop(), "batch", rules), flight, checkpoint
+    await writer.close()
+    checkpoint.close()
+
+
+@pytest.mark.parametrize("status", ["DONE", "FAILED"])
+@pytest.mark.parametrize(("began_s", "counts"), [(9.9, False), (10.0, True), (10.1, True)])
+async def test_a_look_that_began_before_the_last_command_says_nothing(
+    flying, status, began_s, counts
+):
+    observer, flight, checkpoint = flying
+    await observer.sight(flight, Sight(status, 100.0, 5, None), LearnedBy.LIST, began_s)
+    after = State.IMPORTED if status == "DONE" else State.RESTARTING
+    assert checkpoint.transfer(1).state is (after if counts else State.COPYING)
