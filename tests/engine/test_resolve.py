@@ -196,3 +196,20 @@ async def test_a_look_that_began_before_the_last_command_says_nothing(
     await observer.sight(flight, Sight(status, 100.0, 5, None), LearnedBy.LIST, began_s)
     after = State.IMPORTED if status == "DONE" else State.RESTARTING
     assert checkpoint.transfer(1).state is (after if counts else State.COPYING)
+
+
+async def test_a_platform_whose_clocks_differ_by_less_than_five_minutes_hides_no_video(bench):
+    fill(bench, 10, EPOCH_S - 3600, "long-ago")
+    bench.manifest("a")
+    bench.platform.submits = {"a": ["lost_after"]}
+
+    def lag(platform, operation):
+        if operation == "list":
+            for video in platform.videos:
+                if video.key == "a":
+                    video.created_ms = (EPOCH_S - 299) * 1000
+
+    bench.platform.on_call = lag
+    rows = await bench.run()
+    assert settled(rows) == {"a": IMPORTED}
+    assert bench.platform.creates["a"] == 1
