@@ -25,6 +25,9 @@ RESTART_DELAYS_S = (5, 20)
 KEYS_REFUSED = frozenset({"INVALID_CREDENTIALS", "HEAD_BUCKET_ERROR"})
 """The platform's codes for source keys that do not open the bucket."""
 
+SOURCE_ABSENT = frozenset({"BUCKET_NOT_FOUND", "KEY_NOT_FOUND"})
+"""Codes of a 404 that is about the source, and not about where the video was meant to be made."""
+
 TEAM_LOST = frozenset({"TEAM_NOT_FOUND", "DEFAULT_TEAM_NOT_API_ENABLED"})
 """Codes that concern every row alike: the run stops instead of calling a catalogue missing."""
 
@@ -45,13 +48,16 @@ MAX_TEXT = 1000
 class Verdict:
     """What a reply to a POST means: the change, and what else it asks for.
 
-    `throttled`: a 429. `ask_account`: a 403, which means the row or the key. `stops`: why the whole
-    run has to stop, "" when it goes on. `keys_refused`: the platform refuses the bucket's keys.
+    `throttled`: a 429. `ask_account`: a 403, which means the row or the key. `ask_place`: a 404
+    that does not say what is absent: the object, or the project or team that it was meant for.
+    `stops`: why the whole run has to stop, "" when it goes on. `keys_refused`: the platform refuses
+    the bucket's keys.
     """
 
     change: Change
     throttled: bool = False
     ask_account: bool = False
+    ask_place: bool = False
     stops: str = ""
     keys_refused: bool = False
 
@@ -84,7 +90,8 @@ def judge_submit(reply: Reply, transfer: Transfer, now_ms: int) -> Verdict:
     if status == HTTPStatus.NOT_FOUND:
         bucket = code is not None and "BUCKET" in code
         reason = Reason.BUCKET_NOT_FOUND if bucket else Reason.OBJECT_NOT_FOUND
-        return Verdict(_refused(Event.MISS, reason, status, code, message, now_ms))
+        refusal = _refused(Event.MISS, reason, status, code, message, now_ms)
+        return Verdict(refusal, ask_place=code not in SOURCE_ABSENT)
     reason = reason_of_refusal(code, message)
     return Verdict(
         _refused(Event.REJECT, reason, status, code, message, now_ms),

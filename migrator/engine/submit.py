@@ -91,7 +91,11 @@ class Submitter:
         self.gateway.posts.observe(reply, self.gateway.now_s())
         verdict = decide.judge_submit(reply, transfer, self.book.now_ms())
         if verdict.ask_account:
-            verdict = await self._ask_account(transfer, verdict)
+            verdict = await self._ask(transfer, verdict, "/v1/account")
+        elif verdict.ask_place:
+            project_id, team_id = wanted.project_id, self.params["selectTeamId"]
+            place = f"/v1/projects/{project_id}" if project_id else f"/v1/teams/{team_id}"
+            verdict = await self._ask(transfer, verdict, place)
         await self._settle(replace(transfer, intent_date_s=intent_date_s), verdict)
 
     async def _intend(self, transfer: Transfer, wanted: Wanted, intent_date_s: int | None) -> State:
@@ -134,7 +138,8 @@ class Submitter:
         if verdict.stops:
             self.stop.because(
                 StoppedByItself(
-                    verdict.stops, "mend the key or the team, then resume: nothing is lost"
+                    verdict.stops,
+                    "mend the key, the team or the project, then resume: nothing is lost",
                 )
             )
         if state is State.COPYING:
@@ -167,15 +172,19 @@ class Submitter:
         if transfer.attempts:
             self.gateway.counts.retries += calls
 
-    async def _ask_account(self, transfer: Transfer, verdict: decide.Verdict) -> decide.Verdict:
-        """A 403 means the row where the account still answers, and else the key."""
+    async def _ask(self, transfer: Transfer, verdict: decide.Verdict, path: str) -> decide.Verdict:
+        """A 403 is about the row where the account still answers, and else about the key.
+
+        Likewise a 404: about the object where its project or team is still there.
+        """
         try:
-            reading = await self.gateway.read("other", "GET", "/v1/account")
+            reading = await self.gateway.read("other", "GET", path)
         except Stopping:  # not known any more: the row is looked at again by the next run
-            return decide.Verdict(decide.given_back(transfer, "stopped at a 403"))
+            return decide.Verdict(decide.given_back(transfer, "stopped at a refusal"))
         if reading.answer.ok:
             return verdict
+        status = reading.answer.status
         return decide.Verdict(
-            decide.given_back(transfer, "the platform refused the key"),
-            stops=f"the platform answers {reading.answer.status}, also for the account",
+            decide.given_back(transfer, f"the platform answered {status} for {path}"),
+            stops=f"the platform refuses every row: it answers {status} for {path} too",
         )

@@ -1,9 +1,10 @@
 """Whatever becomes of a request, no object is imported twice and no row is lost."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from fakes.platform import EPOCH_S
+from fakes.platform import EPOCH_S, PROJECT, TEAM
 
 from migrator.engine.tag import Tag, read_tag
 from migrator.errors import ExitCode, StoppedByItself, UsageError
@@ -162,6 +163,38 @@ async def test_a_team_that_is_gone_stops_the_run_and_calls_nothing_missing(bench
     assert rows["a"].state is State.PENDING
 
 
+@pytest.mark.parametrize("place", [TEAM, PROJECT])
+async def test_a_404_that_may_mean_the_place_is_a_missing_object_only_while_the_place_is_there(
+    bench, place
+):
+    bench.manifest("a", "b")
+    project_id = PROJECT if place == PROJECT else None
+    bench.platform_settings(project_id=project_id)
+    unclear = "refuse:404:RESOURCE_NOT_FOUND:not found"
+    bench.platform.submits = {"a": [unclear], "b": [unclear]}
+
+    def vanish(platform, operation):
+        if operation == "submit" and platform.calls["submit"] == 2:
+            platform.gone = {place}
+
+    bench.settings = replace(bench.settings, pace=replace(bench.settings.pace, max_concurrency=1))
+    bench.platform.on_call = vanish
+    rows = await bench.run()
+    assert isinstance(bench.stop.error, StoppedByItself)
+    assert place in bench.stop.error.message
+    assert settled(rows) == {
+        "a": (State.MISSING, Reason.OBJECT_NOT_FOUND),
+        "b": (State.PENDING, None),
+    }
+
+
+async def test_a_404_that_names_the_source_costs_no_further_call(bench):
+    bench.manifest("a")
+    bench.platform.submits = {"a": ["refuse:404:KEY_NOT_FOUND:no such key"]}
+    await bench.run()
+    assert bench.platform.calls["place"] == 0
+
+
 async def test_an_unknown_project_stops_the_run_before_anything_is_sent(bench):
     unknown = "33333333-3333-4333-8333-333333333333"
     bench.manifest(lines=[f"bucket,a,{unknown}"], header="bucket,key,project_id")
@@ -221,8 +254,6 @@ async def test_a_copy_of_another_size_is_not_the_object(bench):
             from migrator.source.s3 import ObjectFacts  # noqa: PLC0415
 
             return ObjectFacts(100, "etag", 1)
-
-    from dataclasses import replace  # noqa: PLC0415
 
     source = replace(bench.settings.source, preflight=True)
     bench.settings = replace(bench.settings, source=source)

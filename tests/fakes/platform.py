@@ -67,6 +67,7 @@ class FakePlatform:
     down: int = 0
     key_refused: bool = False
     hidden: set = field(default_factory=set)
+    gone: set = field(default_factory=set)
     on_call: object = None
 
     async def call(self, method, path, params=None, body=None):
@@ -106,7 +107,7 @@ class FakePlatform:
 
     def place(self, path, _params, _body):
         place_id = path.rsplit("/", 1)[1]
-        if place_id not in {TEAM, PROJECT}:
+        if place_id not in {TEAM, PROJECT} - self.gone:
             return self.error(404, "RESOURCE_NOT_FOUND", "no such thing")
         return self.answer(200, {"id": place_id, "name": "x"})
 
