@@ -152,8 +152,9 @@ class World(RuleBasedStateMachine):
         assert len(self.videos) <= 1
 
     @invariant()
-    def a_row_that_has_a_video_or_may_have_one_is_never_pending(self):
-        assert not (self.videos and self.row.state is State.PENDING)
+    def a_row_that_has_a_video_or_may_have_one_is_neither_pending_nor_refused(self):
+        without = {State.PENDING, State.REJECTED, State.MISSING, State.SKIPPED}
+        assert not (self.videos and self.row.state in without)
 
     @invariant()
     def a_row_that_follows_a_video_follows_the_one_that_is_there(self):
