@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test check bench kills clean
+.PHONY: demo test check bench kills diagram clean
 
 demo: $(READY)            ## a small catalogue with every trouble: migrated, killed, resumed, reported
 	$(BIN)/migrator demo
@@ -20,6 +20,9 @@ check: $(READY)           ## format, lint, types, and who may import whom
 
 bench: $(READY)           ## measures, as ratios within one run
 	$(BIN)/python -m tests.benchmarks
+
+diagram: $(READY)         ## the states in ARCHITECTURE.md, drawn from the transition table
+	$(BIN)/python -m tests.diagram
 
 kills: $(READY)           ## the long form of the kill battery: KILLS=200 random moments
 	MIGRATOR_KILLS=$(or $(KILLS),200) $(BIN)/python -m pytest tests/e2e/test_kills.py -s

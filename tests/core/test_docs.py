@@ -4,11 +4,11 @@ import re
 from pathlib import Path
 
 import pytest
+from diagram import draw, drawn
 
 from migrator import __version__
 from migrator.cli.app import app
 from migrator.errors import ExitCode
-from migrator.lifecycle import TRANSITIONS
 from migrator.model import Reason
 
 ROOT = Path(__file__).parents[2]
@@ -18,16 +18,8 @@ README = (ROOT / "README.md").read_text()
 VERBS = [name for name in app if not name.startswith("-")]
 
 
-def diagram():
-    moves = (f"    {a} --> {b}: {event}" for (a, event), b in TRANSITIONS.items())
-    return "\n".join(
-        ["```mermaid", "stateDiagram-v2", "    [*] --> pending", *moves, "```"],
-    )
-
-
 def test_the_diagram_is_drawn_from_the_table():
-    between = ARCHITECTURE.split("<!-- transitions: begin -->\n")[1]
-    assert between.split("\n<!-- transitions: end -->")[0] == diagram()
+    assert drawn() == draw(), "the table has changed: `make diagram`"
 
 
 def test_every_room_is_on_the_map():
