@@ -10,6 +10,7 @@ from fakes.platform import FakePlatform
 from migrator.checkpoint.store import Checkpoint
 from migrator.engine import decide, feed, follow, gateway, resolve, run
 from migrator.engine.load import open_inputs
+from migrator.engine.ports import Ports
 from migrator.engine.stop import Stop
 from migrator.engine.tag import new_batch_id
 from migrator.errors import MigratorError
@@ -57,7 +58,7 @@ class Bench:
             checkpoint = Checkpoint.create(directory, {"batch": new_batch_id()})
         keys = KeyRing(SourceKeys("AKIAEXAMPLE", Secret("secret")), {})
         self.stop = Stop()
-        ports = run.Ports(self.platform, source, keys)
+        ports = Ports(self.platform, source, keys)
         try:
             async with asyncio.timeout(30):
                 await run.migrate(

@@ -29,6 +29,10 @@ class Journal(Protocol):
         """Do `work` on the checkpoint; its changes are durable when this returns."""
         ...
 
+    async def close(self) -> None:
+        """Finish what is waiting; the checkpoint stays open."""
+        ...
+
 
 class Writer:
     """A `Journal` on a thread of its own. `before_commit` adds to every group (call counters)."""

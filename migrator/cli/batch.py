@@ -18,7 +18,8 @@ from migrator.cli.logs import configure_logs
 from migrator.engine import decide
 from migrator.engine.book import wall_ms
 from migrator.engine.load import Inputs, check_inputs, open_inputs
-from migrator.engine.run import Ports, migrate
+from migrator.engine.ports import Ports
+from migrator.engine.run import migrate
 from migrator.engine.status import Snapshot
 from migrator.engine.stop import Stop
 from migrator.engine.tag import new_batch_id

@@ -6,7 +6,6 @@ as the bounded queue between them reaches.
 """
 
 import asyncio
-import time
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -47,6 +46,7 @@ class Feed:
         attempts: int,
         outage_s: float,
         posts_fail: Callable[[], bool],
+        clock: Callable[[], float],
     ) -> None:
         self.ready: asyncio.Queue[Transfer] = asyncio.Queue(AHEAD)
         self.waiting_for_source = ""
@@ -58,6 +58,7 @@ class Feed:
         self._preflight = preflight
         self._attempts = attempts
         self._posts_fail = posts_fail
+        self._clock = clock
         self._down_since_s: float | None = None
         self._outage_s = outage_s
 
@@ -130,7 +131,7 @@ class Feed:
                 answer = await preflight.look(transfer.bucket, transfer.key, transfer.version_id)
             except SourceUnreachable as error:
                 self.waiting_for_source = str(error)
-                now_s = time.monotonic()
+                now_s = self._clock()
                 if self._down_since_s is None:
                     self._down_since_s = now_s
                 if now_s - self._down_since_s > self._outage_s:

@@ -13,7 +13,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, Protocol
 
 from asyncio_throttle import Throttler
 
@@ -106,6 +106,22 @@ class Spacing:
         return max(0.0, place_s - now_s)
 
 
+class Window(Protocol):
+    """The port to the limiter that holds the window; asyncio-throttle reads the real clock."""
+
+    rate_limit: int
+
+    async def acquire(self) -> None:
+        """Wait until one more request fits into any window that holds this moment."""
+        ...
+
+
+def announced_window(per_window: int) -> Window:
+    """The real limiter, for `per_window` requests a window."""
+    window: Window = Throttler(rate_limit=per_window, period=WINDOW_S)
+    return window
+
+
 class Pacer:
     """Hands out permits to send one request each. Use `run` as a task beside the callers."""
 
@@ -114,13 +130,14 @@ class Pacer:
         quotas: Quotas,
         chance: random.Random,
         clock: Callable[[], float] = time.monotonic,
+        window: Callable[[int], Window] = announced_window,
     ) -> None:
         self.quotas = quotas
         self.outstanding = 0
         self._chance = chance
         self._clock = clock
         self._spacing = Spacing()
-        self._throttler = Throttler(rate_limit=quotas.per_window, period=WINDOW_S)
+        self._window = window(quotas.per_window)
         self._urgent: deque[asyncio.Future[None]] = deque()
         self._waiting: deque[asyncio.Future[None]] = deque()
         self._wanted = asyncio.Event()
@@ -178,8 +195,8 @@ class Pacer:
             while not (self._urgent or self._waiting):
                 self._wanted.clear()
                 await self._wanted.wait()
-            self._throttler.rate_limit = self.quotas.per_window
-            await self._throttler.acquire()
+            self._window.rate_limit = self.quotas.per_window
+            await self._window.acquire()
             interval_s = WINDOW_S / self.quotas.per_window
             wait_s = self._spacing.reserve(interval_s, self._clock())
             if wait_s > 0:

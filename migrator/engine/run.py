@@ -4,7 +4,6 @@
 """
 
 import asyncio
-import random
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -13,10 +12,9 @@ from typing import TypeVar
 
 from migrator.checkpoint.change import Change
 from migrator.checkpoint.store import Checkpoint
-from migrator.checkpoint.writer import Writer
 from migrator.engine import decide
 from migrator.engine.adopt import adopt, catch_up, first_sweep, look_back
-from migrator.engine.book import Book, wall_ms
+from migrator.engine.book import Book
 from migrator.engine.breaker import BucketBreakers
 from migrator.engine.feed import PREFLIGHTS, Feed
 from migrator.engine.flights import Flights
@@ -25,6 +23,7 @@ from migrator.engine.gateway import Gateway
 from migrator.engine.load import Inputs, load
 from migrator.engine.observe import Observer
 from migrator.engine.pacing import Pacer, Quotas
+from migrator.engine.ports import Ports
 from migrator.engine.request import Requests
 from migrator.engine.resolve import Resolver
 from migrator.engine.start import Place, check_platform, check_projects
@@ -34,25 +33,13 @@ from migrator.engine.submit import Submitter
 from migrator.engine.sweep import ListReader
 from migrator.errors import CheckpointError, StoppedByItself
 from migrator.lifecycle import WITH_VIDEO, Event, State
-from migrator.pixop.client import Api
 from migrator.settings import BatchSettings
-from migrator.source.credentials import KeyRing
 from migrator.source.preflight import Preflight
-from migrator.source.s3 import SourceS3
 
 T = TypeVar("T")
 
 DRAIN_STEP_S = 0.02
 """How often it is looked whether the answers in flight have come, when the run stops."""
-
-
-@dataclass(frozen=True, slots=True)
-class Ports:
-    """What the engine reaches the world with."""
-
-    api: Api
-    source: SourceS3
-    keys: KeyRing
 
 
 @dataclass(slots=True)
@@ -88,18 +75,17 @@ async def migrate(
     holds why it ended early. Raises what ended it before anything could be sent.
     """
     quotas = Quotas(settings.pace.requests_per_minute, settings.pace.reserve_percent)
-    chance = random.Random()  # noqa: S311 - jitter, no secret
-    gateway = Gateway(
-        ports.api, Pacer(quotas, chance), stop, chance, settings.care.max_outage.total_seconds()
-    )
+    pacer = Pacer(quotas, ports.chance, ports.clock, ports.window)
+    outage_s = settings.care.max_outage.total_seconds()
+    gateway = Gateway(ports.api, pacer, stop, ports.chance, outage_s, ports.clock)
     since_s = checkpoint.last_platform_date()
-    run_id = _start_run(checkpoint)
-    writer = Writer(checkpoint, lambda c: c.count_calls(run_id, gateway.calls))
-    book = Book(writer)
+    run_id = _start_run(checkpoint, ports.wall_ms())
+    journal = ports.journal(checkpoint, lambda c: c.count_calls(run_id, gateway.calls))
+    book = Book(journal, ports.wall_ms)
     batch = checkpoint.meta("batch") or ""
     try:
         book.tallies.load(await book.run(Checkpoint.tallies))
-        keeper = StatusKeeper(directory, batch, book.tallies, gateway, show)
+        keeper = StatusKeeper(directory, batch, book, gateway, show)
         async with _background(stop, gateway.pacer.run(), gateway.watch(), keeper.run()):
             try:
                 engine = await _unless_stopped(
@@ -116,7 +102,7 @@ async def migrate(
         try:
             await book.run(lambda _checkpoint: None)  # the last counts
         finally:
-            await writer.close()
+            await journal.close()
 
 
 async def _prepare(
@@ -209,7 +195,9 @@ async def _join(
     reader = ListReader(gateway, place.team_id)
     outage_s = care.max_outage.total_seconds()
     preflight = Preflight(ports.source) if settings.source.preflight else None
-    feed = Feed(book, stop, preflight, care.attempts, outage_s, lambda: gateway.posts.is_open)
+    feed = Feed(
+        book, stop, preflight, care.attempts, outage_s, lambda: gateway.posts.is_open, ports.clock
+    )
     resolver = Resolver(
         book, gateway, reader, observer, flights, feed, requests,
         batch=batch, tagging=tagging, settle_s=care.settle_seconds,
@@ -250,7 +238,7 @@ async def _take_up(engine: Engine) -> None:
                 created_ms = transfer.intent_date_s * 1000
             flight = engine.flights.add(transfer, transfer.video_id, created_ms, state, 0.0)
             flight.moved_s = engine.gateway.now_s()
-            due_ms = (transfer.not_before_ms or 0) - wall_ms()
+            due_ms = (transfer.not_before_ms or 0) - book.now_ms()
             flight.restart_at_s = engine.gateway.now_s() + max(0.0, min(due_ms / 1000, 60.0))
 
 
@@ -303,9 +291,9 @@ async def _cancel(tasks: Sequence[asyncio.Future[None]]) -> None:
     await asyncio.gather(*tasks, return_exceptions=True)
 
 
-def _start_run(checkpoint: Checkpoint) -> int:
+def _start_run(checkpoint: Checkpoint, now_ms: int) -> int:
     with checkpoint.transaction():
-        return checkpoint.start_run(wall_ms())
+        return checkpoint.start_run(now_ms)
 
 
 def _pin(checkpoint: Checkpoint, place: Place, settings: BatchSettings) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import msgspec
 
-from migrator.engine.book import Tallies, wall_ms
+from migrator.engine.book import Book
 from migrator.engine.gateway import CallCounts, Gateway
 from migrator.lifecycle import FINAL, State
 
@@ -53,7 +53,7 @@ class StatusKeeper:
         self,
         directory: Path,
         batch: str,
-        tallies: Tallies,
+        book: Book,
         gateway: Gateway,
         show: Callable[[Snapshot], None],
     ) -> None:
@@ -61,10 +61,11 @@ class StatusKeeper:
         self.waiting_for: Callable[[], str] = lambda: ""
         self._path = directory / "status.json"
         self._batch = batch
-        self._tallies = tallies
+        self._tallies = book.tallies
+        self._now_ms = book.now_ms
         self._gateway = gateway
         self._show = show
-        self._started_ms = wall_ms()
+        self._started_ms = book.now_ms()
         self._recent: deque[tuple[float, int]] = deque(maxlen=RATE_OVER_S + 1)
 
     async def run(self) -> None:
@@ -104,7 +105,7 @@ class StatusKeeper:
             pid=os.getpid(),
             phase=self.phase,
             started_ms=self._started_ms,
-            updated_ms=wall_ms(),
+            updated_ms=self._now_ms(),
             rows=self._tallies.rows,
             done=self._tallies.rows - self._tallies.open,
             outcomes={state.value: states[state] for state in State if state in FINAL},

@@ -10,7 +10,8 @@ from pathlib import Path
 
 from migrator.checkpoint.store import Checkpoint
 from migrator.engine.load import open_inputs
-from migrator.engine.run import Ports, migrate
+from migrator.engine.ports import Ports
+from migrator.engine.run import migrate
 from migrator.engine.stop import Stop
 from migrator.engine.tag import new_batch_id
 from migrator.lifecycle import State
