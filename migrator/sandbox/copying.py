@@ -175,8 +175,9 @@ class Copier:
     async def _whole(self, progress: Progress, path: Path) -> int:
         crc32c, damaged = await on_disk(read_back, path, progress)
         if damaged:
+            # Not the checksum's fault: CHECKSUM_MISMATCH would have the client skip its validation.
             await self._copies.forget_parts(progress.copy.video_number, damaged)
-            raise SourceError("CHECKSUM_MISMATCH", f"{len(damaged)} parts differ on disk")
+            raise SourceError("COPY_FAILED", f"{len(damaged)} parts differ on disk")
         expected = progress.copy.expected_crc32c
         if expected not in {None, crc32c}:
             raise SourceError("CHECKSUM_MISMATCH", f"CRC-32C is {crc32c}, not {expected}")

@@ -30,6 +30,9 @@ STRUCK = web.RequestKey("struck", Struck)
 UNKNOWN_KEY = "(no valid key)"
 """All requests without a valid key share one window, or a guesser would fill the memory."""
 
+UNREADABLE = "(unreadable)"
+"""The operation of what the server refused before it was known which route is meant."""
+
 log = logging.getLogger(__name__)
 
 
@@ -48,14 +51,11 @@ class Gate:
         """Answer `request` by `handler`, by a refusal, or in a way that is planned to be wrong."""
         if request.path.startswith(f"{INSPECTION_PATH}/"):
             return await handler(request)
-        # As good as uuid4() for a name, and without its system call.
-        request[REQUEST_ID] = uuid.UUID(int=random.getrandbits(128), version=4)
+        request[REQUEST_ID] = _new_id()
         operation = request[OPERATION] = operation_of(request)
         request[STRUCK] = UNTOUCHED
         given = request.headers.get("X-API-Key")
-        valid = given is not None and hmac.compare_digest(
-            given.encode(errors="surrogateescape"), self._api_key
-        )
+        valid = self._is_valid(given)
         admission = self._quota.admit(self._label if valid else UNKNOWN_KEY, operation)
         try:
             _admit(given, valid=valid, within_quota=admission.admitted)
@@ -74,9 +74,29 @@ class Gate:
             answer = self._refused(_translated(exception), request)
         except Exception:
             log.exception("request %s failed", request[REQUEST_ID])
-            unexpected = ApiError(500, "INTERNAL_SERVER_ERROR", "Unexpected error")
-            answer = self._refused(unexpected, request)
+            answer = self._refused(_translated(web.HTTPInternalServerError()), request)
         return await self._delivered(request, answer, admission)
+
+    def refuse(self, request: web.BaseRequest, exception: web.HTTPException) -> web.Response:
+        """The answer to what no route was asked for: it counts, and has the form of any other.
+
+        For what the server refuses before `pass_through`; faults do not strike it.
+        """
+        request[REQUEST_ID] = _new_id()
+        label = self._label if self._is_valid(request.headers.get("X-API-Key")) else UNKNOWN_KEY
+        admission = self._quota.admit(label, UNREADABLE)
+        answer = self._refused(_translated(exception), request)
+        answer.headers.update({**admission.headers(), **self._dated()})
+        return answer
+
+    def _is_valid(self, given: str | None) -> bool:
+        return given is not None and hmac.compare_digest(
+            given.encode(errors="surrogateescape"), self._api_key
+        )
+
+    def _dated(self) -> dict[str, str]:
+        """The date, where it is not what the server says by itself."""
+        return {"Date": self._clock.http_date()} if self._clock.offset_ms else {}
 
     async def _delivered(
         self, request: web.Request, answer: web.StreamResponse, admission: Admission
@@ -85,12 +105,10 @@ class Gate:
         headers = admission.headers()
         if isinstance(fault, Throttle):
             headers = mischief.twisted(headers, fault.headers, self._clock.now_ms())
-        answer.headers.update(headers)
-        if self._clock.offset_ms:
-            answer.headers["Date"] = self._clock.http_date()
+        answer.headers.update({**headers, **self._dated()})
         return await mischief.delivered(request, answer, fault)
 
-    def _refused(self, error: ApiError, request: web.Request) -> web.Response:
+    def _refused(self, error: ApiError, request: web.BaseRequest) -> web.Response:
         form = error_form(
             error,
             request_id=request[REQUEST_ID],
@@ -103,6 +121,11 @@ class Gate:
             content_type="application/json",
             headers=error.headers,
         )
+
+
+def _new_id() -> uuid.UUID:
+    """As good as uuid4() for a name, and without its system call."""
+    return uuid.UUID(int=random.getrandbits(128), version=4)
 
 
 def operation_of(request: web.Request) -> str:
@@ -130,8 +153,13 @@ def _admit(given: str | None, *, valid: bool, within_quota: bool) -> None:
 
 def _translated(exception: web.HTTPException) -> ApiError:
     """A refusal of the server's own, such as an unknown route, in the API's words."""
-    if exception.status == HTTPStatus.NOT_FOUND:
-        return ApiError(404, "NOT_FOUND", "No such resource")
+    match exception.status:
+        case HTTPStatus.NOT_FOUND:
+            return ApiError(404, "NOT_FOUND", "No such resource")
+        case HTTPStatus.BAD_REQUEST:
+            return ApiError(400, "BAD_REQUEST", "The request cannot be read")
+        case HTTPStatus.INTERNAL_SERVER_ERROR:
+            return ApiError(500, "INTERNAL_SERVER_ERROR", "Unexpected error")
     allow = {"Allow": exception.headers["Allow"]} if "Allow" in exception.headers else {}
     code = exception.reason.upper().replace(" ", "_")
     return ApiError(exception.status, code, exception.reason, headers=allow, documented=False)

@@ -80,7 +80,10 @@ def page_of(status: int) -> web.Response:
 
 
 def twisted(headers: dict[str, str], how: str, now_ms: int) -> dict[str, str]:
-    """The quota headers of a 429, as `how` has them (see `plan.Throttle`)."""
+    """The quota headers of a 429, as `how` has them (see `plan.Throttle`).
+
+    The quota itself is not touched: that nothing remains is only said, as a 429 has to.
+    """
     waits = ("X-RateLimit-Reset", "X-RateLimit-Retry-After")  # the latter a 429 alone has
     if how == "absent":
         return {}
@@ -92,7 +95,7 @@ def twisted(headers: dict[str, str], how: str, now_ms: int) -> dict[str, str]:
         "epoch": now_ms // 1000 + reset_s,
         "absurd": ABSURD_S,
     }[how]
-    return {**headers, **dict.fromkeys(waits, str(said))}
+    return {**headers, "X-RateLimit-Remaining": "0", **dict.fromkeys(waits, str(said))}
 
 
 def reset(request: web.Request) -> web.Response:

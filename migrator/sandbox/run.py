@@ -7,7 +7,6 @@ has stopped, `sandbox.env`.
 
 import asyncio
 import contextlib
-import errno
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
@@ -18,11 +17,11 @@ from aiohttp import web
 
 from migrator.sandbox import checksum, s3, seal
 from migrator.sandbox import keys as key_files
+from migrator.sandbox.connection import HOST, listening
 from migrator.sandbox.errors import SandboxError
 from migrator.sandbox.faults import Faults
 from migrator.sandbox.gate import BASE_PATH, Gate
 from migrator.sandbox.inspection import Inspection
-from migrator.sandbox.keys import Keys
 from migrator.sandbox.moments import Clock
 from migrator.sandbox.plan import Plan, from_toml
 from migrator.sandbox.platform import Platform, operations
@@ -32,10 +31,7 @@ from migrator.sandbox.sources import Sources
 from migrator.sandbox.validation import MAX_BODY_BYTES
 from migrator.sandbox.web import WebSource, open_session
 
-HOST = "127.0.0.1"
 PORT_MAX = 65_535
-SHUTDOWN_S = 2.0
-"""How long requests under way are waited for at the end."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -145,8 +141,17 @@ async def _sandbox(
                 head=settings.head,
             )
         )
-        application = _application(platform, keys, clock, settings)
-        port = await stack.enter_async_context(_listening(application, settings.port))
+        quota = Quota(
+            settings.requests_per_minute, monotonic_s=time.monotonic, wall_ms=clock.now_ms
+        )
+        known = operations(platform.routes())
+        plan = Plan() if settings.faults is None else from_toml(settings.faults, known)
+        faults = Faults(plan, known, clock)
+        gate = Gate(keys.api_key, quota, faults, clock)
+        application = compose(
+            platform, gate, Inspection(platform.records, quota, platform.copier, faults)
+        )
+        port = await stack.enter_async_context(listening(application, gate, settings.port))
         variables = key_files.environment(
             keys, api_url=f"http://{HOST}:{port}{BASE_PATH}", s3_url=server.url
         )
@@ -156,35 +161,8 @@ async def _sandbox(
         yield server.ended
 
 
-def _application(
-    platform: Platform, keys: Keys, clock: Clock, settings: SandboxSettings
-) -> web.Application:
-    routes = platform.routes()
-    known = operations(routes)
-    plan = Plan() if settings.faults is None else from_toml(settings.faults, known)
-    faults = Faults(plan, known, clock)
-    quota = Quota(settings.requests_per_minute, monotonic_s=time.monotonic, wall_ms=clock.now_ms)
-    gate = Gate(keys.api_key, quota, faults, clock)
-    inspection = Inspection(platform.records, quota, platform.copier, faults)
+def compose(platform: Platform, gate: Gate, inspection: Inspection) -> web.Application:
+    """The application: every route, with the gate before it."""
     application = web.Application(middlewares=[gate.pass_through], client_max_size=MAX_BODY_BYTES)
-    application.add_routes([*routes, *inspection.routes()])
+    application.add_routes([*platform.routes(), *inspection.routes()])
     return application
-
-
-@asynccontextmanager
-async def _listening(application: web.Application, port: int) -> AsyncIterator[int]:
-    """Answer on 127.0.0.1; yields the port. Raises SandboxError where it is taken."""
-    # No access log: a line for each request says nothing that /_sandbox/windows does not.
-    runner = web.AppRunner(application, access_log=None, shutdown_timeout=SHUTDOWN_S)
-    await runner.setup()
-    try:
-        try:
-            await web.TCPSite(runner, HOST, port).start()
-        except OSError as error:
-            if error.errno not in {errno.EADDRINUSE, errno.EACCES}:
-                raise
-            message = f"port {port} of {HOST} is in use or not ours; give --port another one, or 0"
-            raise SandboxError(message) from error
-        yield runner.addresses[0][1]
-    finally:
-        await runner.cleanup()
