@@ -1,10 +1,12 @@
-"""The real engine on a platform that a test steers."""
+"""The real engine on a platform that a test steers, and a judge of all that the suite says."""
 
 import asyncio
+import os
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
+from contracts.openapi import Contract
 from fakes.platform import FakePlatform
 
 from migrator.checkpoint.store import Checkpoint
@@ -24,6 +26,58 @@ from migrator.settings import (
 )
 from migrator.source.credentials import KeyRing, SourceKeys
 
+# ------------------------------------------------------------------- the judge
+
+
+@pytest.fixture(scope="session")
+def contract():
+    """The published document, where PIXOP_OPENAPI names it; else it finds nothing wrong."""
+    return Contract(os.environ.get("PIXOP_OPENAPI"))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def verdicts(tmp_path_factory):
+    """What sandboxes leave as breaking the document, as it comes; None where there is no document.
+
+    For all tests and before any other fixture: what a sandbox is started with is settled here.
+    """
+    document = os.environ.get("PIXOP_OPENAPI")
+    if document is None:
+        yield None
+        return
+    from contracts import judging  # noqa: PLC0415 - without a document, tests need no sandbox
+
+    path = tmp_path_factory.mktemp("judged") / "verdicts"
+    path.touch()
+    judging.install(document, path)
+    judging.tell_children(document, path)
+    with path.open() as file:
+        yield file
+        assert not (late := file.read()), late
+
+
+@pytest.fixture(autouse=True)
+def _judged(verdicts):
+    """Fails the test in which a sandbox, or what the engine asked of one, broke the document."""
+    yield
+    if verdicts is not None and (found := verdicts.read()):
+        pytest.fail(f"against the published document:\n{found}")
+
+
+# -------------------------------------------------------------------- the bench
+
+
+@dataclass
+class Judged:
+    """The platform behind a judge: every request of the engine's is held against the document."""
+
+    platform: FakePlatform
+    contract: Contract
+
+    async def call(self, method, path, params=None, body=None):
+        self.contract.check_request(method, path, params or {}, body)
+        return await self.platform.call(method, path, params, body)
+
 
 @dataclass
 class Bench:
@@ -32,6 +86,7 @@ class Bench:
     directory: Path
     platform: FakePlatform
     settings: BatchSettings
+    contract: Contract
     stop: Stop | None = None
 
     def manifest(self, *keys, header="bucket,key", lines=None):
@@ -58,7 +113,7 @@ class Bench:
             checkpoint = Checkpoint.create(directory, {"batch": new_batch_id()})
         keys = KeyRing(SourceKeys("AKIAEXAMPLE", Secret("secret")), {})
         self.stop = Stop()
-        ports = Ports(self.platform, source, keys)
+        ports = Ports(Judged(self.platform, self.contract), source, keys)
         try:
             async with asyncio.timeout(30):
                 await run.migrate(
@@ -97,11 +152,11 @@ def quick(monkeypatch):
 
 
 @pytest.fixture
-def bench(tmp_path, quick):
+def bench(tmp_path, quick, contract):
     settings = BatchSettings(
         inputs=InputSettings(),
         source=SourceSettings(preflight=False),
         pace=PaceSettings(requests_per_minute=6_000_000, max_concurrency=8),
         care=CareSettings(settle_seconds=0.0),
     )
-    return Bench(tmp_path / "batch", FakePlatform(), settings)
+    return Bench(tmp_path / "batch", FakePlatform(), settings, contract)

@@ -28,9 +28,7 @@ class Connection(web.RequestHandler):
 
     __slots__ = ("_gate",)
 
-    def __init__(
-        self, manager: web.Server, gate: Gate, loop: asyncio.AbstractEventLoop
-    ) -> None:
+    def __init__(self, manager: web.Server, gate: Gate, loop: asyncio.AbstractEventLoop) -> None:
         # No access log: a line for each request says nothing that /_sandbox/windows does not.
         super().__init__(manager, loop=loop, access_log=None)  # type: ignore[arg-type]
         self._gate = gate

@@ -43,6 +43,26 @@ class Server:
         times = psutil.Process(self.process.pid).cpu_times()
         return times.user + times.system
 
+    def pin_children(self, cores):
+        """Have all threads of all children of the server run on these cores."""
+        for child in psutil.Process(self.process.pid).children(recursive=True):
+            for thread in child.threads():
+                os.sched_setaffinity(thread.id, cores)
+
+
+@contextmanager
+def pinned(cores):
+    """What is started within the block runs on these cores; on any where none are given."""
+    if not cores:
+        yield
+        return
+    before = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, cores)
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, before)
+
 
 @contextmanager
 def server(module, *flags):

@@ -3,7 +3,6 @@
 import asyncio
 import io
 import json
-import os
 import subprocess
 import sys
 import time
@@ -20,11 +19,6 @@ from migrator.sandbox import SandboxSettings, serve
 
 DEADLINE_S = 20.0
 ROOT = Path(__file__).parents[2]
-
-
-@pytest.fixture(scope="session")
-def contract():
-    return Contract(os.environ.get("PIXOP_OPENAPI"))
 
 
 # -------------------------------------------------------------------- a client

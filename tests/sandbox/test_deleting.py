@@ -50,8 +50,9 @@ async def family(sandbox):
         yield client, family
 
 
-async def ids(client, path):
-    return {video["id"] for video in (await client.get(path, pageSize=100)).json["items"]}
+async def ids(client, path, **query):
+    page = (await client.get(path, pageSize=100, **query)).json
+    return {video["id"] for video in page["items"]}
 
 
 async def test_what_derives_from_a_video_is_listed(family):
@@ -219,7 +220,7 @@ async def test_a_project_is_made_used_renamed_and_kept(sandbox):
         elsewhere = await project(client, selectTeamId=other["id"])
         assert elsewhere["teamId"] == other["id"]
         video_id = await client.create(projectId=made["id"])
-        assert await ids(client, f"/v1/videos?projectId={made['id']}") == {video_id}
+        assert await ids(client, "/v1/videos", projectId=made["id"]) == {video_id}
         path = f"/v1/projects/{made['id']}"
         renamed = (await client.patch(path, {"name": "Renamed"})).json
         assert renamed == made | {"name": "Renamed", "updatedAt": renamed["updatedAt"]}

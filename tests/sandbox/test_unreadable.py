@@ -1,4 +1,4 @@
-"""What the server refuses before any route is asked: in the form, and with the headers, of the API."""
+"""What the server refuses before a route is asked: in the form and with the headers of the API."""
 
 import asyncio
 import email.utils
@@ -48,7 +48,9 @@ UNREADABLE = {
 
 
 @pytest.mark.parametrize("sent", UNREADABLE.values(), ids=UNREADABLE)
-async def test_what_cannot_be_read_is_a_400_in_the_error_form_with_the_quota(client, contract, sent):
+async def test_what_cannot_be_read_is_a_400_in_the_error_form_with_the_quota(
+    client, contract, sent
+):
     status, headers, body = await said(client, sent)
     contract.check("GET", "/v1/account", status, headers, body)
     assert (status, json.loads(body)["errorCode"]) == (400, "BAD_REQUEST")
@@ -68,7 +70,9 @@ async def test_a_senseless_expectation_is_a_417_of_the_key_that_sent_it(client):
 
 
 async def test_an_expectation_that_can_be_met_is_met(client):
-    sent = http(client, "Expect: 100-continue", "Content-Length: 2", request="POST /api/v1/projects")
+    sent = http(
+        client, "Expect: 100-continue", "Content-Length: 2", request="POST /api/v1/projects"
+    )
     sent = sent.replace(b"/projects\r\n", b"/projects HTTP/1.1\r\n")
     host, port = client.env["PIXOP_API_URL"].split("/")[2].split(":")
     reader, writer = await asyncio.open_connection(host, int(port))
