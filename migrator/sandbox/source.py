@@ -28,6 +28,8 @@ _REQUEST: Any = AWSRequest
 _CREDENTIALS: Any = Credentials
 _SIGNATURE: Any = S3SigV4Auth
 
+ABSENT_KEY = "The given key does not exist in the bucket"
+
 _CODE = re.compile(rb"<Code>([A-Za-z]+)</Code>")
 _WRONG_KEYS = frozenset({"InvalidAccessKeyId", "SignatureDoesNotMatch"})
 
@@ -59,8 +61,11 @@ class Source:
     async def _head_once(self, wanted: SourceObject) -> SourceHead:
         async with self._send("HEAD", wanted) as answer:
             if answer.status == HTTPStatus.OK:
+                size_bytes = answer.content_length
+                if size_bytes is None:  # a listing of the bucket, for keys that look like it: `/`
+                    raise SourceError("KEY_NOT_FOUND", ABSENT_KEY)
                 return SourceHead(
-                    size_bytes=int(answer.headers["Content-Length"]),
+                    size_bytes=size_bytes,
                     content_type=answer.headers.get("Content-Type", ""),
                     modified_at_ms=from_http_date(answer.headers.get("Last-Modified")),
                 )
@@ -122,6 +127,7 @@ async def _refusal(answer: aiohttp.ClientResponse, what: str) -> SourceError:
         return SourceError("INVALID_CREDENTIALS", "Invalid credentials")
     if code == "NoSuchBucket":
         return SourceError("BUCKET_NOT_FOUND", "Bucket not found")
-    if code == "NoSuchKey" or (answer.status == HTTPStatus.NOT_FOUND and not code):
-        return SourceError("KEY_NOT_FOUND", "The given key does not exist in the bucket")
+    # rclone calls keys invalid that no file can have, `a//b` or `../c`: here they cannot be.
+    if code in {"NoSuchKey", "InvalidArgument"} or (answer.status == HTTPStatus.NOT_FOUND and not code):
+        return SourceError("KEY_NOT_FOUND", ABSENT_KEY)
     return SourceError("HEAD_OBJECT_ERROR", f"Error in HeadObject: {what} {code}".rstrip())

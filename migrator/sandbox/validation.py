@@ -18,6 +18,9 @@ MAX_BODY_BYTES = 1024 * 1024
 
 FILE_NAME = re.compile(r"[a-zA-Z0-9_\-.]{1,255}")
 
+_ENCODINGS = frozenset({"identity", "gzip", "deflate", "br", "zstd"})
+"""What aiohttp decodes; anything else it would hand on as it is."""
+
 _UUID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 _INTEGER = re.compile(r"-?[0-9]{1,10}")
 _BUCKET = re.compile(r"[A-Za-z0-9._-]+")
@@ -145,6 +148,9 @@ async def read_uuids(request: web.Request) -> list[str] | None:
 
 async def _read(request: web.Request) -> Any:
     """The body, decoded; UNSET where there is none."""
+    encoding = request.headers.get("Content-Encoding", "identity")
+    if encoding not in _ENCODINGS:
+        raise unreadable_body("The Content-Encoding is not known")
     try:
         content = await request.read()
     except web.HTTPRequestEntityTooLarge as error:

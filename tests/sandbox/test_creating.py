@@ -64,7 +64,10 @@ async def test_unknown_teams_and_projects_are_not_found(client):
         ({"within": {"secretAccessKey": "wrong"}}, 400, "INVALID_CREDENTIALS"),
         ({"within": {"accessKey": "AKIAWRONGWRONGWRONG1"}}, 400, "INVALID_CREDENTIALS"),
         ({"within": {"accessKey": "line\nbreak"}}, 400, "INVALID_CREDENTIALS"),
-        ({"key": "a/../film.mov"}, 400, "HEAD_OBJECT_ERROR"),
+        ({"key": "a/../film.mov"}, 404, "KEY_NOT_FOUND"),  # keys that no file can have
+        ({"key": "a//film.mov"}, 404, "KEY_NOT_FOUND"),
+        ({"key": "/film.mov"}, 404, "KEY_NOT_FOUND"),
+        ({"key": "/"}, 404, "KEY_NOT_FOUND"),  # as a path, the bucket itself
     ],
 )
 async def test_a_source_that_cannot_be_read_is_refused(client, changes, status, code):
