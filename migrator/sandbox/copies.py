@@ -33,6 +33,20 @@ class Copies:
 
         return await self._database.ask(write)
 
+    async def go_on(self, number: int) -> Copy | None:
+        """Take up a copy that stalls as planned, and spare it from now on.
+
+        None where it is no longer under way.
+        """
+
+        def write(connection: sqlite3.Connection) -> Copy | None:
+            if not self._change(connection, number, "IN_PROGRESS", only_if="IN_PROGRESS"):
+                return None
+            connection.execute("UPDATE copies SET fault = NULL WHERE video_number = ?", (number,))
+            return self._copy(connection, number)
+
+        return await self._database.ask(write)
+
     async def describe(self, number: int, head: SourceHead) -> None:
         """Note what the source is now, and forget the parts had of what it was."""
 

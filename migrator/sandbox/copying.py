@@ -80,10 +80,11 @@ class Copier:
         self._pace = Pace(bytes_per_second)
         self._queue: asyncio.Queue[int] = asyncio.Queue()
         self._parts = asyncio.Semaphore(PARTS_AT_ONCE)
+        self._stalled: set[int] = set()
         self._under_way: dict[int, asyncio.Task[None]] = {}
 
     def enqueue(self, number: int) -> None:
-        """Have the video of that number copied, soon, if its copy is INITIAL."""
+        """Have the video of that number copied, soon, if its copy is INITIAL or stalls."""
         self._queue.put_nowait(number)
 
     async def run(self) -> None:
@@ -127,11 +128,15 @@ class Copier:
                 log.error("video %d: the copy could not be noted", number, exc_info=error)
 
     async def _copy(self, number: int) -> None:
-        copy = await self._copies.begin(number)
+        resumed = number in self._stalled
+        self._stalled.discard(number)
+        copy = await (self._copies.go_on if resumed else self._copies.begin)(number)
         if copy is None:
             return
         if isinstance(copy.fault, CopyStalls):
             await self._copies.progressed(number, copy.fault.at_percent)
+            if copy.fault.seconds is not None:
+                self._stall(number, copy.fault.seconds)
             return
         try:
             crc32c = await self._fetch(copy) if self.moves_bytes else None
@@ -147,6 +152,11 @@ class Copier:
                 await self._copies.failed_on_purpose(number, copy.fault)
             else:
                 await self._copies.done(number, crc32c=crc32c)
+
+    def _stall(self, number: int, seconds: float) -> None:
+        """Have a copy go on after so long. It keeps no worker waiting meanwhile."""
+        self._stalled.add(number)
+        asyncio.get_running_loop().call_later(seconds, self.enqueue, number)
 
     async def _fetch(self, copy: Copy) -> int | None:
         """The CRC-32C of the whole, or None where it is planned that not all is fetched."""

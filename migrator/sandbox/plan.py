@@ -124,10 +124,11 @@ class CopyFails(Rule, frozen=True, tag="copy_fails"):
 
 
 class CopyStalls(Rule, frozen=True, tag="copy_stalls"):
-    """The copy stays IN_PROGRESS at so many percent."""
+    """The copy stays IN_PROGRESS at so many percent: for so many seconds, or for good."""
 
     only = CREATES
     at_percent: Percent = 0
+    seconds: Seconds | None = None
 
 
 class CopySize(Rule, frozen=True, tag="copy_size"):

@@ -128,6 +128,8 @@ async def _refusal(answer: aiohttp.ClientResponse, what: str) -> SourceError:
     if code == "NoSuchBucket":
         return SourceError("BUCKET_NOT_FOUND", "Bucket not found")
     # rclone calls keys invalid that no file can have, `a//b` or `../c`: here they cannot be.
-    if code in {"NoSuchKey", "InvalidArgument"} or (answer.status == HTTPStatus.NOT_FOUND and not code):
+    if code in {"NoSuchKey", "InvalidArgument"} or (
+        answer.status == HTTPStatus.NOT_FOUND and not code
+    ):
         return SourceError("KEY_NOT_FOUND", ABSENT_KEY)
     return SourceError("HEAD_OBJECT_ERROR", f"Error in HeadObject: {what} {code}".rstrip())

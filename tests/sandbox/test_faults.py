@@ -111,6 +111,7 @@ async def test_a_429_says_when_to_come_again_or_does_not(quick, headers, fits):
     assert (answer.status, answer.code) == (429, "TOO_MANY_REQUESTS")
     assert fits(answer.headers["X-RateLimit-Retry-After"])
     assert answer.headers["X-RateLimit-Reset"] == answer.headers["X-RateLimit-Retry-After"]
+    assert answer.headers["X-RateLimit-Remaining"] == "0"
     assert await made(quick) == 0
     assert (await posted(quick)).status == 202
 
@@ -281,6 +282,22 @@ async def test_a_copy_that_never_progresses_stands_and_stops_no_other(sandbox, c
         assert {state["progressPercentage"] for state in states} == {30}
         assert (await client.restart(stalled[0])).code == "VIDEO_IN_OPERATION_NOT_FAILED"
         assert [await client.upload(one) for one in stalled] == states
+
+
+@pytest.mark.parametrize("copy", [True, False])
+async def test_a_copy_that_stalls_for_a_while_goes_on_and_holds_up_no_other(sandbox, copy):
+    async with sandbox(copy=copy) as client:
+        client.put()
+        await client.plan({"fault": "copy_stalls", "at_percent": 30, "seconds": 2, "count": 20})
+        stalled = [await client.create() for _ in range(20)]  # more than there are workers
+        gone = await client.create()
+        assert (await client.ended(gone))["uploadStatus"] == "DONE"
+        assert (await client.upload(stalled[-1]))["progressPercentage"] == 30
+        assert (await client.delete(f"/v1/videos/{stalled.pop()}")).status == 200
+        ends = [await client.ended(one) for one in stalled]
+        assert {state["uploadStatus"] for state in ends} == {"DONE"}
+        if copy:
+            assert client.copied(stalled[0]).read_bytes() == b"pictures"
 
 
 @pytest.mark.parametrize("off", [-3, 1000])

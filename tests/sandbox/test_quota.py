@@ -1,3 +1,5 @@
+import asyncio
+
 import pytest
 
 from migrator.sandbox.quota import Quota
@@ -94,3 +96,25 @@ async def test_windows_tell_what_was_counted(sandbox):
             "GET (unknown route)": 1,
             "GET /v1/videos": 2,
         }
+
+
+async def test_creates_and_windows_are_right_under_load_and_over_a_restart(sandbox):
+    async with sandbox(requests_per_minute=300, copy=False, head=False) as client:
+        answers = await asyncio.gather(*(client.post(client.body()) for _ in range(400)))
+        statuses = [answer.status for answer in answers]
+        assert (statuses.count(202), statuses.count(429)) == (300, 100)
+        assert {answer.headers["X-RateLimit-Remaining"] for answer in answers} == {
+            str(left) for left in range(300)
+        }
+        counted = await client.inspect("windows")
+        [window] = counted["keys"][0]["windows"]
+        assert (window["requests"], window["throttled"]) == (400, 100)
+        assert counted["operations"] == {"POST /v1/videos/in/s3": 400}
+        creates = (await client.inspect("creates"))["creates"]
+        made = {answer.json["videoId"] for answer in answers if answer.status == 202}
+        assert len(creates) == len(made) == 300
+        assert {create["videoId"] for create in creates} == made
+    async with sandbox(requests_per_minute=300, copy=False, head=False) as client:
+        assert (await client.inspect("creates"))["creates"] == creates
+        assert (await client.inspect("windows"))["keys"] == []
+        assert (await client.get("/v1/account")).headers["X-RateLimit-Remaining"] == "299"
