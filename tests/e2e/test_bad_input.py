@@ -265,7 +265,9 @@ def test_a_platform_that_refuses_connections_is_given_up_after_ten_seconds(world
 
 
 @pytest.mark.parametrize("path", ["the S3 port", "no /api", "another path"])
-def test_an_address_that_is_not_the_platforms_is_told_from_one(world, sent_nothing, path):
+def test_an_address_that_is_not_the_platforms_is_told_from_one(
+    world, sent_nothing, path, misdirected
+):
     env = world.sandbox.env
     url = {
         "the S3 port": env["AWS_ENDPOINT_URL_S3"],
