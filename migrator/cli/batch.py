@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import os
-import signal
 import sqlite3
 import sys
 from collections.abc import Callable, Iterator, Mapping
@@ -15,6 +14,7 @@ from migrator.checkpoint.lock import batch_lock
 from migrator.checkpoint.store import Checkpoint
 from migrator.cli.display import showing
 from migrator.cli.logs import configure_logs
+from migrator.cli.signals import INTERRUPTS
 from migrator.engine import decide
 from migrator.engine.book import wall_ms
 from migrator.engine.load import Inputs, check_inputs, open_inputs
@@ -115,6 +115,9 @@ def _run(
     except MigratorError as error:
         _end_run(checkpoint, error.exit_code)
         raise
+    except KeyboardInterrupt:
+        _end_run(checkpoint, ExitCode.INTERRUPTED)
+        raise
     return _report(checkpoint, directory, stop)
 
 
@@ -131,7 +134,7 @@ async def _session(
     keys = await load_keys(settings.bucket_keys, environment)
     region = environment.get("AWS_REGION") or environment.get("AWS_DEFAULT_REGION") or "us-east-1"
     connections = settings.pace.max_concurrency + SPARE_CONNECTIONS
-    with _signals(stop):
+    with _stopped_by_signals(stop):
         async with (
             PixopClient(
                 settings.platform.api_url,
@@ -254,16 +257,11 @@ def _open_checkpoint(directory: Path, settings: BatchSettings) -> Checkpoint:
 
 
 @contextlib.contextmanager
-def _signals(stop: Stop) -> Iterator[None]:
-    """SIGINT, SIGTERM and SIGHUP stop gracefully; a second one ends the program at once."""
+def _stopped_by_signals(stop: Stop) -> Iterator[None]:
+    """A signal stops the run gracefully, as long as the block runs."""
     loop = asyncio.get_running_loop()
-    signals = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
-    def on_signal() -> None:
-        if stop.interrupted:
-            # Not an exit handler more: the checkpoint is as safe as after a kill.
-            os.write(2, b"\nmigrator: aborted; the next run looks what became of open requests\n")
-            os._exit(ExitCode.INTERRUPTED)
+    def say_and_stop() -> None:
         with contextlib.suppress(OSError):
             print(
                 "\nstopping: waiting for the answers in flight (again to abort at once)",
@@ -271,13 +269,9 @@ def _signals(stop: Stop) -> Iterator[None]:
             )
         stop.interrupt()
 
-    for number in signals:
-        loop.add_signal_handler(number, on_signal)
-    try:
+    # A handler runs between any two steps of the program: it only leaves word to the loop.
+    with INTERRUPTS.graceful(lambda: loop.call_soon_threadsafe(say_and_stop)):
         yield
-    finally:
-        for number in signals:
-            loop.remove_signal_handler(number)
 
 
 def _event_loop() -> Callable[..., None]:

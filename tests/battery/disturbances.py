@@ -1,4 +1,7 @@
-"""What can happen to a run. Each answers in a few words what came of it."""
+"""What can happen to a run. Each answers in a few words what came of it, and the exit code.
+
+The code is None where the run was killed.
+"""
 
 import signal
 import subprocess
@@ -26,9 +29,9 @@ class Kill:
     def disturb(self, arena, command):
         child = arena.start(command)
         if _ends_within(child, self.after_s):
-            return f"ended with {child.wait().code} before it was to be killed"
+            return "ended before it was to be killed", child.wait().code
         child.kill()
-        return f"killed after {self.after_s:.3f} s"
+        return f"killed after {self.after_s:.3f} s", None
 
 
 @dataclass(frozen=True)
@@ -45,7 +48,7 @@ class Crash:
         result = arena.start(command, crash_at).wait(HANGS_S)
         arena.put_faults({})
         assert result.code == -signal.SIGKILL, f"{crash_at} is not passed, exit {result.code}"
-        return f"crashed at {crash_at}"
+        return f"crashed at {crash_at}", None
 
 
 @dataclass(frozen=True)
@@ -59,7 +62,7 @@ class NowAndThen:
         result = arena.start(command).wait(HANGS_S)
         struck = arena.struck()
         arena.put_faults({})
-        return f"{struck} faults, exit {result.code}"
+        return f"{struck} faults", result.code
 
 
 @dataclass(frozen=True)
@@ -78,7 +81,7 @@ class Storm:
         arena.put_faults({})
         result = child.wait(HANGS_S)
         assert struck, "no fault struck: nothing was tested"
-        return f"{struck} faults in {self.for_s} s, exit {result.code}"
+        return f"{struck} faults in {self.for_s} s", result.code
 
 
 @dataclass(frozen=True)
@@ -94,7 +97,7 @@ class PlatformKilled:
         arena.sandbox.kill()
         time.sleep(self.away_s)
         arena.sandbox.restart()
-        return f"the platform killed after {self.after_s:.3f} s, exit {child.wait(HANGS_S).code}"
+        return f"the platform killed after {self.after_s:.3f} s", child.wait(HANGS_S).code
 
 
 @dataclass(frozen=True)
@@ -115,4 +118,4 @@ class BothKilled:
         time.sleep(self.apart_s)
         killed[1]()
         arena.sandbox.restart()
-        return f"both killed after {self.after_s:.3f} s, {self.apart_s:.3f} s apart"
+        return f"both killed after {self.after_s:.3f} s, {self.apart_s:.3f} s apart", None
