@@ -13,9 +13,9 @@ from migrator import __version__
 from migrator.checkpoint.lock import batch_lock
 from migrator.checkpoint.store import Checkpoint
 from migrator.cli.display import showing
+from migrator.cli.ending import end_run, report_run
 from migrator.cli.logs import configure_logs
 from migrator.cli.signals import INTERRUPTS
-from migrator.engine import decide
 from migrator.engine.book import wall_ms
 from migrator.engine.load import Inputs, check_inputs, open_inputs
 from migrator.engine.ports import Ports
@@ -23,9 +23,14 @@ from migrator.engine.run import migrate
 from migrator.engine.status import Snapshot
 from migrator.engine.stop import Stop
 from migrator.engine.tag import new_batch_id
-from migrator.errors import CheckpointError, ExitCode, MigratorError, RunFailed, UsageError
+from migrator.errors import (
+    CheckpointError,
+    ExitCode,
+    MigratorError,
+    RunFailed,
+    UsageError,
+)
 from migrator.lifecycle import FINAL
-from migrator.model import Outcome
 from migrator.pixop.client import PixopClient
 from migrator.settings import BatchSettings, DisplaySettings, Secret, read_api_key
 from migrator.source.credentials import load_keys
@@ -93,7 +98,7 @@ def _go_on(
     if _is_finished(checkpoint):
         with contextlib.suppress(OSError):
             print("this batch is finished: nothing was sent")
-        return _report(checkpoint, directory, None)
+        return report_run(checkpoint, directory, None)
     return _run(directory, checkpoint, settings, inputs, display, api_key, environment)
 
 
@@ -113,12 +118,12 @@ def _run(
                 _session(directory, checkpoint, settings, inputs, api_key, environment, stop, show)
             )
     except MigratorError as error:
-        _end_run(checkpoint, error.exit_code)
+        end_run(checkpoint, error.exit_code)
         raise
     except KeyboardInterrupt:
-        _end_run(checkpoint, ExitCode.INTERRUPTED)
+        end_run(checkpoint, ExitCode.INTERRUPTED)
         raise
-    return _report(checkpoint, directory, stop)
+    return report_run(checkpoint, directory, stop)
 
 
 async def _session(
@@ -153,48 +158,6 @@ async def _session(
                 stop,
                 show,
             )
-
-
-def _report(checkpoint: Checkpoint, directory: Path, stop: Stop | None) -> int:
-    """Note how the run ended, write the reports, say the result; answers the exit code."""
-    from migrator.cli.result import print_result
-    from migrator.report import write_reports
-
-    outcomes, duplicates = _outcomes(checkpoint)
-    failed = stop.error if stop is not None else None
-    code: int = decide.exit_code(
-        outcomes,
-        duplicates,
-        stopped=failed is not None,
-        interrupted=stop is not None and stop.interrupted,
-    )
-    if isinstance(failed, MigratorError):
-        code = failed.exit_code
-    elif failed is not None:
-        code = ExitCode.RUN_FAILED
-    _end_run(checkpoint, code)
-    summary = write_reports(checkpoint, directory)
-    with contextlib.suppress(OSError):  # nobody reads any more; the report is on the disk
-        print_result(summary, directory)
-        sys.stdout.flush()
-    if failed is not None:
-        raise failed
-    return code
-
-
-def _end_run(checkpoint: Checkpoint, code: int) -> None:
-    # Where the disk takes nothing more, the run's own error says so; this one would hide it.
-    with contextlib.suppress(sqlite3.Error), checkpoint.transaction():
-        checkpoint.end_last_run(wall_ms(), code)
-
-
-def _outcomes(checkpoint: Checkpoint) -> tuple[dict[Outcome, int], int]:
-    outcomes: dict[Outcome, int] = {}
-    for tally in checkpoint.tallies():
-        final = tally.state in FINAL
-        outcome = Outcome(tally.state.value) if final else Outcome.UNFINISHED
-        outcomes[outcome] = outcomes.get(outcome, 0) + tally.rows
-    return outcomes, checkpoint.adopted_and_duplicates()[1]
 
 
 def _is_finished(checkpoint: Checkpoint) -> bool:
