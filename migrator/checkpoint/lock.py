@@ -1,5 +1,6 @@
 """One process a batch: an advisory lock on `DIR/lock`, released by the kernel however we die."""
 
+import contextlib
 import fcntl
 import json
 import os
@@ -36,8 +37,9 @@ def batch_lock(directory: Path) -> Iterator[None]:
             ) from None
         holder = {"pid": os.getpid(), "host": socket.gethostname()}
         told = json.dumps(holder).encode() + b"\n"
-        os.pwrite(descriptor, told, 0)
-        os.ftruncate(descriptor, len(told))
+        with contextlib.suppress(OSError):  # a full disk: the lock holds all the same
+            os.pwrite(descriptor, told, 0)
+            os.ftruncate(descriptor, len(told))
         yield
     finally:
         os.close(descriptor)

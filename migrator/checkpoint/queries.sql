@@ -128,6 +128,9 @@ WHERE id = ?;
 UPDATE run SET ended_ms = ?, exit_code = ?
 WHERE id = (SELECT max(id) FROM run) AND ended_ms IS NULL;
 
+-- name: correct_last_run
+UPDATE run SET exit_code = ? WHERE id = (SELECT max(id) FROM run);
+
 -- name: runs
 SELECT started_ms, ended_ms, exit_code, submit, list, status, restart, other, throttled,
     retries, announced_per_minute, platform_date_s

@@ -20,7 +20,8 @@ from typing import Any
 import msgspec
 
 from migrator.checkpoint.change import Change, Transfer
-from migrator.errors import CheckpointError
+from migrator.checkpoint.examine import damaged, examine, unreadable
+from migrator.errors import CheckpointError, RunFailed
 from migrator.lifecycle import IllegalTransition, State, advance
 from migrator.model import DecidedBy, InvalidRow, ManifestRow, Reason, identity
 
@@ -146,8 +147,8 @@ class Checkpoint:
 
     @classmethod
     def exists(cls, directory: Path) -> bool:
-        """Whether `directory` holds a checkpoint, be it damaged."""
-        return (directory / "checkpoint.db").exists()
+        """Whether `directory` holds a checkpoint, be it damaged or a link that leads nowhere."""
+        return os.path.lexists(directory / "checkpoint.db")
 
     @classmethod
     def create(cls, directory: Path, meta: Mapping[str, str]) -> "Checkpoint":
@@ -181,29 +182,24 @@ class Checkpoint:
     def open(cls, directory: Path) -> "Checkpoint":
         """Open the file and check it whole.
 
-        Raises CheckpointError when it is damaged, or when another version of the program wrote it.
+        Raises CheckpointError when it is damaged, of another version of the program, or beside a
+        log that is not its own, and RunFailed when the disk has no room or fails.
         """
         path = directory / "checkpoint.db"
+        # Before anything is set: what is no checkpoint stays as it is, to the byte.
+        examine(path, SCHEMA_VERSION)
+        connection = None
         try:
             connection = _connect(path)
-            # Before anything is set: what is no checkpoint stays as it is, to the byte.
-            version = connection.execute("PRAGMA user_version").fetchone()[0]
-            if version == 0:
-                connection.close()
-                raise _damaged(path, "it has no schema")
-            if version != SCHEMA_VERSION:
-                connection.close()
-                raise CheckpointError(
-                    f"{path}: schema version {version}, and this program reads {SCHEMA_VERSION}",
-                    "use the version of migrator that began this batch; nothing was changed",
-                )
             _prepare(connection)
             verdict = connection.execute("PRAGMA integrity_check(1)").fetchone()[0]
         except sqlite3.Error as error:
-            raise _damaged(path, str(error)) from None
+            if connection is not None:
+                connection.close()
+            raise unreadable(path, error) from None
         if verdict != "ok":
             connection.close()
-            raise _damaged(path, str(verdict))
+            raise damaged(path, str(verdict))
         return cls(connection)
 
     def close(self) -> None:
@@ -212,18 +208,20 @@ class Checkpoint:
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
-        """Everything in the block becomes durable at its end, or none of it does."""
-        self._db.execute("BEGIN IMMEDIATE")
+        """Everything in the block becomes durable at its end, or none of it does.
+
+        Raises RunFailed when the file cannot be written (a full disk).
+        """
         try:
-            yield
-        except BaseException:
-            self._db.rollback()
-            raise
-        try:
-            self._db.execute("COMMIT")
-        except BaseException:
-            self._db.rollback()
-            raise
+            self._db.execute("BEGIN IMMEDIATE")
+            try:
+                yield
+                self._db.execute("COMMIT")
+            except BaseException:
+                self._db.rollback()
+                raise
+        except sqlite3.OperationalError as error:
+            raise not_written(error) from None
 
     # -- what the batch is ------------------------------------------------------------------
 
@@ -429,6 +427,21 @@ class Checkpoint:
         """Note a start of the program; answers its id."""
         return int(self._db.execute(_SQL["start_run"], (now_ms,)).fetchone()[0])
 
+    def fold_log(self) -> None:
+        """Write all that is committed from the log into the file: what `examine` compares.
+
+        Raises RunFailed when the file cannot be written.
+        """
+        try:
+            is_busy = self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
+        except sqlite3.OperationalError as error:
+            raise not_written(error) from None
+        if is_busy:
+            raise CheckpointError(
+                "the checkpoint is being read by another program",
+                "end that one, then resume: nothing is lost",
+            )
+
     def count_calls(self, run_id: int, calls: Calls) -> None:
         """Write the counters of a run."""
         self._db.execute(
@@ -440,6 +453,10 @@ class Checkpoint:
     def end_last_run(self, now_ms: int, exit_code: int) -> None:
         """Note how the last run ended, unless that is noted already."""
         self._db.execute(_SQL["end_last_run"], (now_ms, exit_code))
+
+    def correct_last_run(self, exit_code: int) -> None:
+        """The last run ended with another code than was noted: its report could not be made."""
+        self._db.execute(_SQL["correct_last_run"], (exit_code,))
 
     def last_platform_date(self) -> int | None:
         """The platform's clock (epoch seconds) when a run on this batch last heard from it."""
@@ -469,6 +486,14 @@ class Checkpoint:
         return [_transfer(found) for found in self._db.execute(_SQL[query], values)]
 
 
+def not_written(error: sqlite3.Error) -> RunFailed:
+    """The checkpoint takes no more changes; nothing may be sent then."""
+    return RunFailed(
+        f"the checkpoint cannot be written: {error}",
+        "make room on the disk or mend its permissions, then resume: nothing is lost",
+    )
+
+
 def _connect(path: Path) -> sqlite3.Connection:
     return sqlite3.connect(path, isolation_level=None, check_same_thread=False)
 
@@ -485,14 +510,6 @@ def _refuse_stray_log(path: Path) -> None:
             f"{log}: a write-ahead log without its checkpoint",
             "put checkpoint.db back beside it, or move the log away if it is of no batch of yours",
         )
-
-
-def _damaged(path: Path, detail: str) -> CheckpointError:
-    return CheckpointError(
-        f"{path}: damaged or not a checkpoint ({detail})",
-        "restore it from a copy, or begin in a new --out directory: the platform is swept first, "
-        "so that nothing is imported twice; nothing was changed",
-    )
 
 
 def _transfer(found: Sequence[object]) -> Transfer:

@@ -13,8 +13,7 @@ import threading
 from collections.abc import Callable
 from typing import Any, Protocol, TypeVar
 
-from migrator.checkpoint.store import Checkpoint
-from migrator.errors import RunFailed
+from migrator.checkpoint.store import Checkpoint, not_written
 
 T = TypeVar("T")
 
@@ -82,10 +81,7 @@ class Writer:
                 results = [work(self._checkpoint) for work, _ in group]
                 self._before_commit(self._checkpoint)
         except sqlite3.Error as error:
-            failure = RunFailed(
-                f"the checkpoint cannot be written: {error}",
-                "make room on the disk or mend its permissions, then resume: nothing is lost",
-            )
+            failure = not_written(error)
         except BaseException as error:  # noqa: BLE001 - handed to the callers, who raise it
             failure = error
         self._loop.call_soon_threadsafe(_wake, group, results, failure)

@@ -6,13 +6,17 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from migrator.cli.signals import INTERRUPTS
 from migrator.errors import ExitCode, MigratorError
 
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Run a verb and exit with its code (design section 7); every error is one clear message."""
     os.umask(0o077)  # whatever is written here concerns nobody else on this machine
+    _open_closed_streams()
+    INTERRUPTS.watch()
     code = _run(sys.argv[1:] if argv is None else argv)
+    INTERRUPTS.unwatch()
     for stream in (sys.stdout, sys.stderr):
         with contextlib.suppress(OSError):  # nobody reads any more
             stream.flush()
@@ -21,7 +25,38 @@ def main(argv: Sequence[str] | None = None) -> None:
     os._exit(code)
 
 
+def _open_closed_streams() -> None:
+    """Where we were started with a stream closed, no file may get its number."""
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # the lowest number that is free
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, Path(os.devnull).open("w"))  # noqa: SIM115 - until the end
+
+
 def _run(argv: Sequence[str]) -> int:
+    try:
+        return _carried_out(argv)
+    except KeyboardInterrupt:
+        return _interrupted()
+    except BrokenPipeError:  # `migrator status … | head`; a run shows nothing that it needs
+        return ExitCode.OK
+    except Exception as error:  # noqa: BLE001 - a defect: told in one line, never as a traceback
+        if INTERRUPTS.requested:  # what was interrupted said so in its own way
+            return _interrupted()
+        complain(f"internal error: {type(error).__name__} at {_place(error)}", _REPORT_IT)
+        return ExitCode.RUN_FAILED
+
+
+def _interrupted() -> int:
+    complain("interrupted", "nothing is lost: give the same command again")
+    return ExitCode.INTERRUPTED
+
+
+def _carried_out(argv: Sequence[str]) -> int:
     from cyclopts import CycloptsError
 
     from migrator.cli.app import app
@@ -36,14 +71,6 @@ def _run(argv: Sequence[str]) -> int:
     except MigratorError as error:
         complain(error.message, error.hint)
         return error.exit_code
-    except KeyboardInterrupt:
-        complain("interrupted", "")
-        return ExitCode.INTERRUPTED
-    except BrokenPipeError:  # `migrator status … | head`; a run shows nothing that it needs
-        return ExitCode.OK
-    except Exception as error:  # noqa: BLE001 - a defect: told in one line, never as a traceback
-        complain(f"internal error: {type(error).__name__} at {_place(error)}", _REPORT_IT)
-        return ExitCode.RUN_FAILED
     return int(result or 0)
 
 

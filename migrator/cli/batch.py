@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import os
-import signal
 import sqlite3
 import sys
 from collections.abc import Callable, Iterator, Mapping
@@ -14,8 +13,9 @@ from migrator import __version__
 from migrator.checkpoint.lock import batch_lock
 from migrator.checkpoint.store import Checkpoint
 from migrator.cli.display import showing
+from migrator.cli.ending import end_run, report_run
 from migrator.cli.logs import configure_logs
-from migrator.engine import decide
+from migrator.cli.signals import INTERRUPTS
 from migrator.engine.book import wall_ms
 from migrator.engine.load import Inputs, check_inputs, open_inputs
 from migrator.engine.ports import Ports
@@ -23,9 +23,14 @@ from migrator.engine.run import migrate
 from migrator.engine.status import Snapshot
 from migrator.engine.stop import Stop
 from migrator.engine.tag import new_batch_id
-from migrator.errors import CheckpointError, ExitCode, MigratorError, RunFailed, UsageError
+from migrator.errors import (
+    CheckpointError,
+    ExitCode,
+    MigratorError,
+    RunFailed,
+    UsageError,
+)
 from migrator.lifecycle import FINAL
-from migrator.model import Outcome
 from migrator.pixop.client import PixopClient
 from migrator.settings import BatchSettings, DisplaySettings, Secret, read_api_key
 from migrator.source.credentials import load_keys
@@ -93,7 +98,7 @@ def _go_on(
     if _is_finished(checkpoint):
         with contextlib.suppress(OSError):
             print("this batch is finished: nothing was sent")
-        return _report(checkpoint, directory, None)
+        return report_run(checkpoint, directory, None)
     return _run(directory, checkpoint, settings, inputs, display, api_key, environment)
 
 
@@ -113,9 +118,12 @@ def _run(
                 _session(directory, checkpoint, settings, inputs, api_key, environment, stop, show)
             )
     except MigratorError as error:
-        _end_run(checkpoint, error.exit_code)
+        end_run(checkpoint, error.exit_code)
         raise
-    return _report(checkpoint, directory, stop)
+    except KeyboardInterrupt:
+        end_run(checkpoint, ExitCode.INTERRUPTED)
+        raise
+    return report_run(checkpoint, directory, stop)
 
 
 async def _session(
@@ -131,7 +139,7 @@ async def _session(
     keys = await load_keys(settings.bucket_keys, environment)
     region = environment.get("AWS_REGION") or environment.get("AWS_DEFAULT_REGION") or "us-east-1"
     connections = settings.pace.max_concurrency + SPARE_CONNECTIONS
-    with _signals(stop):
+    with _stopped_by_signals(stop):
         async with (
             PixopClient(
                 settings.platform.api_url,
@@ -150,48 +158,6 @@ async def _session(
                 stop,
                 show,
             )
-
-
-def _report(checkpoint: Checkpoint, directory: Path, stop: Stop | None) -> int:
-    """Note how the run ended, write the reports, say the result; answers the exit code."""
-    from migrator.cli.result import print_result
-    from migrator.report import write_reports
-
-    outcomes, duplicates = _outcomes(checkpoint)
-    failed = stop.error if stop is not None else None
-    code: int = decide.exit_code(
-        outcomes,
-        duplicates,
-        stopped=failed is not None,
-        interrupted=stop is not None and stop.interrupted,
-    )
-    if isinstance(failed, MigratorError):
-        code = failed.exit_code
-    elif failed is not None:
-        code = ExitCode.RUN_FAILED
-    _end_run(checkpoint, code)
-    summary = write_reports(checkpoint, directory)
-    with contextlib.suppress(OSError):  # nobody reads any more; the report is on the disk
-        print_result(summary, directory)
-        sys.stdout.flush()
-    if failed is not None:
-        raise failed
-    return code
-
-
-def _end_run(checkpoint: Checkpoint, code: int) -> None:
-    # Where the disk takes nothing more, the run's own error says so; this one would hide it.
-    with contextlib.suppress(sqlite3.Error), checkpoint.transaction():
-        checkpoint.end_last_run(wall_ms(), code)
-
-
-def _outcomes(checkpoint: Checkpoint) -> tuple[dict[Outcome, int], int]:
-    outcomes: dict[Outcome, int] = {}
-    for tally in checkpoint.tallies():
-        final = tally.state in FINAL
-        outcome = Outcome(tally.state.value) if final else Outcome.UNFINISHED
-        outcomes[outcome] = outcomes.get(outcome, 0) + tally.rows
-    return outcomes, checkpoint.adopted_and_duplicates()[1]
 
 
 def _is_finished(checkpoint: Checkpoint) -> bool:
@@ -254,16 +220,11 @@ def _open_checkpoint(directory: Path, settings: BatchSettings) -> Checkpoint:
 
 
 @contextlib.contextmanager
-def _signals(stop: Stop) -> Iterator[None]:
-    """SIGINT, SIGTERM and SIGHUP stop gracefully; a second one ends the program at once."""
+def _stopped_by_signals(stop: Stop) -> Iterator[None]:
+    """A signal stops the run gracefully, as long as the block runs."""
     loop = asyncio.get_running_loop()
-    signals = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
-    def on_signal() -> None:
-        if stop.interrupted:
-            # Not an exit handler more: the checkpoint is as safe as after a kill.
-            os.write(2, b"\nmigrator: aborted; the next run looks what became of open requests\n")
-            os._exit(ExitCode.INTERRUPTED)
+    def say_and_stop() -> None:
         with contextlib.suppress(OSError):
             print(
                 "\nstopping: waiting for the answers in flight (again to abort at once)",
@@ -271,13 +232,9 @@ def _signals(stop: Stop) -> Iterator[None]:
             )
         stop.interrupt()
 
-    for number in signals:
-        loop.add_signal_handler(number, on_signal)
-    try:
+    # A handler runs between any two steps of the program: it only leaves word to the loop.
+    with INTERRUPTS.graceful(lambda: loop.call_soon_threadsafe(say_and_stop)):
         yield
-    finally:
-        for number in signals:
-            loop.remove_signal_handler(number)
 
 
 def _event_loop() -> Callable[..., None]:

@@ -4,12 +4,10 @@ import contextlib
 import fcntl
 import os
 import shutil
-import signal
 import sys
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from types import FrameType
 from typing import TYPE_CHECKING
 
 from migrator.errors import ExitCode, RunFailed, UsageError
@@ -63,7 +61,7 @@ def demo(*, out: Path = Path("reports/demo"), objects: int = 60) -> int:
     rehearsal.require_sandbox()
     started_s = time.monotonic()
     home = out / "sandbox"
-    with _ended_in_order(), _fresh(out):
+    with _fresh(out):
         try:
             say(f"making {objects:,} H.264 files and the troubles in {home / 'buckets'}")
             built = catalogues.make_catalogue(out, home / "buckets", objects)
@@ -154,23 +152,6 @@ def _remove(path: Path) -> None:
         shutil.rmtree(path)
     else:
         path.unlink(missing_ok=True)
-
-
-@contextlib.contextmanager
-def _ended_in_order() -> Iterator[None]:
-    """SIGTERM and SIGHUP end the demo as Ctrl-C does: children stopped, sparse file removed."""
-
-    def interrupt(_number: int, _frame: FrameType | None) -> None:
-        raise KeyboardInterrupt
-
-    before = {
-        number: signal.signal(number, interrupt) for number in (signal.SIGTERM, signal.SIGHUP)
-    }
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 # ----------------------------------------------------------------------------- result

@@ -293,7 +293,9 @@ async def _cancel(tasks: Sequence[asyncio.Future[None]]) -> None:
 
 def _start_run(checkpoint: Checkpoint, now_ms: int) -> int:
     with checkpoint.transaction():
-        return checkpoint.start_run(now_ms)
+        run_id = checkpoint.start_run(now_ms)
+    checkpoint.fold_log()  # before the first call, so that a stray log is told from our own
+    return run_id
 
 
 def _pin(checkpoint: Checkpoint, place: Place, settings: BatchSettings) -> None:

@@ -93,6 +93,7 @@ def every_kind(checkpoint):
     c.count_calls(second, Calls(submit=2, retries=1, announced_per_minute=600))
     c.start_run(NOW + 15_000)  # killed before the platform announced anything
     c.end_last_run(NOW + 20_000, 130)
+    c.fold_log()
     return c
 
 

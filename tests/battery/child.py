@@ -1,0 +1,156 @@
+"""`python -m tests.battery.child --crash-at POINT:N -- VERB …`: the program, killed at one point.
+
+It is `migrator.cli.main` itself. Around the seams where something becomes durable or leaves the
+machine stands a fuse, which kills this very process with SIGKILL at its N-th passing of POINT; the
+product knows nothing of it. Where POINT is passed less often, the program ends by itself.
+"""
+
+import asyncio
+import os
+import signal
+import sys
+from contextlib import contextmanager
+
+import aiohttp
+
+from migrator.checkpoint.store import Checkpoint
+from migrator.cli import main as migrator
+from migrator.engine import decide
+from migrator.lifecycle import Event
+from migrator.pixop.client import PixopClient
+from migrator.report.files import AtomicFile
+
+COMMITTED = {
+    Event.SUBMIT: "intent",
+    Event.ACCEPT: "answer",
+    Event.RESTARTED: "restart",
+    Event.FOUND: "find",
+}
+"""What the commit of a change is called here."""
+
+REQUESTS = {"/videos/in/s3": "post", "/in/restart": "restart"}
+"""What a POST to a path that ends so is called here."""
+
+POINTS = (
+    "rows-before-commit",
+    "rows-after-commit",
+    "sweep-before-commit",
+    "sweep-after-commit",
+    "intent-before-commit",
+    "intent-after-commit",
+    "post-after-send",
+    "post-after-answer",
+    "answer-before-commit",
+    "answer-after-commit",
+    "restart-after-send",
+    "restart-after-answer",
+    "restart-before-commit",
+    "restart-after-commit",
+    "report-before-rename",
+    "report-after-rename",
+)
+"""Every place where a crash would be told apart from one elsewhere."""
+
+RESTART_DELAYS_S = (0.5, 1.0)
+"""In place of five and twenty seconds: a crash is about the order of things, not the wait."""
+
+
+class Fuse:
+    """Kills this process at the N-th passing of one point."""
+
+    def __init__(self, point, passings):
+        assert point in POINTS, point
+        self._point = point
+        self._left = passings
+
+    def passing(self, point):
+        if point == self._point:
+            self._left -= 1
+            if self._left == 0:
+                os.kill(os.getpid(), signal.SIGKILL)
+
+
+def around_commits(fuse):
+    """A transaction is named for what is written in it, before and after its COMMIT."""
+    transaction, apply = Checkpoint.transaction, Checkpoint.apply
+    add_rows, add_videos = Checkpoint.add_rows, Checkpoint.add_platform_videos
+    written = set()
+
+    def noting(method, name):
+        def noted(*arguments):
+            written.add(name)
+            return method(*arguments)
+
+        return noted
+
+    def applying(checkpoint, row, state, change):
+        written.add(COMMITTED.get(change.event))
+        return apply(checkpoint, row, state, change)
+
+    @contextmanager
+    def committing(checkpoint):
+        written.clear()
+        with transaction(checkpoint):
+            yield
+            for name in written:
+                fuse.passing(f"{name}-before-commit")
+        for name in written:
+            fuse.passing(f"{name}-after-commit")
+
+    Checkpoint.apply = applying
+    Checkpoint.add_rows = noting(add_rows, "rows")
+    Checkpoint.add_platform_videos = noting(add_videos, "sweep")
+    Checkpoint.transaction = committing
+
+
+def around_requests(fuse):
+    """A POST has left once aiohttp begins to wait for its answer."""
+    start, call = aiohttp.ClientResponse.start, PixopClient.call
+
+    def name_of(method, path):
+        names = (name for end, name in REQUESTS.items() if path.endswith(end))
+        return next(names, None) if method == "POST" else None
+
+    async def starting(response, connection):
+        if name := name_of(response.method, response.url.path):
+            for _ in range(3):  # uvloop writes at the end of a round of its loop
+                await asyncio.sleep(0)
+            fuse.passing(f"{name}-after-send")
+        return await start(response, connection)
+
+    async def calling(client, method, path, params=None, body=None):
+        reply = await call(client, method, path, params, body)
+        if name := name_of(method, path):
+            fuse.passing(f"{name}-after-answer")
+        return reply
+
+    aiohttp.ClientResponse.start = starting
+    PixopClient.call = calling
+
+
+def around_reports(fuse):
+    """Every report file is written under another name and then renamed."""
+    publish = AtomicFile.publish
+
+    def publishing(file):
+        fuse.passing("report-before-rename")
+        digest = publish(file)
+        fuse.passing("report-after-rename")
+        return digest
+
+    AtomicFile.publish = publishing
+
+
+def main(argv):
+    flag, where, dashes, *arguments = argv
+    assert (flag, dashes) == ("--crash-at", "--"), __doc__
+    point, _, passings = where.partition(":")
+    fuse = Fuse(point, int(passings))
+    for put_around in (around_commits, around_requests, around_reports):
+        put_around(fuse)
+    decide.RESTART_DELAYS_S = RESTART_DELAYS_S
+    migrator(arguments)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
