@@ -10,7 +10,7 @@ from contracts.openapi import Contract
 from fakes.platform import FakePlatform
 
 from migrator.checkpoint.store import Checkpoint
-from migrator.engine import decide, feed, follow, gateway, resolve, run
+from migrator.engine import decide, feed, follow, gateway, resolve, retries, run
 from migrator.engine.load import open_inputs
 from migrator.engine.ports import Ports
 from migrator.engine.stop import Stop
@@ -153,7 +153,7 @@ def quick(monkeypatch):
     monkeypatch.setattr(follow, "INTERVAL_S", (0.01, 0.05))
     monkeypatch.setattr(follow, "RESTARTS_CHECKED_S", 0.01)
     monkeypatch.setattr(decide, "RESTART_DELAYS_S", (0, 0))
-    monkeypatch.setattr(gateway, "READ_BACKOFF_S", (0.01, 0.02))
+    monkeypatch.setattr(retries, "BACKOFF_S", (0.01, 0.02))
     monkeypatch.setattr(gateway, "PROBE_INTERVAL_S", 0.05)
     monkeypatch.setattr(resolve, "BETWEEN_SWEEPS_S", 0.01)
     monkeypatch.setattr(feed, "SOURCE_PAUSE_S", (0.01, 0.02))

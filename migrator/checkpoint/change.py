@@ -13,13 +13,16 @@ class Facts(TypedDict, total=False):
     reason: Reason | None
     decided_by: DecidedBy | None
     learned_by: LearnedBy | None
+    preflighted_ms: int | None
     attempts: int
+    forgiven: int
+    accepted: bool
     restarts: int
     not_before_ms: int | None
     intent_date_s: int | None
     submitted_ms: int | None
     finished_ms: int | None
-    video_id: str
+    video_id: str | None
     video_created_ms: int | None
     adopted: bool
     duplicate_video_ids: str | None
@@ -78,6 +81,8 @@ class Transfer:
     error_code: str | None
     http_status: int | None
     message: str | None
+    forgiven: int = 0
+    accepted: int = 0
 
     @property
     def story(self) -> str:

@@ -34,7 +34,10 @@ CREATE TABLE object (        -- one row of the manifest, and all that became of 
     last_modified_ms INTEGER,
     preflighted_ms   INTEGER,                        -- when size and ETag were learned
     attempts         INTEGER NOT NULL DEFAULT 0,     -- POSTs whose intent was written
-    restarts         INTEGER NOT NULL DEFAULT 0,
+    forgiven         INTEGER NOT NULL DEFAULT 0,     -- of these, those that --attempts leaves out:
+                                                     -- before a `retry`, or while all POSTs failed
+    accepted         INTEGER NOT NULL DEFAULT 0,     -- 1: a person says that look-alikes are others
+    restarts         INTEGER NOT NULL DEFAULT 0,     -- since the copy was begun, or last retried
     not_before_ms    INTEGER,                        -- when a failed copy is restarted
     intent_date_s    INTEGER,                        -- the platform's clock at the first intent
                                                      -- that may have made a video
@@ -85,7 +88,7 @@ CREATE TABLE run (           -- one start of the program on this batch
     restart INTEGER NOT NULL DEFAULT 0,
     other INTEGER NOT NULL DEFAULT 0,
     throttled  INTEGER NOT NULL DEFAULT 0,           -- answers 429
-    retries    INTEGER NOT NULL DEFAULT 0,           -- POSTs of a row beyond its first
+    retries    INTEGER NOT NULL DEFAULT 0,           -- calls that repeated one that failed
     announced_per_minute INTEGER,
     platform_date_s INTEGER                          -- the platform's clock at its last answer
 ) STRICT;

@@ -72,7 +72,7 @@ class Tally:
 class Calls:
     """Calls of the platform's API that one run made, by operation.
 
-    `throttled` counts answers 429, `retries` the POSTs of a row beyond its first;
+    `throttled` counts answers 429, `retries` calls that repeated one of the run that had failed;
     `announced_per_minute` is the quota that the platform last announced, `platform_date_s` its
     clock (epoch seconds) at its last answer.
     """

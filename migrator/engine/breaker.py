@@ -26,6 +26,7 @@ class Breaker:
 
     failures: int = 0
     since_s: float | None = None
+    well_s: float = -math.inf
     detail: str = ""
 
     @property
@@ -33,10 +34,16 @@ class Breaker:
         """Whether requests wait and the platform is only probed."""
         return self.failures >= FAILURES_TO_OPEN
 
-    def observe(self, reply: Reply, now_s: float) -> None:
-        """Take in how a request ended."""
+    def observe(self, reply: Reply, began_s: float, now_s: float) -> None:
+        """Take in how a request ended that began at `began_s`.
+
+        A failure of a request that began before the last good answer came is no news: it may have
+        hung in an outage that is over.
+        """
         if not is_outage(reply):
-            self.failures, self.since_s = 0, None
+            self.failures, self.since_s, self.well_s = 0, None, now_s
+            return
+        if began_s < self.well_s:
             return
         self.failures += 1
         self.detail = f"HTTP {reply.status}" if isinstance(reply, Answer) else reply.detail

@@ -410,6 +410,7 @@ def _not_created(
         Event.NOT_CREATED,
         {
             "attempts": transfer.attempts,
+            "forgiven": transfer.forgiven,
             "http_status": status,
             "error_code": code,
             "message": _cut(message),

@@ -6,6 +6,8 @@ as the bounded queue between them reaches.
 """
 
 import asyncio
+import heapq
+import random
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -13,6 +15,9 @@ from migrator.checkpoint.change import Change, Facts, Transfer
 from migrator.checkpoint.store import Checkpoint
 from migrator.engine import decide
 from migrator.engine.book import Book
+from migrator.engine.gateway import Gateway
+from migrator.engine.pacing import STEP_S
+from migrator.engine.retries import backoff_s
 from migrator.engine.stop import Stop
 from migrator.errors import StoppedByItself
 from migrator.lifecycle import State
@@ -32,7 +37,8 @@ FRESH_MS = 24 * 3600 * 1000
 """What was learned of an object longer ago than this is asked again."""
 
 SOURCE_PAUSE_S = (1.0, 60.0)
-"""First and longest wait before a source that does not answer is asked again; doubled each time."""
+"""Longest wait before a source that does not answer is asked again, doubled each time, and its cap;
+full jitter below it."""
 
 
 class Feed:
@@ -45,20 +51,25 @@ class Feed:
         preflight: Preflight | None,
         attempts: int,
         outage_s: float,
-        posts_fail: Callable[[], bool],
+        gateway: Gateway,
         clock: Callable[[], float],
+        chance: random.Random,
     ) -> None:
         self.ready: asyncio.Queue[Transfer] = asyncio.Queue(AHEAD)
         self.waiting_for_source = ""
         self._found: asyncio.Queue[Transfer] = asyncio.Queue(CHUNK)
         self._claimed: set[int] = set()
         self._again = asyncio.Event()
+        self._came_back: dict[int, int] = {}
+        self._repeats: list[tuple[float, int, Transfer]] = []
+        self._repeat_added = asyncio.Event()
         self._book = book
         self._stop = stop
         self._preflight = preflight
         self._attempts = attempts
-        self._posts_fail = posts_fail
+        self._gateway = gateway
         self._clock = clock
+        self._chance = chance
         self._down_since_s: float | None = None
         self._outage_s = outage_s
 
@@ -66,10 +77,13 @@ class Feed:
         """The submitters have finished with a row; it may have come back to pending."""
         self._claimed.discard(row)
         if pending_again:
-            self._again.set()
+            self.pending_again(row)
+        else:
+            self._came_back.pop(row, None)
 
-    def pending_again(self) -> None:
-        """Some row came back to pending by another way (resolve)."""
+    def pending_again(self, row: int) -> None:
+        """A row whose POST failed in this run is pending again: its next one is a repetition."""
+        self._came_back[row] = self._came_back.get(row, 0) + 1
         self._again.set()
 
     async def read(self) -> None:
@@ -97,11 +111,12 @@ class Feed:
         """One of the workers that preflight rows, for ever."""
         while True:
             transfer = await self._found.get()
-            if transfer.attempts >= self._attempts and not self._posts_fail():
+            sent = transfer.attempts - transfer.forgiven
+            if sent >= self._attempts and not self._gateway.posts.is_open:
                 change = decide.gave_up(transfer, self._book.now_ms())
                 await self._settle(transfer, change)
             elif self._preflight is None:
-                await self.ready.put(transfer)
+                await self._pass_on(transfer)
             else:
                 await self._look(transfer, self._preflight)
 
@@ -116,9 +131,37 @@ class Feed:
             if facts is not None and refusal is None:
                 transfer = await self._keep(transfer, facts)
         if refusal is None:
-            await self.ready.put(transfer)
+            await self._pass_on(transfer)
         else:
             await self._settle(transfer, _refused(refusal, facts, self._book.now_ms()))
+
+    async def _pass_on(self, transfer: Transfer) -> None:
+        """To the submitters; a row that has failed in this run waits for its turn in `repeat`."""
+        times = self._came_back.get(transfer.row)
+        if times is None:
+            await self.ready.put(transfer)
+            return
+        due_s = self._clock() + backoff_s(times, self._chance.random())
+        heapq.heappush(self._repeats, (due_s, transfer.row, transfer))
+        self._repeat_added.set()
+
+    async def repeat(self) -> None:
+        """Let rows whose POST failed in this run through again, for ever: not one worker waits.
+
+        While POSTs alone fail each one is a probe, and draws on no budget.
+        """
+        while True:
+            while not self._repeats:
+                self._repeat_added.clear()
+                await self._repeat_added.wait()
+            wait_s = self._repeats[0][0] - self._clock()
+            if wait_s > 0:
+                await asyncio.sleep(min(wait_s, STEP_S))
+                continue
+            _, _, transfer = heapq.heappop(self._repeats)
+            if not self._gateway.posts.is_open:
+                await self._gateway.repetition()
+            await self.ready.put(transfer)
 
     async def _ask(
         self, preflight: Preflight, transfer: Transfer
@@ -136,7 +179,7 @@ class Feed:
                     self._down_since_s = now_s
                 if now_s - self._down_since_s > self._outage_s:
                     self._stop.because(_source_outage(transfer.bucket, error))
-                await asyncio.sleep(pause_s)
+                await asyncio.sleep(self._chance.uniform(0, pause_s))
                 pause_s = min(pause_s * 2, longest_s)
             else:
                 self.waiting_for_source = ""

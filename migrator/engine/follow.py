@@ -12,7 +12,7 @@ from migrator.engine import decide
 from migrator.engine.flights import Flight, Flights
 from migrator.engine.gateway import Gateway
 from migrator.engine.observe import Observer
-from migrator.engine.pacing import WINDOW_S
+from migrator.engine.quotas import WINDOW_S
 from migrator.engine.stop import Stopping
 from migrator.engine.sweep import HORIZON_SLACK_MS, PAGE_SIZE, ListReader, Page
 from migrator.lifecycle import State
@@ -21,7 +21,7 @@ from migrator.pixop import wire
 from migrator.pixop.client import Answer
 
 SHARE = 0.03
-"""Share of the quota that following may use while rows wait to be submitted."""
+"""Share of the quota that following may use while submitters wait for their turn."""
 
 INTERVAL_S = (1.0, 30.0)
 """Shortest and longest pause between rounds."""
@@ -53,19 +53,31 @@ class Follower:
 
     async def run(self) -> None:
         """Rounds for ever. Raises Stopping when the run ends."""
+        spent = 0
         while True:
-            await asyncio.sleep(self.interval_s)
+            await self._pause(spent)
             targets = [f for f in self._flights if f.state is not State.RESTARTING]
             if not targets:
-                self.interval_s = INTERVAL_S[0]
+                self.interval_s, spent = INTERVAL_S[0], 0
                 continue
             before = self._gateway.counts.list + self._gateway.counts.status
             await self._round(targets)
-            calls = self._gateway.counts.list + self._gateway.counts.status - before
+            spent = self._gateway.counts.list + self._gateway.counts.status - before
             settled = sum(self._flights.get(flight.video_id) is None for flight in targets)
-            self.interval_s = next_interval_s(
-                self.interval_s, calls, settled, self._gateway.pacer.quotas.per_window
-            )
+            self.interval_s = next_interval_s(self.interval_s, spent, settled)
+
+    async def _pause(self, spent: int) -> None:
+        """Wait for the next round, which comes later while submitters wait for their turn."""
+        began_s = self._gateway.now_s()
+        while True:
+            pacer = self._gateway.pacer
+            pause_s = self.interval_s
+            if pacer.contested:
+                pause_s = max(pause_s, share_s(spent, pacer.quotas.per_window))
+            left_s = began_s + pause_s - self._gateway.now_s()
+            if left_s <= 0:
+                return
+            await asyncio.sleep(min(left_s, INTERVAL_S[0]))
 
     async def _round(self, targets: list[Flight]) -> None:
         unseen = {flight.video_id: flight for flight in targets}
@@ -159,13 +171,14 @@ def list_pays(unseen: int, pages_left: int, barren: int) -> bool:
     return pages_left <= unseen or barren == 0
 
 
-def next_interval_s(interval_s: float, calls: int, settled: int, per_window: int) -> float:
-    """The pause before the next round: longer while rounds settle little for their calls.
-
-    Never so short that following takes more than its share of the quota.
-    """
+def next_interval_s(interval_s: float, calls: int, settled: int) -> float:
+    """The pause before the next round: longer while rounds settle little for their calls."""
     shortest_s, longest_s = INTERVAL_S
     productive = settled >= PRODUCTIVE * calls
     wanted_s = interval_s if productive else interval_s * 1.5
-    share_s = calls * WINDOW_S / (per_window * SHARE)
-    return max(shortest_s, min(wanted_s, longest_s), min(share_s, 4 * longest_s))
+    return max(shortest_s, min(wanted_s, longest_s))
+
+
+def share_s(calls: int, per_window: int) -> float:
+    """How long following has to rest after so many calls, to keep to its share of the quota."""
+    return calls * WINDOW_S / (per_window * SHARE)

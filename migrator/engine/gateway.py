@@ -1,12 +1,14 @@
 """Everything between the engine and the platform's client, composed in one place.
 
-A request waits for a permit (pacing), is counted, is sent, and its end is shown to the quota and to
-the breaker. `exchange` sends exactly once: it is what a POST goes through. `read` is for requests
-that may be repeated, and repeats them until the platform answers.
+A request waits for a permit (pacing), is counted, is sent, and its end is shown to the quota, to
+the breaker and to the retry budget. `exchange` sends exactly once: it is what a POST goes through.
+`read` is for requests that may be repeated, and repeats them until the platform answers. Whatever
+is repeated, by it or by others, asks `may_repeat` first.
 """
 
 import asyncio
 import logging
+import math
 import random
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -16,8 +18,10 @@ from http import HTTPStatus
 from typing import Literal
 
 from migrator.checkpoint.store import Calls
-from migrator.engine.breaker import FAILURES_TO_OPEN, Breaker, is_outage
-from migrator.engine.pacing import WINDOW_S, Pacer
+from migrator.engine.breaker import Breaker, is_outage
+from migrator.engine.pacing import STEP_S, Pacer
+from migrator.engine.quotas import WINDOW_S
+from migrator.engine.retries import ANSWERS_PER_REPETITION, RetryBudget, backoff_s
 from migrator.engine.stop import Stop, Stopping
 from migrator.errors import StoppedByItself
 from migrator.pixop.client import Answer, Api, Reply
@@ -27,16 +31,11 @@ log = logging.getLogger(__name__)
 Operation = Literal["submit", "list", "status", "restart", "other"]
 
 PROBE_INTERVAL_S = 1.0
-"""Seconds between two probes of a platform that does not answer."""
-
-POST_PAUSE_S = 30.0
-"""Longest pause between two POSTs while all of them fail."""
+"""Seconds between two probes of a platform that does not answer, or between two POSTs while all of
+them fail."""
 
 STALE_PERMIT_S = 1.0
 """A permit not used for this long was for another moment of the window: take a new one."""
-
-READ_BACKOFF_S = (0.5, 20.0)
-"""First and longest wait before a read is repeated; full jitter below them."""
 
 
 @dataclass(slots=True)
@@ -68,8 +67,13 @@ class Reading:
     began_s: float
 
 
-def _senseless(what: str, answer: Answer) -> StoppedByItself:
-    words = answer.body[:200].decode(errors="replace")
+def _no_use(what: str, reply: Reply, seconds: float) -> StoppedByItself:
+    if is_outage(reply):
+        return StoppedByItself(
+            f"the platform has not answered {what} for {seconds:.0f} seconds ({_outline(reply)})",
+            "resume when it is back: nothing is lost",
+        )
+    words = reply.body[:200].decode(errors="replace") if isinstance(reply, Answer) else ""
     return StoppedByItself(
         f"the platform's answers to {what} make no sense or are a refusal: {words}",
         "check the API key's rights and --api-url, then resume: nothing is lost",
@@ -106,7 +110,12 @@ class Gateway:
         self.commands = 0
         self.senseless = ""
         self.posts = Breaker()
+        self.budget = RetryBudget()
+        self.waiting_to_repeat = 0
         self._one_post = asyncio.Lock()
+        self._last_probing_post_s = -math.inf
+        self._one_repetition = asyncio.Lock()
+        self._recoveries = 0
         self._api = api
         self._stop = stop
         self._chance = chance
@@ -129,24 +138,52 @@ class Gateway:
         """The engine's clock: seconds that only grow."""
         return self._clock()
 
-    async def permit(self) -> float:
+    async def permit(self, *, urgent: bool = False) -> float:
         """Leave to send one request; answers when it was given. Raises Stopping."""
-        await self.pacer.permit()
+        await self.pacer.permit(urgent=urgent)
         return self._clock()
+
+    async def may_repeat(self, times: int) -> None:
+        """Wait until a call that was made `times` times may be repeated: backoff, then the budget.
+
+        Raises nothing, also when the run stops.
+        """
+        await self._rest(backoff_s(times, self._chance.random()))
+        await self.repetition()
+
+    async def repetition(self) -> None:
+        """Wait for the budget's leave to repeat a call. Raises nothing, also when the run stops.
+
+        While it is spent one waits at a time, for answers to other calls or for so long that it
+        counts as a probe.
+        """
+        self.waiting_to_repeat += 1
+        try:
+            async with self._one_repetition:
+                if self.budget.is_spent:
+                    per_window = self.pacer.quotas.per_window
+                    pause_s = max(PROBE_INTERVAL_S, ANSWERS_PER_REPETITION * WINDOW_S / per_window)
+                    await self._rest(pause_s, lambda: not self.budget.is_spent)
+                if not self.budget.is_spent:
+                    self.budget.repeated()
+                self.counts.retries += 1
+        finally:
+            self.waiting_to_repeat -= 1
 
     async def post_turn(self) -> None:
         """Wait while POSTs alone fail, though the platform answers reads. Raises Stopping.
 
-        They are tried one after the other then, with growing pauses, up to --max-outage: else
+        They are tried one after the other then, one a second at most, up to --max-outage: else
         every row would be sent, looked for and given up in turn.
         """
         if not self.posts.is_open:
             return
         async with self._one_post:
-            beyond = self.posts.failures - FAILURES_TO_OPEN
-            if self.posts.is_open:
-                await self._sleep(min(PROBE_INTERVAL_S * 2 ** min(beyond, 10), POST_PAUSE_S))
-            if self.posts.is_open and self.posts.outage_s(self._clock()) > self._max_outage_s:
+            due_s = self._last_probing_post_s + PROBE_INTERVAL_S
+            await self._rest(due_s - self._clock(), lambda: not self.posts.is_open)
+            self._last_probing_post_s = self._clock()
+            failing = self.posts.is_open and not self.breaker.is_open
+            if failing and self.posts.outage_s(self._clock()) > self._max_outage_s:
                 self._stop.because(
                     StoppedByItself(
                         f"the platform has failed every POST for {self._max_outage_s:.0f} seconds "
@@ -159,7 +196,7 @@ class Gateway:
 
     def unused(self) -> None:
         """Give a permit back that was not used."""
-        self.pacer.ended()
+        self.pacer.unused()
 
     @contextmanager
     def commanding(self) -> Iterator[None]:
@@ -173,7 +210,7 @@ class Gateway:
     async def fresh(self, given_s: float) -> None:
         """Trade a permit that has grown stale (a slow disk) for a new one. Raises Stopping."""
         while self._clock() - given_s > STALE_PERMIT_S:
-            self.pacer.ended()
+            self.pacer.unused()
             given_s = await self.permit()
 
     def count(self, operation: Operation, calls: int = 1) -> None:
@@ -191,6 +228,7 @@ class Gateway:
         body: bytes | None = None,
     ) -> Reply:
         """Send one request under a permit that the caller holds, and that it has counted."""
+        began_s = self._clock()
         try:
             reply = await self._api.call(method, path, params, body)
         except BaseException:
@@ -207,8 +245,18 @@ class Gateway:
                 self.pacer.answered(reply.quota)
         else:
             self.pacer.ended()
-        self.breaker.observe(reply, self._clock())
+        self._watched(reply, began_s)
         return reply
+
+    def _watched(self, reply: Reply, began_s: float) -> None:
+        """Show how a request ended to the breakers and to the retry budget."""
+        was_open = self.breaker.is_open
+        self.breaker.observe(reply, began_s, self._clock())
+        if was_open and not self.breaker.is_open:
+            self._recoveries += 1
+        throttled = isinstance(reply, Answer) and reply.status == HTTPStatus.TOO_MANY_REQUESTS
+        if not is_outage(reply) and not throttled:
+            self.budget.answered()
 
     async def read(
         self,
@@ -221,16 +269,17 @@ class Gateway:
     ) -> Reading:
         """Ask until the platform answers below 500, and `sensible` agrees.
 
-        Raises Stopping when the run ends, also because of a refused key, an outage, or answers
-        that have made no sense for as long as an outage may last.
+        Raises Stopping when the run ends, also because of a refused key, an outage, or because this
+        very request has had no answer that makes sense for as long as an outage may last.
         """
-        attempt = 0
-        senseless_since_s: float | None = None
+        times = 0
+        failing_since_s: float | None = None
         while True:
             await self.pacer.permit(urgent=True)
             began_s = self._clock()
             self.count(operation)
             reply = await self.exchange(method, path, params)
+            times += 1
             if isinstance(reply, Answer):
                 if reply.status == HTTPStatus.UNAUTHORIZED:
                     self.key_refused(reply)
@@ -240,14 +289,12 @@ class Gateway:
                         self.senseless = ""
                         return Reading(reply, began_s)
                     self.senseless = f"{method} {path}: HTTP {reply.status}"
-                    if senseless_since_s is None:
-                        senseless_since_s = began_s
-                    if began_s - senseless_since_s > self._max_outage_s:
-                        self._stop.because(_senseless(self.senseless, reply))
-            attempt += 1
-            first_s, longest_s = READ_BACKOFF_S
-            limit_s = min(longest_s, first_s * 2 ** min(attempt, 10))
-            await self._sleep(self._chance.uniform(0, limit_s))
+            if not isinstance(reply, Answer) or reply.status != HTTPStatus.TOO_MANY_REQUESTS:
+                if failing_since_s is None:
+                    failing_since_s = began_s
+                if began_s - failing_since_s > self._max_outage_s:
+                    self._stop.because(_no_use(f"{method} {path}", reply, self._max_outage_s))
+            await self.may_repeat(times)
 
     def key_refused(self, answer: Answer) -> None:
         """The platform does not take the API key: nothing further can be done."""
@@ -271,20 +318,22 @@ class Gateway:
                     )
                 )
             elif self.breaker.is_open:
-                pause_s = max(PROBE_INTERVAL_S, WINDOW_S / self.pacer.quotas.per_window)
-                await self._sleep(max(pause_s, self.pacer.held_for_s))
+                await self._rest(max(PROBE_INTERVAL_S, self.pacer.held_for_s))
                 if self.breaker.is_open and not self._stop.requested:
                     await self._probe()
 
     async def _probe(self) -> None:
-        self.pacer.outstanding += 1
+        await self.pacer.probe()
         self.count("other")
         reply = await self.exchange("GET", "/v1/account")
         if isinstance(reply, Answer) and reply.status == HTTPStatus.UNAUTHORIZED:
             self.key_refused(reply)
 
-    async def _sleep(self, seconds: float) -> None:
-        """Sleep in steps, so that a stop is noticed soon. Raises nothing."""
-        until_s = self._clock() + seconds
-        while not self._stop.requested and (left_s := until_s - self._clock()) > 0:
-            await asyncio.sleep(min(left_s, 0.25))
+    async def _rest(self, seconds: float, enough: Callable[[], bool] = lambda: False) -> None:
+        """Sleep, but not beyond a stop, the end of an outage, or what is `enough`."""
+        until_s, recoveries = self._clock() + seconds, self._recoveries
+        while not (self._stop.requested or enough()) and recoveries == self._recoveries:
+            left_s = until_s - self._clock()
+            if left_s <= 0:
+                return
+            await asyncio.sleep(min(left_s, STEP_S))

@@ -1,109 +1,25 @@
-"""How fast the platform is asked.
+"""The one dispatcher: how fast the platform is asked.
 
-Two arithmetics and one dispatcher. `Quotas` turns what the headers announce into how many requests
-a window may hold and until when nothing may be sent; `Spacing` lays them out evenly within it. The
-`Pacer` is the only one that waits: callers queue for a permit, and its dispatcher hands out one
-after the other, held by asyncio-throttle for the window, then by the spacing, then by a hold.
+`quotas` is the arithmetic. The `Pacer` is the only one that waits: callers queue for a permit, and
+its dispatcher hands out one after the other, held by asyncio-throttle for the window, then by the
+even spacing within it, then by whatever holds everything (a used up window, a 429, an outage).
 """
 
 import asyncio
-import math
 import random
 import time
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Protocol
 
 from asyncio_throttle import Throttler
 
+from migrator.engine.quotas import WINDOW_S, Quotas, Spacing
 from migrator.engine.stop import Stopping
-from migrator.pixop.quota import MAX_WAIT_S, Quota
+from migrator.pixop.quota import Quota
 
-WINDOW_S = 60.0
-"""The platform's quota is announced by the minute."""
-
-UNANNOUNCED_PER_MINUTE = 600
-"""Assumed where the platform announces nothing and the operator says nothing."""
-
-BURST_S = 0.010
-"""How far spacing may run behind and still catch up: ten milliseconds, about a timer's error."""
-
-UNTOLD_WAIT_S = 5.0
-"""First wait after a 429 that does not say how long; doubled with each further one, up to a
-window."""
-
-
-@dataclass(slots=True)
-class Quotas:
-    """What the platform announced last, and what follows for this program.
-
-    `asked` is --requests-per-minute, `reserve_percent` the share left to others.
-    """
-
-    asked: Literal["auto"] | int
-    reserve_percent: float
-    announced: int | None = None
-    hold_until_s: float = 0.0
-    refusals_in_a_row: int = 0
-
-    @property
-    def per_window(self) -> int:
-        """Requests that one window may hold: never more than announced less the reserve."""
-        if self.announced is None:
-            return UNANNOUNCED_PER_MINUTE if self.asked == "auto" else self.asked
-        usable = max(1, self.announced - self.reserve)
-        return usable if self.asked == "auto" else min(self.asked, usable)
-
-    @property
-    def reserve(self) -> int:
-        """Requests of each window that are left to others."""
-        if self.announced is None:
-            return 0
-        return math.ceil(self.announced * self.reserve_percent / 100)
-
-    def observe(self, quota: Quota, outstanding: int, now_s: float) -> None:
-        """Take in the headers of an answer; `outstanding` requests are still unanswered."""
-        if quota.limit is not None:
-            self.announced = quota.limit
-        self.refusals_in_a_row = 0
-        if quota.remaining is None or self.announced is None:
-            return
-        # What is left may be another program's doing: leave the reserve untouched. The reserve
-        # never takes the last request of a window, or a quota of one a minute would hold forever.
-        floor = min(self.reserve, self.announced - 1)
-        if quota.remaining - outstanding <= floor and quota.reset_s is not None:
-            self._hold(now_s + min(quota.reset_s, WINDOW_S))
-
-    def refused(self, quota: Quota, now_s: float, chance: random.Random) -> float:
-        """Take in a 429; answers the seconds to wait before anything is sent again."""
-        if quota.limit is not None:
-            self.announced = quota.limit
-        self.refusals_in_a_row += 1
-        told = quota.retry_after_s if quota.retry_after_s is not None else quota.reset_s
-        if told is not None and told > 0:
-            wait_s = float(min(told, MAX_WAIT_S))
-        else:
-            untold = UNTOLD_WAIT_S * 2 ** min(self.refusals_in_a_row - 1, 10)
-            wait_s = min(untold, WINDOW_S) * chance.uniform(0.5, 1.0)
-        self._hold(now_s + wait_s)
-        return wait_s
-
-    def _hold(self, until_s: float) -> None:
-        self.hold_until_s = max(self.hold_until_s, until_s)
-
-
-@dataclass(slots=True)
-class Spacing:
-    """Even spacing within a window, as reservations: no queue, no timer of its own."""
-
-    next_s: float = 0.0
-
-    def reserve(self, interval_s: float, now_s: float) -> float:
-        """Reserve the next place, `interval_s` after the last; answers seconds to wait for it."""
-        place_s = max(self.next_s, now_s - BURST_S)
-        self.next_s = place_s + interval_s
-        return max(0.0, place_s - now_s)
+STEP_S = 0.25
+"""How often a held dispatcher looks again: a breaker that closes, or a new limit, is noticed."""
 
 
 class Window(Protocol):
@@ -133,13 +49,13 @@ class Pacer:
         window: Callable[[int], Window] = announced_window,
     ) -> None:
         self.quotas = quotas
-        self.outstanding = 0
         self._chance = chance
         self._clock = clock
         self._spacing = Spacing()
         self._window = window(quotas.per_window)
         self._urgent: deque[asyncio.Future[None]] = deque()
         self._waiting: deque[asyncio.Future[None]] = deque()
+        self._urgent_turn = True
         self._wanted = asyncio.Event()
         self._paused_until_s: Callable[[], float] = lambda: 0.0
         self._closed = False
@@ -158,10 +74,11 @@ class Pacer:
         self._paused_until_s = until_s
 
     async def permit(self, *, urgent: bool = False) -> None:
-        """Wait for leave to send one request now. Urgent ones (reads that settle rows) go first.
+        """Wait for leave to send one request now.
 
-        Whoever gets it reports the end of the request with `answered`, `refused` or `ended`.
-        Raises Stopping once the pacer is closed.
+        Urgent ones (what settles rows) have every other turn where both kinds wait: submitting
+        starves neither, nor is it starved. Whoever gets it reports the end of the request with
+        `answered`, `refused`, `ended` or `unused`. Raises Stopping once the pacer is closed.
         """
         if self._closed:
             raise Stopping
@@ -170,24 +87,37 @@ class Pacer:
         self._wanted.set()
         await future
 
+    async def probe(self) -> None:
+        """Wait for leave to send one probe: past an outage, and within the quota all the same."""
+        await self._place()
+        self.quotas.granted()
+
     def answered(self, quota: Quota) -> None:
         """A request was answered with these headers."""
-        self.outstanding -= 1
-        self.quotas.observe(quota, self.outstanding, self._clock())
+        self.quotas.answered(quota, self._clock())
 
     def refused(self, quota: Quota) -> float:
         """A request was answered 429; answers the seconds until the next one may leave."""
-        self.outstanding -= 1
-        return self.quotas.refused(quota, self._clock(), self._chance)
+        return self.quotas.refused(quota, self._clock(), self._chance.random())
 
     def ended(self) -> None:
-        """A request ended without an answer, or its permit was not used."""
-        self.outstanding -= 1
+        """A request ended without an answer."""
+        self.quotas.ended()
+
+    def unused(self) -> None:
+        """A permit was not used."""
+        self.quotas.unused()
+
+    @property
+    def contested(self) -> bool:
+        """Whether somebody who is not urgent waits for a permit."""
+        return bool(self._waiting)
 
     @property
     def held_for_s(self) -> float:
         """Seconds for which nothing will be sent because the quota is spent."""
-        return max(0.0, self.quotas.hold_until_s - self._clock())
+        now_s = self._clock()
+        return max(0.0, self.quotas.held_until_s(now_s) - now_s)
 
     async def run(self) -> None:
         """Dispatch for ever; cancel it when nobody asks any more."""
@@ -195,29 +125,34 @@ class Pacer:
             while not (self._urgent or self._waiting):
                 self._wanted.clear()
                 await self._wanted.wait()
-            self._window.rate_limit = self.quotas.per_window
-            await self._window.acquire()
-            interval_s = WINDOW_S / self.quotas.per_window
-            wait_s = self._spacing.reserve(interval_s, self._clock())
-            if wait_s > 0:
-                await asyncio.sleep(wait_s)
+            await self._wait_out_holds()  # first, so that its place is of the moment it is used in
+            await self._place()
             await self._wait_out_holds()
             self._grant()
 
+    async def _place(self) -> None:
+        """A place in the window, and within it evenly after the last."""
+        self._window.rate_limit = self.quotas.per_window
+        await self._window.acquire()
+        now_s = self._clock()
+        wait_s = self._spacing.reserve(self.quotas.interval_s(now_s), now_s)
+        if wait_s > 0:
+            await asyncio.sleep(wait_s)
+
     async def _wait_out_holds(self) -> None:
         while True:
-            until_s = max(self.quotas.hold_until_s, self._paused_until_s())
-            wait_s = until_s - self._clock()
-            if wait_s <= 0:
+            now_s = self._clock()
+            until_s = max(self.quotas.held_until_s(now_s), self._paused_until_s())
+            if until_s <= now_s:
                 return
-            # Short steps: a breaker that closes, or a new limit, is noticed at once.
-            await asyncio.sleep(min(wait_s, 0.25))
+            await asyncio.sleep(min(until_s - now_s, STEP_S))
 
     def _grant(self) -> None:
-        for line in (self._urgent, self._waiting):
+        for line in (self._urgent, self._waiting)[:: 1 if self._urgent_turn else -1]:
             while line:
                 future = line.popleft()
                 if not future.done():
-                    self.outstanding += 1
+                    self._urgent_turn = line is not self._urgent
+                    self.quotas.granted()
                     future.set_result(None)
                     return

@@ -191,7 +191,7 @@ class Resolver:
             state = await self._book.change(transfer.row, State.UNRESOLVED, change)
             self._flights.add(
                 transfer,
-                change.facts["video_id"],
+                change.facts["video_id"] or "",
                 change.facts["video_created_ms"],
                 state,
                 self._gateway.now_s(),
@@ -201,7 +201,7 @@ class Resolver:
             now_ms = self._book.now_ms()
             change = decide.ambiguous(alike, now_ms) if alike else decide.absent()
             await self._book.change(transfer.row, State.UNRESOLVED, change)
-            self._feed.pending_again()
+            self._feed.pending_again(transfer.row)
         elif entry.incomplete >= INCOMPLETE_TO_LEAVE_OPEN:
             self.left_open += 1
             self._book.tallies.changed.set()

@@ -22,8 +22,9 @@ from migrator.engine.follow import Follower
 from migrator.engine.gateway import Gateway
 from migrator.engine.load import Inputs, load
 from migrator.engine.observe import Observer
-from migrator.engine.pacing import Pacer, Quotas
+from migrator.engine.pacing import Pacer
 from migrator.engine.ports import Ports
+from migrator.engine.quotas import Quotas
 from migrator.engine.request import Requests
 from migrator.engine.resolve import Resolver
 from migrator.engine.start import Place, check_platform, check_projects
@@ -195,9 +196,7 @@ async def _join(
     reader = ListReader(gateway, place.team_id)
     outage_s = care.max_outage.total_seconds()
     preflight = Preflight(ports.source) if settings.source.preflight else None
-    feed = Feed(
-        book, stop, preflight, care.attempts, outage_s, lambda: gateway.posts.is_open, ports.clock
-    )
+    feed = Feed(book, stop, preflight, care.attempts, outage_s, gateway, ports.clock, ports.chance)
     resolver = Resolver(
         book, gateway, reader, observer, flights, feed, requests,
         batch=batch, tagging=tagging, settle_s=care.settle_seconds,
@@ -246,6 +245,7 @@ async def _take_up(engine: Engine) -> None:
 async def _workers(engine: Engine, settings: BatchSettings) -> AsyncIterator[None]:
     jobs: list[Awaitable[None]] = [
         engine.feed.read(),
+        engine.feed.repeat(),
         engine.resolver.run(),
         engine.follower.run(),
         engine.follower.restart(),
@@ -327,6 +327,8 @@ def _waiting_for(engine: Engine) -> str:
         return f"an answer that makes sense ({engine.gateway.senseless})"
     if engine.feed.waiting_for_source:
         return f"the source does not answer ({engine.feed.waiting_for_source})"
+    if engine.gateway.waiting_to_repeat:
+        return f"answers: {engine.gateway.waiting_to_repeat} calls that failed wait to be repeated"
     if engine.gateway.pacer.held_for_s > 1:
         return f"the quota: next window in {engine.gateway.pacer.held_for_s:.0f} s"
     states = engine.book.tallies.states

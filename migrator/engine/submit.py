@@ -71,24 +71,25 @@ class Submitter:
         """From a permit to an answer on the disk."""
         wanted = self.requests.wanted(transfer)
         body = self.requests.body(transfer, wanted, self.keys)
-        self._count(transfer, 1)
+        self.gateway.count("submit")
         # A row that was presumed absent is looked for from its first intent on: it may have two.
         intent_date_s = transfer.intent_date_s if transfer.attempts else self.gateway.date_s
         state = await self._intend(transfer, wanted, intent_date_s)
         if state is not State.SUBMITTING:
-            self._count(transfer, -1)
+            self.gateway.count("submit", -1)
             self.gateway.unused()
             self._leave(transfer)
             return
         try:
             await self.gateway.fresh(permit_s)
         except Stopping:
-            self._count(transfer, -1)
+            self.gateway.count("submit", -1)
             await self._change(transfer, decide.given_back(transfer, "stopped before it was sent"))
             self._leave(transfer)
             raise
+        began_s = self.gateway.now_s()
         reply = await self.gateway.exchange("POST", "/v1/videos/in/s3", self.params, body)
-        self.gateway.posts.observe(reply, self.gateway.now_s())
+        self.gateway.posts.observe(reply, began_s, self.gateway.now_s())
         verdict = decide.judge_submit(reply, transfer, self.book.now_ms())
         if verdict.ask_account:
             verdict = await self._ask(transfer, verdict, "/v1/account")
@@ -107,6 +108,8 @@ class Submitter:
             Event.SUBMIT,
             {
                 "attempts": transfer.attempts + 1,
+                # A probe of POSTs that all fail says nothing about the row.
+                "forgiven": transfer.forgiven + self.gateway.posts.is_open,
                 "intent_date_s": intent_date_s,
                 "submitted_ms": now_ms,
                 "message": "the description was cut to make room for the tag"
@@ -119,7 +122,7 @@ class Submitter:
             change = intent
             if returned is not None:  # presumed absent, and there it is
                 change = decide.found(returned, adopted=False)
-            elif transfer.size_bytes and transfer.attempts == 0:
+            elif transfer.size_bytes and transfer.attempts == 0 and not transfer.accepted:
                 video_id = checkpoint.look_alike(wanted.file_name, transfer.size_bytes)
                 if video_id is not None:
                     change = decide.ambiguous(video_id, now_ms)
@@ -129,6 +132,7 @@ class Submitter:
         self.book.tallies.move(State.PENDING, state, change.facts.get("reason"))
         if returned is not None:
             video_id, created_ms = change.facts["video_id"], change.facts["video_created_ms"]
+            assert video_id is not None
             self.flights.add(transfer, video_id, created_ms, state, self.gateway.now_s())
         return state
 
@@ -144,6 +148,7 @@ class Submitter:
             )
         if state is State.COPYING:
             video_id = verdict.change.facts["video_id"]
+            assert video_id is not None
             date_s = transfer.intent_date_s
             created_ms = None if date_s is None else date_s * 1000
             self.flights.withdraw()
@@ -166,11 +171,6 @@ class Submitter:
     def _leave(self, transfer: Transfer, *, pending_again: bool = False) -> None:
         self.flights.withdraw()
         self.feed.done_with(transfer.row, pending_again=pending_again)
-
-    def _count(self, transfer: Transfer, calls: int) -> None:
-        self.gateway.count("submit", calls)
-        if transfer.attempts:
-            self.gateway.counts.retries += calls
 
     async def _ask(self, transfer: Transfer, verdict: decide.Verdict, path: str) -> decide.Verdict:
         """A 403 is about the row where the account still answers, and else about the key.

@@ -8,7 +8,7 @@ from migrator.checkpoint.change import Transfer
 from migrator.engine import decide
 from migrator.engine.breaker import FAILURES_TO_OPEN, Breaker, BucketBreakers
 from migrator.engine.decide import CopyRules, Seen, Sight
-from migrator.engine.follow import INTERVAL_S, list_pays, next_interval_s
+from migrator.engine.follow import INTERVAL_S, list_pays, next_interval_s, share_s
 from migrator.errors import ExitCode
 from migrator.lifecycle import TRANSITIONS, Event, State
 from migrator.model import LearnedBy, Outcome, Reason
@@ -219,10 +219,10 @@ def test_the_breaker_opens_on_failures_in_a_row_and_closes_on_one_answer():
     breaker = Breaker()
     for second in range(FAILURES_TO_OPEN):
         assert not breaker.is_open
-        breaker.observe(Lost("reset"), float(second))
+        breaker.observe(Lost("reset"), float(second), float(second))
     assert breaker.is_open
     assert breaker.outage_s(10.0) == 10.0
-    breaker.observe(answer(404), 11.0)
+    breaker.observe(answer(404), 11.0, 11.0)
     assert not breaker.is_open
     assert breaker.outage_s(12.0) == 0.0
 
@@ -258,8 +258,9 @@ def test_a_page_is_read_only_where_it_is_cheaper_than_asking_by_id(
 
 
 def test_rounds_that_settle_little_come_less_often_within_bounds_and_share_of_the_quota():
-    shortest_s, longest_s = INTERVAL_S
-    assert next_interval_s(2.0, 1, 100, 60_000) == 2.0
-    assert next_interval_s(2.0, 1, 0, 60_000) == 3.0
-    assert next_interval_s(longest_s, 1, 0, 60_000) == longest_s
-    assert next_interval_s(shortest_s, 10, 1000, 1200) == pytest.approx(10 / (20 * 0.03))
+    _, longest_s = INTERVAL_S
+    assert next_interval_s(2.0, 1, 100) == 2.0
+    assert next_interval_s(2.0, 1, 0) == 3.0
+    assert next_interval_s(longest_s, 1, 0) == longest_s
+    assert share_s(10, 1200) == pytest.approx(10 / (20 * 0.03))
+    assert share_s(1, 1) == 2000.0  # at one call a minute, one in thirty-three

@@ -5,12 +5,8 @@ import random
 
 import pytest
 
-from migrator.engine.pacing import (
-    UNANNOUNCED_PER_MINUTE,
-    Pacer,
-    Quotas,
-    Spacing,
-)
+from migrator.engine.pacing import Pacer
+from migrator.engine.quotas import UNANNOUNCED_PER_MINUTE, Quotas, Spacing
 from migrator.engine.stop import Stopping
 from migrator.pixop.quota import Quota
 
@@ -32,36 +28,42 @@ def test_a_window_holds_what_is_asked_capped_by_what_is_announced_less_the_reser
     asked, announced, per_window
 ):
     quotas = Quotas(asked, 5.0)
-    quotas.observe(Quota(limit=announced), 0, 0.0)
+    quotas.answered(Quota(limit=announced), 0.0)
     assert quotas.per_window == per_window
 
 
 def test_without_reserve_the_whole_quota_is_used():
     quotas = Quotas("auto", 0.0)
-    quotas.observe(Quota(limit=1200), 0, 0.0)
+    quotas.answered(Quota(limit=1200), 0.0)
     assert quotas.per_window == 1200
+
+
+def told(quotas, now_s, **headers):
+    """One request was sent and answered with these headers."""
+    quotas.granted()
+    quotas.answered(Quota(**headers), now_s)
+    return quotas.held_until_s(now_s)
 
 
 def test_nothing_is_sent_when_only_the_reserve_is_left():
     quotas = Quotas("auto", 5.0)
-    quotas.observe(Quota(limit=100, remaining=6, reset_s=30), 0, 1000.0)
-    assert quotas.hold_until_s == 0.0
-    quotas.observe(Quota(limit=100, remaining=5, reset_s=30), 0, 1000.0)
-    assert quotas.hold_until_s == 1030.0
+    assert told(quotas, 1000.0, limit=100, remaining=6, reset_s=30) == 0.0
+    assert told(quotas, 1000.0, limit=100, remaining=5, reset_s=30) == 1030.0
 
 
 def test_requests_that_are_still_unanswered_count_as_used():
     quotas = Quotas("auto", 5.0)
-    quotas.observe(Quota(limit=100, remaining=10, reset_s=30), 5, 1000.0)
-    assert quotas.hold_until_s == 1030.0
+    for _ in range(5):
+        quotas.granted()
+    assert told(quotas, 1000.0, limit=100, remaining=10, reset_s=30) == 1030.0
+    quotas.unused()
+    assert quotas.held_until_s(1000.0) == 0.0
 
 
 def test_a_quota_of_one_a_minute_does_not_hold_before_its_request():
     quotas = Quotas("auto", 5.0)
-    quotas.observe(Quota(limit=1, remaining=1, reset_s=60), 0, 0.0)
-    assert quotas.hold_until_s == 0.0
-    quotas.observe(Quota(limit=1, remaining=0, reset_s=60), 0, 0.0)
-    assert quotas.hold_until_s == 60.0
+    assert told(quotas, 0.0, limit=1, remaining=1, reset_s=60) == 0.0
+    assert told(quotas, 0.0, limit=1, remaining=0, reset_s=60) == 60.0
 
 
 @pytest.mark.parametrize(
@@ -75,15 +77,24 @@ def test_a_quota_of_one_a_minute_does_not_hold_before_its_request():
 )
 def test_a_429_waits_for_what_it_says_else_for_a_guess(quota, least_s, most_s):
     quotas = Quotas("auto", 5.0)
-    assert least_s <= quotas.refused(quota, 100.0, random.Random(1)) <= most_s
-    assert quotas.hold_until_s >= 100.0 + least_s
+    assert least_s <= quotas.refused(quota, 100.0, 0.0) <= most_s
+    assert least_s <= Quotas("auto", 5.0).refused(quota, 100.0, 0.999) <= most_s
+    assert quotas.held_until_s(100.0) >= 100.0 + least_s
 
 
-def test_guesses_grow_with_each_429_in_a_row_up_to_a_window():
-    quotas, chance = Quotas("auto", 5.0), random.Random(1)
-    waits = [quotas.refused(Quota(), 0.0, chance) for _ in range(30)]
-    assert waits[3] > waits[0]
-    assert max(waits) <= 60.0
+def test_waits_grow_with_each_429_that_comes_after_the_last_was_waited_for_up_to_a_window():
+    quotas, now_s, waits = Quotas("auto", 5.0), 0.0, []
+    for _ in range(9):
+        waits.append(quotas.refused(Quota(retry_after_s=1), now_s, 1.0))
+        now_s += waits[-1]
+    assert waits == [1, 10, 20, 40, 60, 60, 60, 60, 60]
+    quotas.answered(Quota(), now_s)
+    assert quotas.refused(Quota(retry_after_s=1), now_s + 99, 1.0) == 1
+
+
+def test_many_429s_of_one_moment_are_one_refusal():
+    quotas = Quotas("auto", 5.0)
+    assert [quotas.refused(Quota(), 7.0, 1.0) for _ in range(32)] == [5.0] * 32
 
 
 def test_even_spacing_lets_no_minute_hold_more_than_its_share():
@@ -123,7 +134,7 @@ async def test_waiting_callers_are_served_and_urgent_ones_first():
     await asyncio.gather(*asks)
     runner.cancel()
     assert order == ["urgent", "a", "b"]
-    assert pacer.outstanding == 3
+    assert pacer.quotas.outstanding == 3
 
 
 async def test_the_window_is_held_by_the_throttle_whatever_the_spacing_says():
@@ -139,7 +150,7 @@ async def test_a_hold_is_waited_out_and_a_pause_too():
     paused_until = [0.0]
     pacer = Pacer(Quotas(60_000, 0.0), random.Random(1), clock=lambda: now[0])
     pacer.pause_while(lambda: paused_until[0])
-    pacer.quotas.hold_until_s = 5.0
+    pacer.quotas.refused(Quota(retry_after_s=5), 0.0, 0.0)
     paused_until[0] = 9.0
     runner = asyncio.ensure_future(pacer.run())
     ask = asyncio.ensure_future(pacer.permit())
