@@ -76,9 +76,19 @@ class Book:
         """Do `work` on the checkpoint; durable when this returns."""
         return await self._journal.run(work)
 
-    async def change(self, row: int, state: State, change: Change) -> State:
-        """Let `change` happen to a row in `state`; durable when this returns the state after."""
-        after = await self._journal.run(lambda checkpoint: checkpoint.apply(row, state, change))
-        log.debug("row %d %s: %s -> %s", row, change.event, state, after)
-        self.tallies.move(state, after, change.facts.get("reason"))
+    async def change(
+        self, row: int, state: State, change: Change | Callable[[Checkpoint], Change]
+    ) -> State:
+        """Let `change` happen to a row in `state`; durable when this returns the state after.
+
+        Where the change depends on what the checkpoint holds, it is a function of it.
+        """
+
+        def write(checkpoint: Checkpoint) -> tuple[State, Change]:
+            written = change if isinstance(change, Change) else change(checkpoint)
+            return checkpoint.apply(row, state, written), written
+
+        after, written = await self._journal.run(write)
+        log.debug("row %d %s: %s -> %s", row, written.event, state, after)
+        self.tallies.move(state, after, written.facts.get("reason"))
         return after

@@ -120,6 +120,12 @@ def given_back(transfer: Transfer, message: str) -> Change:
     return _not_created(transfer, None, None, message)
 
 
+def mistaken(accepted: Change, owner: int) -> Change:
+    """A success with the videoId that row `owner` has: whatever was made is to be looked for."""
+    status = accepted.facts["http_status"]
+    return _unknown(status, None, f"a success with the videoId of row {owner}")
+
+
 def gave_up(transfer: Transfer, now_ms: int) -> Change:
     """Sent often enough, each time proven absent: it will not be sent again."""
     return failed(

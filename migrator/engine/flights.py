@@ -17,8 +17,8 @@ class Flight:
     `created_ms` is the platform's createdAt, or the platform's clock about then.
     `commanded_s` is when the last command (POST, restart) was answered: what was read in a request
     that began earlier says nothing. `moved_s` is when progress was last seen, `order` grows with
-    each video of this run (newer videos stand before it in the platform's list). `changing` is True
-    while a change of it is being written.
+    each video of this run (newer videos stand before it in the platform's list). `gone_s` is since
+    when the platform does not know its id. `changing` is True while a change is being written.
     """
 
     row: int
@@ -33,6 +33,7 @@ class Flight:
     order: int
     restart_at_s: float = 0.0
     last: Sight | None = None
+    gone_s: float | None = None
     changing: bool = False
 
 

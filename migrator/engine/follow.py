@@ -43,6 +43,8 @@ class Follower:
         reader: ListReader,
         observer: Observer,
         stuck_after_s: float,
+        *,
+        settle_s: float,
     ) -> None:
         self.interval_s = INTERVAL_S[0]
         self._flights = flights
@@ -50,6 +52,7 @@ class Follower:
         self._reader = reader
         self._observer = observer
         self._stuck_after_s = stuck_after_s
+        self._settle_s = settle_s
 
     async def run(self) -> None:
         """Rounds for ever. Raises Stopping when the run ends."""
@@ -94,8 +97,11 @@ class Follower:
             number += 1
             if number * PAGE_SIZE >= page.total or _is_beyond(page, oldest_ms):
                 break
+        now_s = self._gateway.now_s()
         for flight in unseen.values():
-            if self._flights.get(flight.video_id) is flight:
+            # A 404 counts once it has lasted: not every part of a platform knows a new id at once.
+            waits = flight.gone_s is not None and now_s - flight.gone_s < self._settle_s
+            if self._flights.get(flight.video_id) is flight and not waits:
                 await self._by_id(flight)
         await self._stuck(targets)
 
@@ -111,8 +117,11 @@ class Follower:
         if reading.began_s < flight.commanded_s or self._flights.get(flight.video_id) is None:
             return
         if reading.answer.status == HTTPStatus.NOT_FOUND:
-            change = decide.deleted(self._observer.now_ms())
-            await self._observer.apply(flight, change, reading.began_s)
+            if flight.gone_s is None:
+                flight.gone_s = reading.began_s
+            if reading.began_s - flight.gone_s >= self._settle_s:
+                change = decide.deleted(self._observer.now_ms())
+                await self._observer.apply(flight, change, reading.began_s)
             return
         status = wire.decode(reading.answer.body, wire.VideoInStatus)
         if reading.answer.ok and status is not None and status.video_id == flight.video_id:

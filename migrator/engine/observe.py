@@ -91,6 +91,7 @@ class Observer:
         """Take in what one look showed of a copy in flight, if it is not older than its command."""
         if began_s < flight.commanded_s or flight.changing:
             return
+        flight.gone_s = None
         if flight.last != sight:
             flight.last, flight.moved_s = sight, began_s
         change = decide.judge_copy(

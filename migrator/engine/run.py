@@ -209,7 +209,10 @@ async def _join(
         BucketBreakers(),
         observer,
     )  # fmt: skip
-    follower = Follower(flights, gateway, reader, observer, care.stuck_after.total_seconds())
+    stuck_after_s = care.stuck_after.total_seconds()
+    follower = Follower(
+        flights, gateway, reader, observer, stuck_after_s, settle_s=care.settle_seconds
+    )
     return Engine(
         book, gateway, stop, flights, reader, observer, feed, resolver, submitter, follower
     )

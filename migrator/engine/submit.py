@@ -84,7 +84,8 @@ class Submitter:
             await self.gateway.fresh(permit_s)
         except Stopping:
             self.gateway.count("submit", -1)
-            await self._change(transfer, decide.given_back(transfer, "stopped before it was sent"))
+            change = decide.given_back(transfer, "stopped before it was sent")
+            await self.book.change(transfer.row, State.SUBMITTING, change)
             self._leave(transfer)
             raise
         began_s = self.gateway.now_s()
@@ -118,27 +119,32 @@ class Submitter:
             },
         )
 
-        def write(checkpoint: Checkpoint) -> tuple[State, Change]:
-            change = intent
-            if returned is not None:  # presumed absent, and there it is
-                change = decide.found(returned, adopted=False)
-            elif transfer.size_bytes and transfer.attempts == 0 and not transfer.accepted:
+        def unless_it_is_there(checkpoint: Checkpoint) -> Change:
+            if transfer.size_bytes and transfer.attempts == 0 and not transfer.accepted:
                 video_id = checkpoint.look_alike(wanted.file_name, transfer.size_bytes)
                 if video_id is not None:
-                    change = decide.ambiguous(video_id, now_ms)
-            return checkpoint.apply(transfer.row, State.PENDING, change), change
+                    return decide.ambiguous(video_id, now_ms)
+            return intent
 
-        state, change = await self.book.run(write)
-        self.book.tallies.move(State.PENDING, state, change.facts.get("reason"))
-        if returned is not None:
-            video_id, created_ms = change.facts["video_id"], change.facts["video_created_ms"]
-            assert video_id is not None
-            self.flights.add(transfer, video_id, created_ms, state, self.gateway.now_s())
+        if returned is None:
+            return await self.book.change(transfer.row, State.PENDING, unless_it_is_there)
+        change = decide.found(returned, adopted=False)  # presumed absent, and there it is
+        state = await self.book.change(transfer.row, State.PENDING, change)
+        video_id, created_ms = change.facts["video_id"], change.facts["video_created_ms"]
+        assert video_id is not None
+        self.flights.add(transfer, video_id, created_ms, state, self.gateway.now_s())
         return state
 
     async def _settle(self, transfer: Transfer, verdict: decide.Verdict) -> None:
         assert transfer.bucket is not None
-        state = await self._change(transfer, verdict.change)
+
+        def unless_it_is_another_row_s(checkpoint: Checkpoint) -> Change:
+            video_id = verdict.change.facts.get("video_id")
+            owner = None if video_id is None else checkpoint.row_of_video(video_id)
+            return verdict.change if owner is None else decide.mistaken(verdict.change, owner)
+
+        row = transfer.row
+        state = await self.book.change(row, State.SUBMITTING, unless_it_is_another_row_s)
         if verdict.stops:
             self.stop.because(
                 StoppedByItself(
@@ -164,9 +170,6 @@ class Submitter:
             self.buckets.observe(
                 transfer.bucket, verdict.change.facts, keys_refused=verdict.keys_refused
             )
-
-    async def _change(self, transfer: Transfer, change: Change) -> State:
-        return await self.book.change(transfer.row, State.SUBMITTING, change)
 
     def _leave(self, transfer: Transfer, *, pending_again: bool = False) -> None:
         self.flights.withdraw()

@@ -2,6 +2,7 @@
 
 import json
 import time
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -213,3 +214,40 @@ async def test_a_platform_whose_clocks_differ_by_less_than_five_minutes_hides_no
     rows = await bench.run()
     assert settled(rows) == {"a": IMPORTED}
     assert bench.platform.creates["a"] == 1
+
+
+async def test_a_success_with_the_id_of_another_row_s_video_is_no_answer(bench):
+    bench.manifest(*"abc")
+    bench.settings = replace(bench.settings, pace=replace(bench.settings.pace, max_concurrency=1))
+    clean = bench.platform.submit
+
+    def mistaken(path, params, body):
+        answer = clean(path, params, body)
+        if b'"objectKey":"b"' not in body:
+            return answer
+        return bench.platform.answer(202, {"videoId": bench.platform.videos[0].id})
+
+    bench.platform.submit = mistaken
+    rows = await bench.run()
+    assert bench.stop.error is None
+    assert settled(rows) == dict.fromkeys("abc", IMPORTED)
+    assert [rows[key].video_id for key in "abc"] == [video.id for video in bench.platform.videos]
+
+
+async def test_a_404_by_id_counts_only_once_it_has_lasted(bench):
+    bench.manifest("a")
+    bench.care(settle_seconds=0.2)
+    bench.platform.looks_to_done = 3
+    clean = bench.platform.status
+    unknown = []
+
+    def late(path, params, body):
+        if len(unknown) < 1:
+            unknown.append(path)
+            return bench.platform.error(404, "RESOURCE_NOT_FOUND", "not here yet")
+        return clean(path, params, body)
+
+    bench.platform.status = late
+    rows = await bench.run()
+    assert unknown
+    assert settled(rows) == {"a": IMPORTED}
