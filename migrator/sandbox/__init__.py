@@ -5,15 +5,15 @@ The room is one side of a conversation. It shares no code with `migrator.pixop` 
 every rehearsal and fail in production.
 
 Modules, from the outside in: `run` puts a sandbox together, and `platform` what of it is the
-platform; `gate` is what every request passes (key, quota, faults, error form). The routes are in
-`create_routes`, `video_routes`, `account_routes` and `location_routes`, and those that only a
-rehearsal needs in `inspection`; `validation` reads what a client sent, and `wire` fills the
-`shapes` of what it gets back. `copying` moves the bytes, read through `sources` (`source` for S3,
-`web` for URLs) and laid down by `parts`. `records`, `copies`, `accounts` and `locations` are the
-memory, in one `database` that `writing` writes in groups; `seal` keeps what is secret in it.
-`plan` is what shall go wrong, `faults` decides when, and `mischief` does it to answers. `s3` runs
-`rclone serve s3`, tied to our life by `tether`. The README of this room tells what of the published
-API is there.
+platform; `connection` speaks HTTP, and `gate` is what every request passes (key, quota, faults,
+error form). The routes are in `create_routes`, `video_routes`, `account_routes` and
+`location_routes`, and those that only a rehearsal needs in `inspection`; `validation` reads what
+a client sent, and `wire` fills the `shapes` of what it gets back. `copying` moves the bytes, read
+through `sources` (`source` for S3, `web` for URLs) and laid down by `parts`. `records`, `copies`,
+`accounts` and `locations` are the memory, in one `database` that `writing` writes in groups;
+`seal` keeps what is secret in it. `plan` is what shall go wrong, `faults` decides when, and
+`mischief` does it to answers. `s3` runs `rclone serve s3`, tied to our life by `tether`. The
+README of this room tells what of the published API is there.
 """
 
 from migrator.sandbox.errors import SandboxError

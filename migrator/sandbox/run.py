@@ -148,9 +148,8 @@ async def _sandbox(
         plan = Plan() if settings.faults is None else from_toml(settings.faults, known)
         faults = Faults(plan, known, clock)
         gate = Gate(keys.api_key, quota, faults, clock)
-        application = compose(
-            platform, gate, Inspection(platform.records, quota, platform.copier, faults)
-        )
+        inspection = Inspection(platform.records, quota, platform.copier, faults)
+        application = compose(platform, gate, inspection)
         port = await stack.enter_async_context(listening(application, gate, settings.port))
         variables = key_files.environment(
             keys, api_url=f"http://{HOST}:{port}{BASE_PATH}", s3_url=server.url
