@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test check bench kills diagram clean
+.PHONY: demo test check bench battery diagram clean
 
 demo: $(READY)            ## a small catalogue with every trouble: migrated, killed, resumed, reported
 	$(BIN)/migrator demo
@@ -24,8 +24,8 @@ bench: $(READY)           ## measures, as ratios within one run
 diagram: $(READY)         ## the states in ARCHITECTURE.md, drawn from the transition table
 	$(BIN)/python -m tests.diagram
 
-kills: $(READY)           ## the long form of the kill battery: KILLS=200 random moments
-	MIGRATOR_KILLS=$(or $(KILLS),200) $(BIN)/python -m pytest tests/e2e/test_kills.py -s
+battery: $(READY)         ## the actual program killed, crashed and struck by every fault; KILLS=500 ROUNDS=20
+	$(BIN)/python -m tests.battery --kills $(or $(KILLS),500) --rounds $(or $(ROUNDS),20)
 
 $(READY): pyproject.toml
 	$(PYTHON) -m venv $(VENV)

@@ -159,14 +159,14 @@ def _remove(path: Path) -> None:
 
 def _print_result(built: "Catalogue", found: "Findings", wrong: Sequence[str]) -> None:
     """Expected and found side by side, then what was proven or what differs."""
-    from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
+    from migrator.cli.console import Terminal
     from migrator.cli.proof import counts
     from migrator.cli.text import plain
 
-    console = Console(highlight=False, markup=False, emoji=False)
+    console = Terminal(highlight=False, markup=False, emoji=False)
     right = "✓" if (console.encoding or "").lower().startswith("utf") else "ok"
     table = Table(box=None, pad_edge=False, show_edge=False)
     for name in ("in the catalogue", "must end as"):

@@ -4,12 +4,13 @@ import contextlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from rich.console import Console, Group, RenderableType
+from rich.console import Group, RenderableType
 from rich.live import Live
 from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from migrator.cli.console import Terminal
 from migrator.cli.display import Show, duration
 from migrator.cli.text import plain
 from migrator.engine.status import Snapshot
@@ -27,7 +28,7 @@ COLOURS = {
 @contextmanager
 def live() -> Iterator[Show]:
     """Show snapshots in place, on stderr, until the block ends."""
-    display = Live(console=Console(stderr=True), refresh_per_second=4, transient=True)
+    display = Live(console=Terminal(stderr=True), refresh_per_second=4, transient=True)
     display.start()
     try:
         yield lambda snapshot: display.update(render(snapshot))

@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from rich.console import Console
 from rich.table import Table
 
+from migrator.cli.console import Terminal
 from migrator.report import Summary
 
 
@@ -26,7 +26,7 @@ def print_result(summary: Summary, directory: Path) -> None:
         table.add_row(outcome.value, f"{count:,}", ", ".join(reasons))
     table.add_section()
     table.add_row("sum", f"{summary.manifest.rows:,}", "")
-    console = Console(highlight=False, soft_wrap=False)
+    console = Terminal(highlight=False, soft_wrap=False)
     console.print(table)
     api = summary.api
     console.print(

@@ -34,7 +34,8 @@ PREFLIGHTS = 48
 """HEADs at once."""
 
 FRESH_MS = 24 * 3600 * 1000
-"""What was learned of an object longer ago than this is asked again."""
+"""What was learned of an object longer ago than this is asked again; also what the machine's clock,
+having been set back, says to be as far in the future."""
 
 SOURCE_PAUSE_S = (1.0, 60.0)
 """Longest wait before a source that does not answer is asked again, doubled each time, and its cap;
@@ -206,7 +207,7 @@ class Feed:
 def _known(transfer: Transfer, now_ms: int) -> tuple[ObjectFacts | None, Refusal | None]:
     """What a listing of this run, or an earlier preflight, has told not long ago."""
     told_ms, size_bytes = transfer.preflighted_ms, transfer.size_bytes
-    if told_ms is None or size_bytes is None or now_ms - told_ms > FRESH_MS:
+    if told_ms is None or size_bytes is None or abs(now_ms - told_ms) > FRESH_MS:
         return None, None
     assert transfer.key is not None
     facts = ObjectFacts(size_bytes, transfer.etag, transfer.last_modified_ms)

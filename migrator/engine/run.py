@@ -14,6 +14,7 @@ from migrator.checkpoint.change import Change
 from migrator.checkpoint.store import Checkpoint
 from migrator.engine import decide
 from migrator.engine.adopt import adopt, catch_up, first_sweep, look_back
+from migrator.engine.awake import AwakeClock
 from migrator.engine.book import Book
 from migrator.engine.breaker import BucketBreakers
 from migrator.engine.feed import PREFLIGHTS, Feed
@@ -78,7 +79,7 @@ async def migrate(
     quotas = Quotas(settings.pace.requests_per_minute, settings.pace.reserve_percent)
     pacer = Pacer(quotas, ports.chance, ports.clock, ports.window)
     outage_s = settings.care.max_outage.total_seconds()
-    gateway = Gateway(ports.api, pacer, stop, ports.chance, outage_s, ports.clock)
+    gateway = Gateway(ports.api, pacer, stop, ports.chance, outage_s, AwakeClock(ports.clock))
     since_s = checkpoint.last_platform_date()
     run_id = _start_run(checkpoint, ports.wall_ms())
     journal = ports.journal(checkpoint, lambda c: c.count_calls(run_id, gateway.calls))
@@ -196,7 +197,9 @@ async def _join(
     reader = ListReader(gateway, place.team_id)
     outage_s = care.max_outage.total_seconds()
     preflight = Preflight(ports.source) if settings.source.preflight else None
-    feed = Feed(book, stop, preflight, care.attempts, outage_s, gateway, ports.clock, ports.chance)
+    feed = Feed(
+        book, stop, preflight, care.attempts, outage_s, gateway, gateway.now_s, ports.chance
+    )
     resolver = Resolver(
         book, gateway, reader, observer, flights, feed, requests,
         batch=batch, tagging=tagging, settle_s=care.settle_seconds,

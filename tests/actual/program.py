@@ -53,18 +53,24 @@ class Result:
 class Child:
     """`python -m migrator …` in a process group of its own, its output in files.
 
-    `module` is what stands in the place of `migrator`: an entry of a test's own.
+    `module` is what stands in the place of `migrator`: an entry of a test's own. No file of it may
+    grow beyond `limit_bytes`.
     """
 
-    def __init__(self, arguments, environment, directory, umask=-1, module="migrator"):
+    def __init__(
+        self, arguments, environment, directory, umask=-1, module="migrator", limit_bytes=None
+    ):
         self.arguments = [str(argument) for argument in arguments]
         directory.mkdir(parents=True, exist_ok=True)
         number = next(_child_numbers)
         self._out = directory / f"child-{number}.out"
         self._err = directory / f"child-{number}.err"
+        command = [sys.executable, "-m", module, *self.arguments]
+        if limit_bytes is not None:
+            command = ["prlimit", f"--fsize={limit_bytes}", *command]
         with self._out.open("wb") as out, self._err.open("wb") as err:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", module, *self.arguments],
+                command,
                 cwd=directory,
                 env=environment,
                 stdin=subprocess.DEVNULL,

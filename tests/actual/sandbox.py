@@ -25,10 +25,11 @@ class Sandbox:
         self._child = None
 
     def start(self, flags=()):
+        ready = self.directory / "sandbox.env"
+        ready.unlink(missing_ok=True)  # of one that was killed
         arguments = ["sandbox", "--dir", self.directory, *self._flags, *flags]
         environment = clean_environment(self.directory.parent)
         self._child = child = Child(arguments, environment, self.directory.parent)
-        ready = self.directory / "sandbox.env"
 
         def is_ready():
             assert not child.ended, f"the sandbox has ended: {child.err[-2000:]}"

@@ -11,6 +11,11 @@ from tests.actual.batch import Batch
 from tests.actual.program import DEADLINE_S, Child, clean_environment
 from tests.actual.sandbox import Sandbox
 
+ROOT = Path(__file__).parents[2]
+
+FUSED = "tests.battery.child"
+"""The program with a fuse around its seams."""
+
 _bucket_numbers = itertools.count(1)
 
 
@@ -28,10 +33,16 @@ class World:
         merged = clean_environment(self.directory) | self.sandbox.env | self.env | changes
         return {name: value for name, value in merged.items() if value is not None}
 
-    def start(self, *arguments, env=None, umask=-1, module="migrator"):
-        child = Child(arguments, self.environment(env or {}), self.directory, umask, module)
+    def start(self, *arguments, env=None, **how):
+        """Begin a verb; `how` is what Child takes besides."""
+        child = Child(arguments, self.environment(env or {}), self.directory, **how)
         self.children.append(child)
         return child
+
+    def start_with(self, fuse, *arguments, env=None):
+        """Run a verb with a fuse of the battery's in it: `POINT:N` or `POINT:N:SIGNAL`."""
+        env = {**(env or {}), "PYTHONPATH": str(ROOT)}
+        return self.start("--crash-at", fuse, "--", *arguments, env=env, module=FUSED)
 
     def call(self, *arguments, env=None, within_s=DEADLINE_S, umask=-1):
         """Run a verb to its end."""

@@ -15,10 +15,11 @@ import random
 import signal
 import sys
 import time
+import traceback
 from concurrent.futures import ThreadPoolExecutor
 
 from tests.battery import cases
-from tests.battery.arena import GOOD, arena
+from tests.battery.arena import GOOD, Ended, arena
 from tests.battery.table import render
 
 PARTS = ("kills", "crashes", "faults", "both")
@@ -54,9 +55,14 @@ def carry_out(all_cases, at_once, tell):
                         case = waiting.get_nowait()
                     except queue.Empty:
                         break
-                    ended = place.migrate(case)
+                    try:
+                        ended = place.migrate(case)
+                    except Exception:  # noqa: BLE001 - one batch of many; the arena may be gone
+                        ended = Ended(case.line, case.name, wrong=[traceback.format_exc()])
                     all_ended.append(ended)
                     tell(ended)
+                    if ended.wrong:
+                        break
         return all_ended
 
     with ThreadPoolExecutor(at_once) as pool:

@@ -109,14 +109,9 @@ class Arena:
 
     def start(self, command, crash_at=None):
         """A run of the batch: the program itself, or with a crash built around it."""
-        env = self._way
         if crash_at is None:
-            return self.world.start(*command, env=env)
-        root = Path(__file__).parents[2]
-        return self.world.start(
-            "--crash-at", crash_at, "--", *command,
-            module="tests.battery.child", env={**env, "PYTHONPATH": str(root)},
-        )  # fmt: skip
+            return self.world.start(*command, env=self._way)
+        return self.world.start_with(crash_at, *command, env=self._way)
 
     def migrate(self, case):
         """Begin a batch, let it be disturbed, run it until it is finished, and judge it."""

@@ -2,7 +2,8 @@
 
 It is `migrator.cli.main` itself. Around the seams where something becomes durable or leaves the
 machine stands a fuse, which kills this very process with SIGKILL at its N-th passing of POINT; the
-product knows nothing of it. Where POINT is passed less often, the program ends by itself.
+product knows nothing of it. Where POINT is passed less often, the program ends by itself. With
+POINT:N:SIGNAL it gets another signal there: SIGSTOP holds it, so that a test can meddle.
 """
 
 import asyncio
@@ -56,18 +57,19 @@ RESTART_DELAYS_S = (0.5, 1.0)
 
 
 class Fuse:
-    """Kills this process at the N-th passing of one point."""
+    """Sends this process a signal at the N-th passing of one point."""
 
-    def __init__(self, point, passings):
+    def __init__(self, point, passings, number):
         assert point in POINTS, point
         self._point = point
         self._left = passings
+        self._number = number
 
     def passing(self, point):
         if point == self._point:
             self._left -= 1
             if self._left == 0:
-                os.kill(os.getpid(), signal.SIGKILL)
+                os.kill(os.getpid(), self._number)
 
 
 def around_commits(fuse):
@@ -144,8 +146,8 @@ def around_reports(fuse):
 def main(argv):
     flag, where, dashes, *arguments = argv
     assert (flag, dashes) == ("--crash-at", "--"), __doc__
-    point, _, passings = where.partition(":")
-    fuse = Fuse(point, int(passings))
+    point, passings, name = f"{where}:SIGKILL".split(":")[:3]
+    fuse = Fuse(point, int(passings), signal.Signals[name])
     for put_around in (around_commits, around_requests, around_reports):
         put_around(fuse)
     decide.RESTART_DELAYS_S = RESTART_DELAYS_S

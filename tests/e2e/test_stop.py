@@ -106,24 +106,148 @@ def test_a_second_signal_aborts_at_once_and_the_next_run_finds_out_what_became(w
     assert made == Counter(key for _, key in rows)
 
 
+_SIGNALLED_AT_IMPORT = """
+import os, signal, sys
+name, module = sys.argv.pop(1), sys.argv.pop(1)
+
+class Finder:
+    def find_spec(self, wanted, *_):
+        if wanted == module:
+            os.kill(os.getpid(), signal.Signals[name])
+
+sys.meta_path.insert(0, Finder())
+from migrator.cli import main
+main(sys.argv[1:])
+"""
+"""The program, that gets a signal when it begins to import a module."""
+
+
+@pytest.mark.parametrize(
+    ("name", "module"),
+    [
+        ("SIGTERM", "cyclopts"),
+        ("SIGINT", "migrator.cli.batch"),
+        ("SIGHUP", "aiobotocore.session"),
+        ("SIGTERM", "uvloop"),
+        ("SIGTERM", "pandas"),
+    ],
+)
+def test_a_signal_before_the_event_loop_runs_or_after_it_ends_the_program_in_order(
+    world, name, module
+):
+    manifest, out = world.manifest(world.objects(1)), world.directory / "out"
+    arguments = ["run", "--manifest", manifest, "--out", out, *QUICKLY]
+    ended = subprocess.run(
+        [sys.executable, "-c", _SIGNALLED_AT_IMPORT, name, module, *map(str, arguments)],
+        env=world.environment({}),
+        cwd=world.directory,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ended.returncode == 130, ended.stderr
+    assert "interrupted" in ended.stderr
+    assert "next:" in ended.stderr
+    assert "Traceback" not in ended.stderr
+    assert world.call(*arguments).code == 0
+
+
+@pytest.mark.parametrize(
+    "point",
+    [
+        "rows-before-commit:1",
+        "sweep-before-commit:1",
+        "report-before-rename:1",
+        "report-before-rename:3",
+        "report-after-rename:4",
+        "report-before-rename:5",
+    ],
+)
+def test_a_signal_while_rows_are_read_the_list_is_swept_or_the_report_is_written(world, point):
+    rows = world.objects(5)
+    out = world.directory / "out"
+    arguments = ["run", "--manifest", world.manifest(rows), "--out", out, *QUICKLY]
+
+    ended = world.start_with(f"{point}:SIGTERM", *arguments).wait()
+
+    assert ended.code == 130, ended.said
+    assert "interrupted" in ended.err or "stopping" in ended.err
+    assert "Traceback" not in ended.err
+    made = world.sandbox.creates(bucket=rows[0][0])
+    if point.startswith("report"):
+        # Whole, or not there: and what is there is of one and the same end.
+        assert not [path.name for path in out.iterdir() if path.name.endswith(".tmp")]
+        assert not (out / "summary.json").exists()
+        assert len(made) == len(rows)
+    else:
+        assert not made
+        world.batch().assert_balanced()
+        assert world.batch().summary["runs"][-1]["exit_code"] == 130
+
+    assert world.call(*arguments).code == 0
+    finished = world.batch()
+    finished.assert_balanced()
+    assert finished.summary["runs"][0]["exit_code"] == 130
+    assert len(world.sandbox.creates(bucket=rows[0][0])) == len(rows)
+
+
 # -------------------------------------------------------------------- one at a time
 
 
-def test_of_many_starts_at_once_one_proceeds_and_the_others_name_it(world):
+_AT_ONCE = """
+import os, sys
+from migrator.cli import batch, main  # once for all, so that they come to the lock together
+
+starts, number = [], int(sys.argv.pop(1))
+hold, go = os.pipe()
+for start in range(number):
+    pid = os.fork()
+    if pid == 0:
+        os.close(go)
+        for stream, end in ((1, "out"), (2, "err")):
+            os.dup2(os.open(f"start-{start}.{end}", os.O_WRONLY | os.O_CREAT), stream)
+        os.read(hold, 1)
+        main(sys.argv[1:])
+    starts.append(pid)
+os.close(hold)
+os.close(go)
+for pid in starts:
+    print(pid, os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
+"""
+"""The program many times, let go at one moment."""
+
+STARTS = 50
+
+
+@pytest.mark.parametrize("is_begun", [False, True])
+def test_of_fifty_starts_at_once_one_proceeds_and_the_others_name_it(world, until, is_begun):
     rows = world.objects(25)
-    manifest, out = world.manifest(rows), world.directory / "out"
+    out = world.directory / "out"
+    arguments = ["run", "--manifest", world.manifest(rows), "--out", out, *SLOWLY]
+    if is_begun:
+        killed = world.start_with("answer-after-commit:3", *arguments).wait()
+        assert killed.code == -signal.SIGKILL
 
-    children = [world.start("run", "--manifest", manifest, "--out", out, *SLOWLY)
-                for _ in range(10)]  # fmt: skip
-    results = [child.wait() for child in children]
+    told = subprocess.run(
+        [sys.executable, "-c", _AT_ONCE, str(STARTS), *map(str, arguments)],
+        env=world.environment({}),
+        cwd=world.directory,
+        stdout=subprocess.PIPE,
+        text=True,
+        timeout=120,
+        check=True,
+    ).stdout
 
-    codes = Counter(result.code for result in results)
-    assert codes == {0: 1, 5: 9}, [result.said for result in results]
-    winner = next(c.pid for c, r in zip(children, results, strict=True) if r.code == 0)
-    for result in results:
-        if result.code == 5:
-            assert f"process {winner}" in result.err
-            assert "next:" in result.err
+    codes = dict(line.split() for line in told.splitlines())
+    assert Counter(codes.values()) == {"0": 1, "5": STARTS - 1}
+    winner, said = next(pid for pid, code in codes.items() if code == "0"), []
+    for start, code in enumerate(codes.values()):
+        said.append((world.directory / f"start-{start}.err").read_text())
+        assert "Traceback" not in said[-1]
+        if code == "5":
+            assert "another migrator works on this batch" in said[-1]
+            assert "next:" in said[-1]
+    assert f"process {winner}" in "".join(said)
     made = Counter(one["objectKey"] for one in world.sandbox.creates(bucket=rows[0][0]))
     assert made == Counter(key for _, key in rows)
 
