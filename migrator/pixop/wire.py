@@ -56,6 +56,7 @@ class IngestionState(_Read):
     """How far the ingestion is."""
 
     ingestion_status: str | None = None
+    progress_percentage: int | float | None = None
 
 
 class Ingestion(_Read):

@@ -92,6 +92,10 @@ class FakePlatform:
             return "status"
         if path.endswith("/in/restart"):
             return "restart"
+        if method == "DELETE":
+            return "abandon" if path.endswith("/in/abandon") else "delete"
+        if path.startswith("/v1/videos/") and method == "GET":
+            return "video"
         return "submit" if method == "POST" else "list"
 
     def answer(self, status, body):
@@ -187,3 +191,22 @@ class FakePlatform:
             return self.error(409, "VIDEO_IN_OPERATION_NOT_FAILED", "it is not failed")
         video.status, video.looks = "IN_PROGRESS", 0
         return self.answer(202, {"videoId": video.id, "upload": {}})
+
+    def video(self, path, _params, _body):
+        video = self.find(path)
+        if video is None or video.id in self.hidden:
+            return self.error(404, "RESOURCE_NOT_FOUND", "no such video")
+        return self.answer(200, video.json())
+
+    def delete(self, path, _params, _body):
+        video = self.find(path)
+        if video is None:
+            return self.error(404, "RESOURCE_NOT_FOUND", "no such video")
+        self.videos.remove(video)
+        return self.answer(200, [video.id])
+
+    def abandon(self, path, params, body):
+        video = self.find(path)
+        if video is not None and video.status != "FAILED":
+            return self.error(409, "VIDEO_IN_OPERATION_NOT_FAILED", "it is not failed")
+        return self.delete(path, params, body)
