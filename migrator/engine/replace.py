@@ -1,7 +1,8 @@
 """`retry --replace`: the old video of a row goes, and that is proven, before the row is sent again.
 
 Of each row in `replacing`: its video is read by id, and must carry the row's tag. It is abandoned
-where its copy failed, else deleted, and must then be unknown to the platform by its id. After that
+where its copy failed, else deleted, together with the free clips that the platform itself makes of
+a video and nothing else. It must then be unknown to the platform by its id. After that
 the row is `unresolved` and stands in the same line as every row whose answer was lost: two complete
 sweeps must not show another video of it. Whatever goes wrong in between leaves the row `replacing`,
 and the next run begins with it anew.
@@ -12,12 +13,15 @@ import logging
 from dataclasses import dataclass, replace
 from http import HTTPStatus
 
+import msgspec
+
 from migrator.checkpoint.change import Change, Transfer
 from migrator.engine import decide
 from migrator.engine.book import Book
 from migrator.engine.flights import Flights
 from migrator.engine.gateway import Gateway
 from migrator.engine.resolve import Resolver
+from migrator.engine.sweep import PAGE_SIZE
 from migrator.lifecycle import Event, State
 from migrator.pixop import wire
 from migrator.pixop.client import Answer
@@ -58,10 +62,15 @@ class Replacer:
         verdict = decide.judge_old_video(answer, transfer, tagging=self.tagging)
         if verdict is decide.OldVideo.FAILED_COPY:
             answer = (await self.gateway.read("other", "DELETE", f"{path}/in/abandon")).answer
-            if answer.status == HTTPStatus.CONFLICT:  # not FAILED any more
-                answer = (await self.gateway.read("other", "DELETE", path)).answer
         elif verdict is decide.OldVideo.OTHER_COPY:
-            answer = (await self.gateway.read("other", "DELETE", path)).answer
+            clips = await self._clips(path)
+            if clips is None:
+                why = f"videos that are more than clips derive from {transfer.video_id}"
+                await self._leave(transfer, why)
+                return
+            # The platform refuses where anything else derives from it by then.
+            body = msgspec.json.encode(clips)
+            answer = (await self.gateway.read("other", "DELETE", path, body=body)).answer
         elif verdict is decide.OldVideo.DONE_AFTER_ALL:
             await self._look_again(transfer)
             return
@@ -74,6 +83,15 @@ class Replacer:
             await self._removed(transfer)
         else:
             await self._leave(transfer, f"video {transfer.video_id} was removed and is still there")
+
+    async def _clips(self, path: str) -> list[str] | None:
+        """The ids of all that derives from a video; None where that is more than clips."""
+        params = {"pageSize": str(PAGE_SIZE)}
+        answer = (await self.gateway.read("other", "GET", f"{path}/derived", params)).answer
+        page = wire.decode_page(answer.body) if answer.ok else None
+        if page is None or page[0] > len(page[1]) or not all(map(_is_bare_clip, page[1])):
+            return None
+        return [video.id for video in page[1]]
 
     async def _is_gone(self, path: str) -> bool:
         for look in range(1, LOOKS + 1):
@@ -108,3 +126,9 @@ class Replacer:
             status=answer.status if answer is not None else transfer.http_status,
         )
         await self.book.change(transfer.row, State.REPLACING, change)
+
+
+def _is_bare_clip(video: wire.Video) -> bool:
+    """Whether a derived video is a clip that nobody has put work into."""
+    flags = video.flags or wire.VideoFlags()
+    return flags.is_clip is True and flags.is_processed is not True

@@ -70,6 +70,7 @@ class VideoFlags(_Read):
 
     is_master: bool | None = None
     is_clip: bool | None = None
+    is_processed: bool | None = None
 
 
 class MasterVideo(_Read):

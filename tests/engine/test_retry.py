@@ -150,9 +150,31 @@ async def test_replace_removes_the_old_video_proves_it_and_makes_another(bench):
     assert rows["a"].video_id != old
     assert [video.id for video in bench.platform.videos] == [rows["a"].video_id]
     sent, removed = order.index("submit"), order.index("delete")
-    assert order[removed - 1] == "video"  # it was looked at first
+    assert order[removed - 2 : removed] == ["video", "derived"]  # it was looked at first
     assert "video" in order[removed:sent]  # its absence was proven by id
     assert order[removed:sent].count("list") >= 2  # and no other was there
+
+
+@pytest.mark.parametrize(
+    ("flags", "goes"),
+    [
+        ({"isClip": True}, True),
+        ({"isClip": True, "isProcessed": True}, False),
+        ({"isClip": False, "isProcessed": True}, False),
+        ({}, False),
+    ],
+)
+async def test_with_an_old_video_go_its_clips_and_nobody_s_work(bench, flags, goes):
+    old = await failed_by_size(bench)
+    bench.platform.derivatives["a"] = [{"id": "derived", "flags": flags}]
+    _, rows = await bench.retry(Reason.SIZE_MISMATCH, replace=True, source=Source())
+    if goes:
+        assert settled(rows) == {"a": IMPORTED}
+        assert rows["a"].video_id != old
+    else:
+        assert settled(rows) == {"a": (State.FAILED, Reason.SIZE_MISMATCH)}
+        assert "more than clips" in rows["a"].message
+        assert bench.platform.calls["delete"] == 0
 
 
 async def test_replace_abandons_a_copy_that_failed(bench):

@@ -67,6 +67,7 @@ class FakePlatform:
     down: int = 0
     key_refused: bool = False
     hidden: set = field(default_factory=set)
+    derivatives: dict = field(default_factory=dict)
     gone: set = field(default_factory=set)
     on_call: object = None
 
@@ -95,7 +96,7 @@ class FakePlatform:
         if method == "DELETE":
             return "abandon" if path.endswith("/in/abandon") else "delete"
         if path.startswith("/v1/videos/") and method == "GET":
-            return "video"
+            return "derived" if path.endswith("/derived") else "video"
         return "submit" if method == "POST" else "list"
 
     def answer(self, status, body):
@@ -198,10 +199,17 @@ class FakePlatform:
             return self.error(404, "RESOURCE_NOT_FOUND", "no such video")
         return self.answer(200, video.json())
 
-    def delete(self, path, _params, _body):
+    def derived(self, path, _params, _body):
+        items = self.derivatives.get(self.find(path).key, [])
+        return self.answer(200, {"totalElements": len(items), "items": items})
+
+    def delete(self, path, _params, body):
         video = self.find(path)
         if video is None:
             return self.error(404, "RESOURCE_NOT_FOUND", "no such video")
+        derived = {item["id"] for item in self.derivatives.get(video.key, [])}
+        if body is not None and not derived <= set(json.loads(body)):
+            return self.error(409, "CONFLICTING_DERIVED_VIDEO_IDS", "more derives from it")
         self.videos.remove(video)
         return self.answer(200, [video.id])
 
