@@ -55,7 +55,8 @@ WHAT_TO_DO: dict[Reason, str] = {
     ),
     Reason.COPY_FAILED: (
         "The platform could not copy the object, restarts included. A video exists: "
-        "“migrator retry” restarts its copy, and with --replace removes it and sends the object anew."
+        "“migrator retry” restarts its copy; with --replace it removes the video and sends the "
+        "object anew."
     ),
     Reason.INGESTION_FAILED: (
         "The copy arrived and the platform could not process it. Play the master; if it is sound, "
