@@ -10,9 +10,11 @@ from contracts.openapi import Contract
 from fakes.platform import FakePlatform
 
 from migrator.checkpoint.store import Checkpoint
+from migrator.cli.selection import covered, open_rows
 from migrator.engine import decide, feed, follow, gateway, resolve, retries, run
 from migrator.engine.load import open_inputs
 from migrator.engine.ports import Ports
+from migrator.engine.reopen import Choice
 from migrator.engine.stop import Stop
 from migrator.engine.tag import new_batch_id
 from migrator.errors import MigratorError
@@ -138,6 +140,15 @@ class Bench:
             return {row.key: row for row in checkpoint.transfers_after(0, 10_000)}
         finally:
             checkpoint.close()
+
+    async def retry(self, *reasons, source=None, **flags):
+        """Open rows again as `migrator retry` does, and run; what was done by row, and the rows."""
+        checkpoint = Checkpoint.open(self.directory)
+        choice = Choice(frozenset(reasons), **flags)
+        acts = {row.key: act for row, act in covered(checkpoint, choice)}
+        open_rows(checkpoint, choice, 1)
+        checkpoint.close()
+        return acts, await self.run(source)
 
     def transfers(self):
         checkpoint = Checkpoint.open(self.directory)

@@ -27,7 +27,7 @@ DELETE FROM source;
 DELETE FROM project;
 
 -- name: pending_buckets
-SELECT DISTINCT bucket FROM object WHERE state = 'pending';
+SELECT DISTINCT bucket FROM object WHERE state IN ('pending', 'unresolved', 'replacing');
 
 -- name: last_row
 SELECT max(row) FROM object;
@@ -59,6 +59,13 @@ SELECT id FROM project ORDER BY id;
 
 -- name: pending_after
 SELECT {transfer} FROM object WHERE state = 'pending' AND row > ? ORDER BY row LIMIT ?;
+
+-- name: ended_after
+SELECT {transfer} FROM object WHERE state IN ('rejected', 'missing', 'failed') AND row > ?
+ORDER BY row LIMIT ?;
+
+-- name: replacing_after
+SELECT {transfer} FROM object WHERE state = 'replacing' AND row > ? ORDER BY row LIMIT ?;
 
 -- name: in_state
 SELECT {transfer} FROM object WHERE state = ? ORDER BY row;

@@ -49,7 +49,10 @@ CREATE TABLE object (        -- one row of the manifest, and all that became of 
     duplicate_video_ids TEXT,                        -- JSON array of other carriers of the tag
     error_code       TEXT,                           -- the platform's or S3's own words
     http_status      INTEGER,
-    message          TEXT
+    message          TEXT,
+    -- Whatever goes wrong above: a row with a video is never sent again.
+    CHECK (video_id IS NULL OR state NOT IN
+        ('pending', 'submitting', 'unresolved', 'rejected', 'missing'))
 ) STRICT;
 
 CREATE UNIQUE INDEX object_identity ON object (object_id) WHERE object_id IS NOT NULL;
@@ -57,7 +60,7 @@ CREATE INDEX object_presumed_absent ON object (row) WHERE attempts > 1 OR reason
 CREATE UNIQUE INDEX object_video ON object (video_id) WHERE video_id IS NOT NULL;
 CREATE INDEX object_open ON object (state, row)
     WHERE state IN
-        ('pending', 'submitting', 'unresolved', 'copying', 'restarting', 'ingesting');
+        ('pending', 'submitting', 'unresolved', 'copying', 'restarting', 'ingesting', 'replacing');
 
 CREATE TABLE project (       -- every project that a row names: checked before the first POST
     id TEXT PRIMARY KEY

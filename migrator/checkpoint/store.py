@@ -261,7 +261,7 @@ class Checkpoint:
             self._db.execute(_SQL[query])
 
     def pending_buckets(self) -> list[str]:
-        """Every bucket that a pending row names."""
+        """Every bucket that a row names which is pending, or may be again."""
         return [str(bucket) for (bucket,) in self._db.execute(_SQL["pending_buckets"])]
 
     def last_row(self) -> int:
@@ -316,6 +316,14 @@ class Checkpoint:
     def pending_after(self, row: int, limit: int) -> list[Transfer]:
         """The next `limit` pending rows beyond `row`, in row order."""
         return self._transfers("pending_after", (row, limit))
+
+    def ended_after(self, row: int, limit: int) -> list[Transfer]:
+        """The next `limit` rejected, missing or failed rows beyond `row`, in row order."""
+        return self._transfers("ended_after", (row, limit))
+
+    def replacing_after(self, row: int, limit: int) -> list[Transfer]:
+        """The next `limit` rows beyond `row` whose old video is to be removed, in row order."""
+        return self._transfers("replacing_after", (row, limit))
 
     def in_state(self, state: State) -> list[Transfer]:
         """All rows in one of the open states that a run bounds (never `pending`)."""

@@ -6,6 +6,7 @@ from migrator import __version__
 from migrator.cli.demo import demo
 from migrator.cli.report import report
 from migrator.cli.resume import resume
+from migrator.cli.retry import retry
 from migrator.cli.run import run
 from migrator.cli.sandbox import sandbox
 from migrator.cli.status import status
@@ -21,5 +22,5 @@ app = App(
     stopped and killed at any moment; the same command, or `migrator resume reports/NAME`, goes on.
     """,
 )
-for verb in (run, resume, status, report, sandbox, demo):
+for verb in (run, resume, retry, status, report, sandbox, demo):
     app.command(verb)

@@ -19,6 +19,7 @@ from migrator.cli.signals import INTERRUPTS
 from migrator.engine.book import wall_ms
 from migrator.engine.load import Inputs, check_inputs, open_inputs
 from migrator.engine.ports import Ports
+from migrator.engine.reopen import LEFT, Choice
 from migrator.engine.run import migrate
 from migrator.engine.status import Snapshot
 from migrator.engine.stop import Stop
@@ -78,12 +79,48 @@ def resume_batch(directory: Path, display: DisplaySettings, environment: Mapping
     with batch_lock(directory), closing(Checkpoint.open(directory)) as checkpoint:
         settings = BatchSettings.from_json(checkpoint.meta("settings") or "{}")
         api_key = read_api_key(settings.platform, environment)
-        sources = checkpoint.sources()
-        frozen = bool(sources) and all(source.complete for source in sources)
-        inputs = None if frozen else open_inputs(settings.inputs)
+        inputs = None if _is_read(checkpoint) else open_inputs(settings.inputs)
         if inputs is not None:
             check_inputs(checkpoint, inputs)
         return _go_on(directory, checkpoint, settings, inputs, display, api_key, environment)
+
+
+def retry_batch(
+    directory: Path,
+    choice: Choice,
+    display: DisplaySettings,
+    environment: Mapping[str, str],
+    *,
+    agreed: bool,
+) -> int:
+    """Open rows of the batch in `directory` again and go on with it; answers the exit code.
+
+    Raises UsageError where nothing that is meant can be retried, or where nobody can be asked.
+    """
+    from migrator.cli import selection
+
+    configure_logs(display.verbose)
+    require_batch(directory)
+    with batch_lock(directory), closing(Checkpoint.open(directory)) as checkpoint:
+        settings = BatchSettings.from_json(checkpoint.meta("settings") or "{}")
+        api_key = read_api_key(settings.platform, environment)
+        if not _is_read(checkpoint):
+            raise UsageError(
+                "this batch has not read all of its rows yet", f"migrator resume {directory}"
+            )
+        found = selection.survey(checkpoint, choice)
+        selection.show(found)
+        rows = sum(n for (_, act), n in found.items() if act not in LEFT)
+        if not rows:
+            raise UsageError(
+                "nothing was changed: no row of this batch can be retried by that",
+                f"{directory / 'report.html'} says which rows ended with which reason",
+            )
+        if not agreed and not selection.agree(rows):
+            print("nothing was changed")
+            return ExitCode.USAGE
+        selection.open_rows(checkpoint, choice, wall_ms())
+        return _go_on(directory, checkpoint, settings, None, display, api_key, environment)
 
 
 def _go_on(
@@ -161,11 +198,16 @@ async def _session(
 
 
 def _is_finished(checkpoint: Checkpoint) -> bool:
-    sources = checkpoint.sources()
-    if not sources or not all(source.complete for source in sources):
+    if not _is_read(checkpoint):
         return False
     settled = all(tally.state in FINAL for tally in checkpoint.tallies())
     return settled and checkpoint.looked_back()
+
+
+def _is_read(checkpoint: Checkpoint) -> bool:
+    """Whether every source was read to its end."""
+    sources = checkpoint.sources()
+    return bool(sources) and all(source.complete for source in sources)
 
 
 def _make_directory(directory: Path) -> None:

@@ -36,7 +36,7 @@ class Tallies:
         self.reasons.clear()
         for tally in tallies:
             self.states[tally.state] += tally.rows
-            if tally.reason is not None:
+            if tally.reason is not None and tally.state in FINAL:
                 self.reasons[tally.reason] += tally.rows
         self.changed.set()
 

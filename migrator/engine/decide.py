@@ -7,11 +7,13 @@ or None for "nothing happened".
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from enum import Enum, auto
 from http import HTTPStatus
 
 import msgspec
 
 from migrator.checkpoint.change import Change, Facts, Transfer
+from migrator.engine.tag import read_tag
 from migrator.errors import ExitCode
 from migrator.lifecycle import Event, State
 from migrator.model import DecidedBy, LearnedBy, Outcome, Reason
@@ -172,6 +174,7 @@ class Sight:
     ingestion_status: str | None
     error_code: str | None = None
     error_message: str | None = None
+    ingestion_progress: float | None = None
 
     @classmethod
     def of(cls, video: wire.Video | wire.VideoInStatus) -> "Sight":
@@ -190,6 +193,7 @@ class Sight:
             ingestion_status=ingestion.ingestion_status if ingestion else None,
             error_code=error.code,
             error_message=error.message,
+            ingestion_progress=ingestion.progress_percentage if ingestion else None,
         )
 
 
@@ -269,13 +273,20 @@ def _judge_failed_copy(
     )
 
 
-def judge_restart(reply: Reply, restarts: int, now_ms: int) -> Change | None:
-    """What the reply to `in/restart` means; None when it was not acted on and is sent again.
+def restart(restarts: int) -> Change:
+    """The restart is about to leave; it is counted before, so that no crash makes it one more."""
+    return Change(Event.RESTART, {"restarts": restarts + 1, "not_before_ms": None})
 
-    A 409 (it is not FAILED) and a lost answer both mean: look. Restarting twice does no harm.
+
+def judge_restart(reply: Reply, restarts: int, now_ms: int) -> Change | None:
+    """What the reply to `in/restart` means; None for "look": it may have been acted on.
+
+    `restarts` is the count before it: what was provably not acted on is given back, and sent again.
+    A 409 (it is not FAILED) and a lost answer both mean: look.
     """
     if isinstance(reply, NotSent) or (isinstance(reply, Answer) and reply.status in NOT_ACTED_ON):
-        return None
+        due_ms = now_ms + RESTART_DELAYS_S[0] * 1000
+        return Change(Event.COPY_FAILED, {"restarts": restarts, "not_before_ms": due_ms})
     if isinstance(reply, Answer) and reply.status == HTTPStatus.NOT_FOUND:
         return failed(Reason.DELETED, now_ms, status=404, message="the video is gone")
     if isinstance(reply, Answer) and reply.status in {400, 403}:
@@ -287,7 +298,70 @@ def judge_restart(reply: Reply, restarts: int, now_ms: int) -> Change | None:
             status=reply.status,
             message=f"the restart was refused: {error.message}",
         )
-    return Change(Event.RESTARTED, {"restarts": restarts + 1, "not_before_ms": None})
+    return None
+
+
+class OldVideo(Enum):
+    """What a look by id tells of a video that shall be replaced."""
+
+    GONE = auto()
+    FAILED_COPY = auto()
+    OTHER_COPY = auto()
+    DONE_AFTER_ALL = auto()
+    NOT_OURS = auto()
+
+
+def judge_old_video(answer: Answer, transfer: Transfer, *, tagging: bool) -> OldVideo:
+    """What the platform's answer about a row's video means for removing it.
+
+    Only a video that is certainly the row's own is removed, and none whose copy has arrived well
+    since the row was given up.
+    """
+    if is_gone(answer):
+        return OldVideo.GONE
+    video = wire.decode(answer.body, wire.Video) if answer.ok else None
+    if video is None or video.id != transfer.video_id:
+        return OldVideo.NOT_OURS
+    tag = read_tag(video.description)
+    if tagging and (tag is None or tag.object_id != transfer.object_id):
+        return OldVideo.NOT_OURS
+    sight = Sight.of(video)
+    if sight.upload_status == FAILED:
+        return OldVideo.FAILED_COPY
+    if sight.upload_status == DONE and transfer.reason in {Reason.STUCK, Reason.COPY_FAILED}:
+        return OldVideo.DONE_AFTER_ALL
+    return OldVideo.OTHER_COPY
+
+
+def is_gone(answer: Answer) -> bool:
+    """Whether an answer about a video by its id says that there is no such video."""
+    if answer.status != HTTPStatus.NOT_FOUND:
+        return False
+    error = wire.decode(answer.body, wire.ApiError) or wire.ApiError()
+    return error.error_code not in TEAM_LOST
+
+
+def removed(transfer: Transfer) -> Change:
+    """The row's old video is proven gone; another one may still be there, so it is looked for."""
+    return Change(
+        Event.REMOVED,
+        {
+            "video_id": None,
+            "video_created_ms": None,
+            "adopted": False,
+            "reason": None,
+            "decided_by": None,
+            "learned_by": None,
+            "finished_ms": None,
+            "error_code": None,
+            "http_status": None,
+            "restarts": 0,
+            "not_before_ms": None,
+            "preflighted_ms": None,
+            "forgiven": transfer.attempts,
+            "message": f"video {transfer.video_id} was removed to be replaced",
+        },
+    )
 
 
 @dataclass(frozen=True, slots=True)

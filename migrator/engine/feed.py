@@ -74,17 +74,21 @@ class Feed:
         self._down_since_s: float | None = None
         self._outage_s = outage_s
 
-    def done_with(self, row: int, *, pending_again: bool = False) -> None:
-        """The submitters have finished with a row; it may have come back to pending."""
+    def done_with(self, row: int, *, failed: bool = False, pending_again: bool = False) -> None:
+        """The submitters have finished with a row.
+
+        `failed`: its POST may come to nothing, so that its next one in this run is a repetition.
+        """
         self._claimed.discard(row)
-        if pending_again:
-            self.pending_again(row)
+        if failed:
+            self._came_back[row] = self._came_back.get(row, 0) + 1
         else:
             self._came_back.pop(row, None)
+        if pending_again:
+            self.pending_again()
 
-    def pending_again(self, row: int) -> None:
-        """A row whose POST failed in this run is pending again: its next one is a repetition."""
-        self._came_back[row] = self._came_back.get(row, 0) + 1
+    def pending_again(self) -> None:
+        """Some row is pending again."""
         self._again.set()
 
     async def read(self) -> None:

@@ -32,6 +32,7 @@ class Flight:
     moved_s: float
     order: int
     restart_at_s: float = 0.0
+    restarts_not_sent: int = 0
     last: Sight | None = None
     gone_s: float | None = None
     changing: bool = False

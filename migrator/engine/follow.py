@@ -146,21 +146,31 @@ class Follower:
                     await self._restart(flight)
 
     async def _restart(self, flight: Flight) -> None:
-        await self._gateway.permit()
+        """The restart on the disk, then on the wire, then what its answer says."""
+        if flight.restarts_not_sent:
+            await self._gateway.may_repeat(flight.restarts_not_sent)
+        await self._gateway.permit(urgent=True)
         with self._gateway.commanding():
+            before, observer = flight.restarts, self._observer
+            flight.commanded_s = math.inf  # no look counts until the answer is there
+            await observer.apply(flight, decide.restart(before), self._gateway.now_s())
+            if flight.restarts == before:  # a look was just being written, and has settled it
+                self._gateway.unused()
+                flight.commanded_s = self._gateway.now_s()
+                return
             self._gateway.count("restart")
             path = f"/v1/videos/{flight.video_id}/in/restart"
             reply = await self._gateway.exchange("POST", path)
             now_s = self._gateway.now_s()
+            flight.commanded_s = flight.moved_s = now_s
+            change = decide.judge_restart(reply, before, observer.now_ms())
+            if change is not None:
+                await observer.apply(flight, change, now_s)
+            not_sent = flight.state is State.RESTARTING
+            flight.restarts_not_sent = flight.restarts_not_sent + 1 if not_sent else 0
             if isinstance(reply, Answer) and reply.status == HTTPStatus.UNAUTHORIZED:
                 self._gateway.key_refused(reply)
                 raise Stopping
-            change = decide.judge_restart(reply, flight.restarts, self._observer.now_ms())
-            if change is None:
-                flight.restart_at_s = now_s + decide.RESTART_DELAYS_S[0]
-                return
-            flight.commanded_s = flight.moved_s = now_s
-            await self._observer.apply(flight, change, now_s)
 
 
 def _is_beyond(page: Page, oldest_ms: int | None) -> bool:

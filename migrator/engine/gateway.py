@@ -265,6 +265,7 @@ class Gateway:
         path: str,
         params: Mapping[str, str] | None = None,
         *,
+        body: bytes | None = None,
         sensible: Callable[[Answer], bool] = lambda _answer: True,
     ) -> Reading:
         """Ask until the platform answers below 500, and `sensible` agrees.
@@ -278,7 +279,7 @@ class Gateway:
             await self.pacer.permit(urgent=True)
             began_s = self._clock()
             self.count(operation)
-            reply = await self.exchange(method, path, params)
+            reply = await self.exchange(method, path, params, body)
             times += 1
             if isinstance(reply, Answer):
                 if reply.status == HTTPStatus.UNAUTHORIZED:

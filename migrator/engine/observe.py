@@ -119,13 +119,12 @@ class Observer:
             flight.state = await self._book.change(flight.row, flight.state, change)
         finally:
             flight.changing = False
+        flight.restarts = change.facts.get("restarts", flight.restarts)
         if flight.state not in WITH_VIDEO:
             self._flights.remove(flight)
         elif flight.state is State.RESTARTING:
             due_ms = change.facts.get("not_before_ms") or 0
             flight.restart_at_s = now_s + max(0.0, (due_ms - self._book.now_ms()) / 1000)
-        elif "restarts" in change.facts:
-            flight.restarts = change.facts["restarts"]
 
     async def _other_carriers(self, others: Sequence[tuple[decide.Seen, Tag]]) -> None:
         """Tags on videos that are not in flight: done rows, further carriers, other batches."""

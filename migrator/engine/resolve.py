@@ -197,11 +197,11 @@ class Resolver:
                 self._gateway.now_s(),
             )
         elif entry.complete >= decide.COMPLETE_SWEEPS_TO_PRESUME:
-            alike = await self._look_alike(transfer, window)
+            alike = None if transfer.accepted else await self._look_alike(transfer, window)
             now_ms = self._book.now_ms()
             change = decide.ambiguous(alike, now_ms) if alike else decide.absent()
             await self._book.change(transfer.row, State.UNRESOLVED, change)
-            self._feed.pending_again(transfer.row)
+            self._feed.pending_again()
         elif entry.incomplete >= INCOMPLETE_TO_LEAVE_OPEN:
             self.left_open += 1
             self._book.tallies.changed.set()

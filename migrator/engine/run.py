@@ -26,6 +26,7 @@ from migrator.engine.observe import Observer
 from migrator.engine.pacing import Pacer
 from migrator.engine.ports import Ports
 from migrator.engine.quotas import Quotas
+from migrator.engine.replace import Replacer
 from migrator.engine.request import Requests
 from migrator.engine.resolve import Resolver
 from migrator.engine.start import Place, check_platform, check_projects
@@ -58,6 +59,7 @@ class Engine:
     resolver: Resolver
     submitter: Submitter
     follower: Follower
+    replacer: Replacer
 
 
 async def migrate(
@@ -216,8 +218,19 @@ async def _join(
     follower = Follower(
         flights, gateway, reader, observer, stuck_after_s, settle_s=care.settle_seconds
     )
+    replacer = Replacer(book, gateway, flights, resolver, tagging)
     return Engine(
-        book, gateway, stop, flights, reader, observer, feed, resolver, submitter, follower
+        book,
+        gateway,
+        stop,
+        flights,
+        reader,
+        observer,
+        feed,
+        resolver,
+        submitter,
+        follower,
+        replacer,
     )
 
 
@@ -253,6 +266,7 @@ async def _workers(engine: Engine, settings: BatchSettings) -> AsyncIterator[Non
         engine.feed.read(),
         engine.feed.repeat(),
         engine.resolver.run(),
+        engine.replacer.run(),
         engine.follower.run(),
         engine.follower.restart(),
         *(engine.feed.check() for _ in range(PREFLIGHTS)),
@@ -337,8 +351,15 @@ def _waiting_for(engine: Engine) -> str:
         return f"answers: {engine.gateway.waiting_to_repeat} calls that failed wait to be repeated"
     if engine.gateway.pacer.held_for_s > 1:
         return f"the quota: next window in {engine.gateway.pacer.held_for_s:.0f} s"
+    return _nothing_to_send(engine)
+
+
+def _nothing_to_send(engine: Engine) -> str:
+    """What a run waits for whose rows are all sent; "" while there is something to send."""
     states = engine.book.tallies.states
     if states[State.PENDING] == 0 and states[State.SUBMITTING] == 0:
+        if states[State.REPLACING]:
+            return f"{states[State.REPLACING]} old videos to be removed"
         if engine.resolver.open:
             return f"{engine.resolver.open} answers that were lost: the platform's list is read"
         if len(engine.flights):

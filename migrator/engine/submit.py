@@ -163,7 +163,7 @@ class Submitter:
         elif state is State.UNRESOLVED:
             self.flights.withdraw()
             self.resolver.add(transfer)
-            self.feed.done_with(transfer.row)
+            self.feed.done_with(transfer.row, failed=True)
         else:
             self._leave(transfer, pending_again=state is State.PENDING)
         if state in {State.COPYING, State.REJECTED, State.MISSING}:
@@ -173,7 +173,7 @@ class Submitter:
 
     def _leave(self, transfer: Transfer, *, pending_again: bool = False) -> None:
         self.flights.withdraw()
-        self.feed.done_with(transfer.row, pending_again=pending_again)
+        self.feed.done_with(transfer.row, failed=pending_again, pending_again=pending_again)
 
     async def _ask(self, transfer: Transfer, verdict: decide.Verdict, path: str) -> decide.Verdict:
         """A 403 is about the row where the account still answers, and else about the key.

@@ -56,6 +56,7 @@ class IngestionState(_Read):
     """How far the ingestion is."""
 
     ingestion_status: str | None = None
+    progress_percentage: int | float | None = None
 
 
 class Ingestion(_Read):
@@ -69,6 +70,7 @@ class VideoFlags(_Read):
 
     is_master: bool | None = None
     is_clip: bool | None = None
+    is_processed: bool | None = None
 
 
 class MasterVideo(_Read):

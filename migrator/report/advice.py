@@ -18,12 +18,11 @@ WHAT_TO_DO: dict[Reason, str] = {
         "The platform takes at most 500 GB. Make a smaller master of each, and import that."
     ),
     Reason.BAD_CREDENTIALS: (
-        "The source refused the access key for this bucket. Correct the key, then run retry.csv "
-        "as a new batch."
+        "The source refused the access key for this bucket. Correct the key, then “migrator retry”."
     ),
     Reason.ACCESS_DENIED: (
         "The access key may not read these objects, or the API key may not write to their project. "
-        "Grant the right, then run retry.csv as a new batch."
+        "Grant the right, then “migrator retry”."
     ),
     Reason.INVALID_ROW: (
         "The manifest’s row breaks a rule; which one stands beside each. Mend it in retry.csv, "
@@ -40,23 +39,24 @@ WHAT_TO_DO: dict[Reason, str] = {
         "The object has no bytes: usually a broken upload. Look for the master elsewhere."
     ),
     Reason.ARCHIVED: (
-        "The object rests in an archive tier. Restore it at the source, then run retry.csv as a "
-        "new batch."
+        "The object rests in an archive tier. Restore it at the source, then “migrator retry”."
     ),
     Reason.VERSION_NOT_CURRENT: (
         "The manifest names a version that is not the current one. Decide which is meant: take the "
         "version out of the row, or make it current."
     ),
     Reason.BUCKET_NOT_FOUND: (
-        "There is no such bucket where we looked. Check its name, region and endpoint."
+        "There is no such bucket where we looked. Check its name, region and endpoint; once it is "
+        "there, “migrator retry”."
     ),
     Reason.OBJECT_NOT_FOUND: (
         "There is no such object. Check the key, letter by letter; it may have been moved or "
-        "deleted since the manifest was made."
+        "deleted since the manifest was made. Once it is there, “migrator retry”."
     ),
     Reason.COPY_FAILED: (
-        "The platform could not copy the object, restarts included. A video exists: restart its "
-        "copy there, or delete it and import the object in a new batch."
+        "The platform could not copy the object, restarts included. A video exists: "
+        "“migrator retry” restarts its copy; with --replace it removes the video and sends the "
+        "object anew."
     ),
     Reason.INGESTION_FAILED: (
         "The copy arrived and the platform could not process it. Play the master; if it is sound, "
@@ -64,24 +64,24 @@ WHAT_TO_DO: dict[Reason, str] = {
     ),
     Reason.SIZE_MISMATCH: (
         "The video has another size than its master. Do not trust the copy: once you have seen "
-        "why, delete the video and import the object in a new batch."
+        "why, “migrator retry --replace” removes the video and sends the object anew."
     ),
     Reason.GAVE_UP: (
-        "Sent several times, and each time no video came of it. When the platform is well, import "
-        "these in a new batch."
+        "Sent several times, and each time no video came of it. When the platform is well, "
+        "“migrator retry” looks once more and then sends them again."
     ),
     Reason.STUCK: (
-        "The copy made no progress for too long. Ask the platform’s support with the video id; "
-        "do not send it again while that video exists."
+        "The copy made no progress for too long. “migrator retry” restarts it, --replace "
+        "removes it first; never send it again while that video exists."
     ),
     Reason.AMBIGUOUS: (
         "A video of the same name and size is there already, and nothing says whether it is this "
-        "one; rather than make a second, we sent nothing. Compare the two. If they differ, import "
-        "the object in a new batch under a file_name of its own."
+        "one; rather than make a second, we sent nothing. Compare the two. If they differ, "
+        "“migrator retry --accept-duplicates” sends it."
     ),
     Reason.DELETED: (
         "Somebody deleted the video on the platform while it was copied. If it is wanted after "
-        "all, import the object in a new batch."
+        "all, “migrator retry --replace” sends the object anew."
     ),
     Reason.DUPLICATE_ROW: "The manifest names the same object twice. Nothing to do.",
     Reason.FOLDER_MARKER: "A folder’s placeholder, not a file. Nothing to do.",

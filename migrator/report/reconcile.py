@@ -18,6 +18,7 @@ _OPEN: dict[State, Reason] = {
     State.COPYING: Reason.IN_FLIGHT,
     State.RESTARTING: Reason.IN_FLIGHT,
     State.INGESTING: Reason.IN_FLIGHT,
+    State.REPLACING: Reason.IN_FLIGHT,  # its old video may still be there
 }
 
 Verdict = tuple[Outcome, Reason | None]

@@ -20,10 +20,16 @@ _LISTING_HEADER = ("bucket", "key")
 
 
 def has_no_video(transfer: Transfer, verdict: Verdict) -> bool:
-    """Whether no video of this row exists for certain."""
+    """Whether no video of this row exists for certain.
+
+    A row that is sent, or refused, after an earlier answer was lost may have one all the same: its
+    absence was presumed.
+    """
     outcome, reason = verdict
+    refused = outcome in {Outcome.REJECTED, Outcome.MISSING} and transfer.attempts <= 1
+    not_sent = reason is Reason.NOT_STARTED and transfer.attempts == 0
     return (
-        (outcome in {Outcome.REJECTED, Outcome.MISSING} or reason is Reason.NOT_STARTED)
+        (refused or not_sent)
         and transfer.video_id is None
         and transfer.duplicate_video_ids in {None, "[]"}
     )

@@ -1,6 +1,7 @@
 import csv
 import hashlib
 import json
+import sqlite3
 import subprocess
 import sys
 from pathlib import Path
@@ -392,10 +393,25 @@ def test_retry_holds_only_rows_without_a_video_and_their_original_bytes(every_ki
 
 def test_a_row_beside_which_a_video_of_its_tag_was_seen_is_not_for_retry(every_kind, tmp_path):
     every_kind.add_duplicate_videos(7, ["video-7"])
-    every_kind._db.execute("UPDATE object SET video_id = 'v' WHERE row = 3")
     write_reports(every_kind, tmp_path)
-    keys = [cells[1] for cells in csv_rows_of_bytes(tmp_path / "retry.csv")[1:3]]
-    assert keys == ["4.mxf", "\udcff.mxf"]
+    keys = [cells[1] for cells in csv_rows_of_bytes(tmp_path / "retry.csv")[1:4]]
+    assert keys == ["3.mxf", "4.mxf", "\udcff.mxf"]
+
+
+@pytest.mark.parametrize(("attempts", "kept"), [(0, {3, 4, 7}), (1, {3, 4}), (2, set())])
+def test_a_row_whose_absence_was_only_presumed_is_not_for_retry(
+    every_kind, tmp_path, attempts, kept
+):
+    """Refused at its only POST it has no video; at its second the first may have made one."""
+    every_kind._db.execute("UPDATE object SET attempts = ? WHERE row IN (3, 4, 7)", (attempts,))
+    write_reports(every_kind, tmp_path)
+    keys = {cells[1] for cells in csv_rows_of_bytes(tmp_path / "retry.csv")[1:]}
+    assert {int(key[0]) for key in keys if key[0].isdigit()} == kept
+
+
+def test_the_checkpoint_refuses_a_video_where_none_can_be(every_kind):
+    with pytest.raises(sqlite3.IntegrityError, match="CHECK"):
+        every_kind._db.execute("UPDATE object SET video_id = 'v' WHERE row = 3")
 
 
 def test_a_failed_row_is_not_for_retry_even_without_a_video_id(every_kind, tmp_path):

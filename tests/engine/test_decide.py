@@ -175,14 +175,15 @@ def test_no_sight_of_a_copy_leads_where_the_table_does_not(
 @pytest.mark.parametrize(
     ("reply", "event"),
     [
-        (answer(202), Event.RESTARTED),
-        (answer(409), Event.RESTARTED),
-        (answer(500), Event.RESTARTED),
-        (Lost("reset"), Event.RESTARTED),
+        (answer(202), None),
+        (answer(409), None),
+        (answer(500), None),
+        (Lost("reset"), None),
         (answer(404), Event.FAIL),
         (answer(400), Event.FAIL),
-        (NotSent("refused"), None),
-        (answer(429), None),
+        (NotSent("refused"), Event.COPY_FAILED),
+        (answer(429), Event.COPY_FAILED),
+        (answer(401), Event.COPY_FAILED),
     ],
 )
 def test_what_a_reply_to_a_restart_means(reply, event):

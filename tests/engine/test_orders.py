@@ -129,7 +129,9 @@ class World(RuleBasedStateMachine):
     @at(State.RESTARTING)
     @rule(reply=st.sampled_from([*MADE, *NOT_MADE]))
     def a_restart_is_answered(self, reply):
-        change = decide.judge_restart(reply, self.row.restarts, 9)
+        before = self.row.restarts
+        self.apply(decide.restart(before))
+        change = decide.judge_restart(reply, before, 9)
         if change is not None:
             self.apply(change)
 

@@ -67,6 +67,7 @@ class FakePlatform:
     down: int = 0
     key_refused: bool = False
     hidden: set = field(default_factory=set)
+    derivatives: dict = field(default_factory=dict)
     gone: set = field(default_factory=set)
     on_call: object = None
 
@@ -92,6 +93,10 @@ class FakePlatform:
             return "status"
         if path.endswith("/in/restart"):
             return "restart"
+        if method == "DELETE":
+            return "abandon" if path.endswith("/in/abandon") else "delete"
+        if path.startswith("/v1/videos/") and method == "GET":
+            return "derived" if path.endswith("/derived") else "video"
         return "submit" if method == "POST" else "list"
 
     def answer(self, status, body):
@@ -187,3 +192,29 @@ class FakePlatform:
             return self.error(409, "VIDEO_IN_OPERATION_NOT_FAILED", "it is not failed")
         video.status, video.looks = "IN_PROGRESS", 0
         return self.answer(202, {"videoId": video.id, "upload": {}})
+
+    def video(self, path, _params, _body):
+        video = self.find(path)
+        if video is None or video.id in self.hidden:
+            return self.error(404, "RESOURCE_NOT_FOUND", "no such video")
+        return self.answer(200, video.json())
+
+    def derived(self, path, _params, _body):
+        items = self.derivatives.get(self.find(path).key, [])
+        return self.answer(200, {"totalElements": len(items), "items": items})
+
+    def delete(self, path, _params, body):
+        video = self.find(path)
+        if video is None:
+            return self.error(404, "RESOURCE_NOT_FOUND", "no such video")
+        derived = {item["id"] for item in self.derivatives.get(video.key, [])}
+        if body is not None and not derived <= set(json.loads(body)):
+            return self.error(409, "CONFLICTING_DERIVED_VIDEO_IDS", "more derives from it")
+        self.videos.remove(video)
+        return self.answer(200, [video.id])
+
+    def abandon(self, path, params, body):
+        video = self.find(path)
+        if video is not None and video.status != "FAILED":
+            return self.error(409, "VIDEO_IN_OPERATION_NOT_FAILED", "it is not failed")
+        return self.delete(path, params, body)
