@@ -107,6 +107,7 @@ class Gateway:
         self.senseless = ""
         self.posts = Breaker()
         self._one_post = asyncio.Lock()
+        self._not_well = asyncio.Event()
         self._api = api
         self._stop = stop
         self._chance = chance
@@ -114,6 +115,7 @@ class Gateway:
         self._clock = clock
         pacer.pause_while(self.breaker.paused_until_s)
         stop.listen(pacer.close)
+        stop.listen(self._not_well.set)
 
     @property
     def calls(self) -> Calls:
@@ -208,6 +210,8 @@ class Gateway:
         else:
             self.pacer.ended()
         self.breaker.observe(reply, self._clock())
+        if self.breaker.is_open:
+            self._not_well.set()
         return reply
 
     async def read(
@@ -261,8 +265,10 @@ class Gateway:
     async def watch(self) -> None:
         """Probe a platform that does not answer, and stop the run when that lasts too long."""
         while not self._stop.requested:
-            await asyncio.sleep(0.1)
-            if self.breaker.outage_s(self._clock()) > self._max_outage_s and self.breaker.is_open:
+            if not self.breaker.is_open:
+                self._not_well.clear()
+                await self._not_well.wait()
+            elif self.breaker.outage_s(self._clock()) > self._max_outage_s:
                 self._stop.because(
                     StoppedByItself(
                         f"the platform has not answered for {self._max_outage_s:.0f} seconds "
@@ -270,7 +276,7 @@ class Gateway:
                         "resume when it is back: nothing is lost",
                     )
                 )
-            elif self.breaker.is_open:
+            else:
                 pause_s = max(PROBE_INTERVAL_S, WINDOW_S / self.pacer.quotas.per_window)
                 await self._sleep(max(pause_s, self.pacer.held_for_s))
                 if self.breaker.is_open and not self._stop.requested:

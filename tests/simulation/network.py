@@ -57,8 +57,7 @@ class Network:
         start.event("send")
         if call.is_submit:
             start.event("post")
-        if call.thing is not None:
-            world.log(call.thing.row, f"sends {call}")
+        world.log(call.thing.row if call.thing is not None else None, f"sends {call}")
         call.answered = world.loop.create_future()
         self._travel(call)
         try:
@@ -179,6 +178,7 @@ class Network:
         if fault == "error_before":
             return platform.error(chance.choice([500, 502, 503]), "INTERNAL_SERVER_ERROR", "oops")
         if fault == "throttle":
+            platform.forgive(call)
             return platform.error(429, "TOO_MANY_REQUESTS", "injected", self._odd_wait())
         if fault == "key":
             return platform.error(401, "INVALID_API_KEY", "no")
@@ -212,7 +212,7 @@ class Network:
         if not isinstance(reply, Answer):
             return False
         if reply.ok:
-            return b'"videoId": "' in reply.body and reply.body.endswith(b"}")
+            return b'"videoId":"' in reply.body and reply.body.endswith(b"}")
         return 400 <= reply.status < 500 and reply.status != 408
 
     @staticmethod
