@@ -161,6 +161,8 @@ class Follower:
             self._gateway.count("restart")
             path = f"/v1/videos/{flight.video_id}/in/restart"
             reply = await self._gateway.exchange("POST", path)
+            if flight.state is not State.RESTARTING:  # a look has shown its end meanwhile
+                return
             now_s = self._gateway.now_s()
             flight.commanded_s = flight.moved_s = now_s
             change = decide.judge_restart(reply, before, observer.now_ms())

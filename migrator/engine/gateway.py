@@ -116,6 +116,7 @@ class Gateway:
         self._last_probing_post_s = -math.inf
         self._one_repetition = asyncio.Lock()
         self._recoveries = 0
+        self._not_well = asyncio.Event()
         self._api = api
         self._stop = stop
         self._chance = chance
@@ -123,6 +124,7 @@ class Gateway:
         self._clock = clock
         pacer.pause_while(self.breaker.paused_until_s)
         stop.listen(pacer.close)
+        stop.listen(self._not_well.set)
 
     @property
     def calls(self) -> Calls:
@@ -254,6 +256,8 @@ class Gateway:
         self.breaker.observe(reply, began_s, self._clock())
         if was_open and not self.breaker.is_open:
             self._recoveries += 1
+        if self.breaker.is_open:
+            self._not_well.set()
         throttled = isinstance(reply, Answer) and reply.status == HTTPStatus.TOO_MANY_REQUESTS
         if not is_outage(reply) and not throttled:
             self.budget.answered()
@@ -309,8 +313,10 @@ class Gateway:
     async def watch(self) -> None:
         """Probe a platform that does not answer, and stop the run when that lasts too long."""
         while not self._stop.requested:
-            await asyncio.sleep(0.1)
-            if self.breaker.outage_s(self._clock()) > self._max_outage_s and self.breaker.is_open:
+            if not self.breaker.is_open:
+                self._not_well.clear()
+                await self._not_well.wait()
+            elif self.breaker.outage_s(self._clock()) > self._max_outage_s:
                 self._stop.because(
                     StoppedByItself(
                         f"the platform has not answered for {self._max_outage_s:.0f} seconds "
@@ -318,7 +324,7 @@ class Gateway:
                         "resume when it is back: nothing is lost",
                     )
                 )
-            elif self.breaker.is_open:
+            else:
                 await self._rest(max(PROBE_INTERVAL_S, self.pacer.held_for_s))
                 if self.breaker.is_open and not self._stop.requested:
                     await self._probe()

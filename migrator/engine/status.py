@@ -16,6 +16,9 @@ from migrator.lifecycle import FINAL, State
 
 log = logging.getLogger(__name__)
 
+INTERVAL_S = 1.0
+"""Seconds between two snapshots."""
+
 RATE_OVER_S = 10
 """Seconds that the rate shown is an average over."""
 
@@ -72,7 +75,7 @@ class StatusKeeper:
         """One snapshot a second, for ever."""
         while True:
             self.tell()
-            await asyncio.sleep(1.0)
+            await asyncio.sleep(INTERVAL_S)
 
     def enter(self, phase: str) -> None:
         """A new phase begins: say so at once."""

@@ -1,10 +1,11 @@
 """Whatever becomes of a request, no object is imported twice and no row is lost."""
 
+import asyncio
 from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from fakes.platform import EPOCH_S, PROJECT, TEAM
+from fakes.platform import EPOCH_S, PROJECT, TEAM, FakeVideo
 
 from migrator.engine.tag import Tag, read_tag
 from migrator.errors import ExitCode, StoppedByItself, UsageError
@@ -544,6 +545,32 @@ async def test_a_key_that_is_refused_while_only_restarts_are_left_stops_the_run(
     assert isinstance(bench.stop.error, StoppedByItself)
     assert rows["a"].state is State.RESTARTING
     assert bench.platform.calls["restart"] == 1
+
+
+async def test_a_copy_whose_end_shows_while_its_restart_is_unanswered_is_taken_once(
+    bench, monkeypatch
+):
+    bench.manifest("a", "b", "c")  # the list is read for b and c
+    bench.platform_settings(until="ingested")
+    bench.platform.copies = {"a": 1}
+    call, shown = bench.platform.call, FakeVideo.json
+    ingestion = {"ingestionStatus": "IN_PROGRESS"}
+
+    async def answered_late(method, path, params=None, body=None):
+        reply = await call(method, path, params, body)
+        if path.endswith("/in/restart"):
+            lists = bench.platform.calls["list"]
+            while bench.platform.calls["list"] < lists + 3:  # which show that it is done
+                await asyncio.sleep(0.01)
+            ingestion["ingestionStatus"] = "DONE"
+        return reply
+
+    monkeypatch.setattr(bench.platform, "call", answered_late)
+    monkeypatch.setattr(
+        FakeVideo, "json", lambda video: shown(video) | {"ingestion": {"ingestionState": ingestion}}
+    )
+    rows = await bench.run()
+    assert settled(rows) == dict.fromkeys("abc", (State.IMPORTED, Reason.COPIED))
 
 
 async def test_a_display_that_nobody_reads_any_more_ends_nothing(bench, monkeypatch):
