@@ -161,7 +161,7 @@ class Follower:
             self._gateway.count("restart")
             path = f"/v1/videos/{flight.video_id}/in/restart"
             reply = await self._gateway.exchange("POST", path)
-            if flight.state is not State.RESTARTING:  # a look has shown its end meanwhile
+            if self._flights.get(flight.video_id) is not flight:  # gone, or stuck, meanwhile
                 return
             now_s = self._gateway.now_s()
             flight.commanded_s = flight.moved_s = now_s
