@@ -634,3 +634,20 @@ async def test_a_catalogue_of_invalid_rows_alone_ends_without_a_word_too_many(be
     rows = await bench.run()
     assert {row.reason for row in rows.values()} == {Reason.INVALID_ROW}
     assert not recwarn.list
+
+
+async def test_a_row_is_not_given_up_for_the_time_when_every_post_failed(bench):
+    keys = [f"k{n}" for n in range(10)]
+    bench.manifest(*keys)
+    bench.care(attempts=2, settle_seconds=0.3)  # so that some are looked for when all is well again
+    submit = bench.platform.submit
+
+    def ill(path, params, body):
+        if bench.platform.calls["submit"] <= 60:
+            return bench.platform.error(500, "INTERNAL_SERVER_ERROR", "oops")
+        return submit(path, params, body)
+
+    bench.platform.submit = ill
+    rows = await bench.run()
+    assert settled(rows) == dict.fromkeys(keys, IMPORTED)
+    assert max(row.attempts for row in rows.values()) > 2

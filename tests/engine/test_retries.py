@@ -190,3 +190,29 @@ def test_what_waits_for_the_budget_goes_on_as_soon_as_others_are_answered(monkey
     platform, gateway, _ = play(monkeypatch, says, 90, posting=4, reading=30)
     assert len(platform.times(LIST, 61, 90)) > 30
     assert gateway.budget.left > 0
+
+
+def test_probes_keep_to_the_quota_too(monkeypatch):
+    small = Answer(200, b"{}", Quota(limit=20, remaining=19, reset_s=60), None)
+    platform, _, _ = play(monkeypatch, lambda _, at: ILL if at > 5 else small, 600)
+    assert len(platform.times(ACCOUNT, 60, 600)) <= 9 * 19 + 1
+
+
+def test_whoever_backed_off_is_woken_when_an_outage_ends(monkeypatch):
+    class Highest:
+        def random(self):
+            return 0.999
+
+    async def session(clock):
+        gateway = Gateway(None, Pacer(Quotas("auto", 5.0), Highest()), Stop(), Highest(), 60, clock)
+        asking = asyncio.ensure_future(gateway.may_repeat(20))
+        for _ in range(FAILURES_TO_OPEN):
+            gateway._watched(ILL, clock())
+        await asyncio.sleep(5)
+        assert not asking.done()
+        began_s = clock()
+        gateway._watched(WELL, clock())
+        await asking
+        return clock() - began_s
+
+    assert on_virtual_time(monkeypatch, session) < 1
