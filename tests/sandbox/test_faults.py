@@ -277,7 +277,9 @@ async def test_a_copy_that_never_progresses_stands_and_stops_no_other(sandbox, c
         await client.plan({"fault": "copy_stalls", "at_percent": 30, "count": 20})
         stalled = [await client.create() for _ in range(20)]  # more than there are workers
         assert (await client.ended(await client.create()))["uploadStatus"] == "DONE"
-        states = [await client.upload(one) for one in stalled]
+        states = [
+            await client.until(one, lambda state: state["progressPercentage"]) for one in stalled
+        ]
         assert {state["uploadStatus"] for state in states} == {"IN_PROGRESS"}
         assert {state["progressPercentage"] for state in states} == {30}
         assert (await client.restart(stalled[0])).code == "VIDEO_IN_OPERATION_NOT_FAILED"
@@ -292,7 +294,7 @@ async def test_a_copy_that_stalls_for_a_while_goes_on_and_holds_up_no_other(sand
         stalled = [await client.create() for _ in range(20)]  # more than there are workers
         gone = await client.create()
         assert (await client.ended(gone))["uploadStatus"] == "DONE"
-        assert (await client.upload(stalled[-1]))["progressPercentage"] == 30
+        await client.until(stalled[-1], lambda state: state["progressPercentage"] >= 30)
         assert (await client.delete(f"/v1/videos/{stalled.pop()}")).status == 200
         ends = [await client.ended(one) for one in stalled]
         assert {state["uploadStatus"] for state in ends} == {"DONE"}
