@@ -245,7 +245,7 @@ def check_api_url(settings: PlatformSettings) -> None:
     assert parts.hostname is not None
     if (
         parts.scheme == "http"
-        and not _is_this_machine(parts.hostname)
+        and not is_this_machine(parts.hostname)
         and not settings.insecure_http
     ):
         raise UsageError(
@@ -272,7 +272,8 @@ def _unusable(flag: str, url: str, hint: str) -> UsageError:
     return UsageError(f"{flag} {url!r}: not an http(s) URL of a host, with or without a port", hint)
 
 
-def _is_this_machine(host: str) -> bool:
+def is_this_machine(host: str) -> bool:
+    """Whether a host is loopback, by its literal address or as `localhost` itself."""
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:

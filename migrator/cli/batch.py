@@ -10,6 +10,7 @@ from contextlib import closing
 from pathlib import Path
 
 from migrator import __version__
+from migrator.certificates import check_certificates, source_certificates
 from migrator.checkpoint.lock import batch_lock
 from migrator.checkpoint.store import Checkpoint
 from migrator.cli.display import showing
@@ -173,6 +174,7 @@ async def _session(
     stop: Stop,
     show: Callable[[Snapshot], None],
 ) -> None:
+    check_certificates(environment)
     keys = await load_keys(settings.bucket_keys, environment)
     region = environment.get("AWS_REGION") or environment.get("AWS_DEFAULT_REGION") or "us-east-1"
     connections = settings.pace.max_concurrency + SPARE_CONNECTIONS
@@ -184,7 +186,9 @@ async def _session(
                 connections,
                 [pair.secret_access_key for pair in keys.all_keys()],
             ) as api,
-            SourceS3(keys, settings.source.s3_endpoint_url, region) as source,
+            SourceS3(
+                keys, settings.source.s3_endpoint_url, region, source_certificates(environment)
+            ) as source,
         ):
             await migrate(
                 directory,

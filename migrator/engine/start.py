@@ -9,12 +9,13 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from typing import TypeVar
 
+from migrator.certificates import HINT_UNTRUSTED
 from migrator.engine.breaker import is_outage
 from migrator.engine.gateway import Gateway
 from migrator.engine.stop import Stop, Stopping
 from migrator.errors import RunFailed, UsageError
 from migrator.pixop import wire
-from migrator.pixop.client import Answer, Reply
+from migrator.pixop.client import Answer, NotSent, Reply
 
 T = TypeVar("T")
 
@@ -42,6 +43,8 @@ async def check_platform(gateway: Gateway, stop: Stop, team_id: str | None) -> P
     if isinstance(reply, Answer) and reply.status == HTTPStatus.UNAUTHORIZED:
         gateway.key_refused(reply)
         raise Stopping
+    if isinstance(reply, NotSent) and reply.untrusted:
+        raise RunFailed(f"the platform cannot be used: {reply.detail}", HINT_UNTRUSTED)
     account = wire.decode(reply.body, wire.Account) if isinstance(reply, Answer) else None
     if not isinstance(reply, Answer) or not reply.ok or account is None:
         raise RunFailed(
@@ -79,6 +82,8 @@ async def _first_answer(gateway: Gateway, stop: Stop) -> Reply:
                 reply = await gateway.exchange("GET", "/v1/account")
         except TimeoutError:
             break
+        if isinstance(reply, NotSent) and reply.untrusted:
+            return reply
         if (
             isinstance(reply, Answer)
             and not is_outage(reply)

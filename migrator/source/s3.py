@@ -12,13 +12,25 @@ from typing import Any, Self
 
 from aiobotocore.config import AioConfig
 from aiobotocore.session import AioSession
-from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError, ParamValidationError
+from botocore.exceptions import (
+    BotoCoreError,
+    ClientError,
+    HTTPClientError,
+    ParamValidationError,
+    SSLError,
+)
 
-from migrator.errors import UsageError
+from migrator.certificates import HINT_UNTRUSTED, why_untrusted
+from migrator.errors import RunFailed, UsageError
+from migrator.redaction import Redactor
 from migrator.source.credentials import KeyRing, SourceKeys
+from migrator.source.reading import BoundedSession
 
 MAX_CONNECTIONS = 64
 """Connections to the source for each pair of keys."""
+
+MAX_CODE, MAX_MESSAGE = 100, 1000
+"""Characters of S3's own words that are kept."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,12 +68,23 @@ class SourceUnreachable(Exception):
 
 
 class SourceS3:
-    """The source through the keys of each bucket. Use as an async context manager."""
+    """The source through the keys of each bucket. Use as an async context manager.
 
-    def __init__(self, ring: KeyRing, endpoint_url: str | None, region: str) -> None:
+    `certificates` is the file of those that are trusted; None means botocore's own.
+    """
+
+    def __init__(
+        self,
+        ring: KeyRing,
+        endpoint_url: str | None,
+        region: str,
+        certificates: str | None = None,
+    ) -> None:
         self._ring = ring
         self._endpoint_url = endpoint_url
         self._region = region
+        self._certificates = certificates
+        self._redactor = Redactor(pair.secret_access_key for pair in ring.all_keys())
         self._stack = AsyncExitStack()
         self._clients: dict[SourceKeys, Any] = {}
 
@@ -72,7 +95,7 @@ class SourceS3:
         except (BotoCoreError, ValueError) as error:
             await self._stack.aclose()
             raise UsageError(
-                f"the S3 client cannot be made: {_one_line(error)}",
+                f"the S3 client cannot be made: {self._one_line(error)}",
                 "check AWS_PROFILE, AWS_REGION, the AWS config file and --s3-endpoint-url",
             ) from None
         return self
@@ -115,12 +138,33 @@ class SourceS3:
         try:
             answer: dict[str, Any] = await getattr(client, operation)(**arguments)
         except ClientError as error:
-            raise _refusal(error) from None
+            raise self._refusal(error) from None
         except ParamValidationError as error:
-            raise S3Refusal("InvalidBucketName", 400, _one_line(error)) from None
+            raise S3Refusal("InvalidBucketName", 400, self._one_line(error)) from None
         except (BotoCoreError, HTTPClientError, OSError) as error:
-            raise SourceUnreachable(_one_line(error)) from None
+            self._refuse_untrusted(error)
+            raise SourceUnreachable(self._one_line(error)) from None
         return answer
+
+    def _refuse_untrusted(self, error: Exception) -> None:
+        """A certificate that is refused now is refused in an hour: raises RunFailed."""
+        cause = error.kwargs.get("error") if isinstance(error, SSLError) else None
+        why = cause and why_untrusted(cause)
+        if why:
+            raise RunFailed(f"the certificate of S3 is not trusted: {why}", HINT_UNTRUSTED)
+
+    def _refusal(self, error: ClientError) -> Exception:
+        response: Mapping[str, Any] = error.response
+        told: Mapping[str, Any] = response.get("Error", {})
+        status = int(response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
+        code = self._redactor.text(str(told.get("Code", status)))[:MAX_CODE]
+        message = self._redactor.text(str(told.get("Message", "")))[:MAX_MESSAGE]
+        if status >= 500:  # noqa: PLR2004 - HTTP's own number
+            return SourceUnreachable(f"{code}: {message} (HTTP {status})")
+        return S3Refusal(code, status, message)
+
+    def _one_line(self, error: Exception) -> str:
+        return _one_line(self._redactor.text(str(error)))
 
     async def _client(self, keys: SourceKeys) -> Any:
         if keys not in self._clients:
@@ -131,7 +175,9 @@ class SourceS3:
                     endpoint_url=self._endpoint_url,
                     aws_access_key_id=keys.access_key_id,
                     aws_secret_access_key=keys.secret_access_key.reveal(),
+                    verify=self._certificates,
                     config=AioConfig(
+                        http_session_cls=BoundedSession,
                         max_pool_connections=MAX_CONNECTIONS,
                         connect_timeout=10,
                         read_timeout=30,
@@ -143,18 +189,8 @@ class SourceS3:
         return self._clients[keys]
 
 
-def _one_line(error: Exception) -> str:
-    return " ".join(str(error).split())[:200]
-
-
-def _refusal(error: ClientError) -> Exception:
-    response: Mapping[str, Any] = error.response
-    status = int(response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
-    code = str(response.get("Error", {}).get("Code", status))
-    message = str(response.get("Error", {}).get("Message", ""))
-    if status >= 500:  # noqa: PLR2004 - HTTP's own number
-        return SourceUnreachable(f"{code}: {message} (HTTP {status})")
-    return S3Refusal(code, status, message)
+def _one_line(text: str) -> str:
+    return " ".join(text.split())[:200]
 
 
 def _facts_of_head(answer: Mapping[str, Any]) -> ObjectFacts:
