@@ -22,8 +22,9 @@ from migrator.pixop.quota import Quota, read_quota
 from migrator.redaction import Redactor
 from migrator.settings import Secret, is_this_machine
 
-MAX_BODY_BYTES = 16 * 2**20
-"""An answer beyond this is not read: a page of 100 videos has some 300 kB."""
+MAX_PAGE_BYTES, MAX_BODY_BYTES = 4 * 2**20, 2**18
+"""Beyond this an answer to a GET, and to anything else, is not read: a page of 100 videos has some
+300 kB, other answers are an id or a refusal, and many of them may come at once."""
 
 TIMEOUT = aiohttp.ClientTimeout(total=120, sock_connect=10, sock_read=60)
 """Seconds: the platform heads the source before it answers a POST, so reading may take a while."""
@@ -125,9 +126,10 @@ class PixopClient:
                 method, self._base + path, params=params, data=body, allow_redirects=False
             ) as response:
                 status = response.status
-                content = await _read(response)
+                limit_bytes = MAX_PAGE_BYTES if method == "GET" else MAX_BODY_BYTES
+                content = await _read(response, limit_bytes)
                 if content is None:
-                    return Lost(f"answer larger than {MAX_BODY_BYTES} bytes", status)
+                    return Lost(f"an answer larger than {limit_bytes} bytes", status)
                 # Of what a POST made nothing is kept but an id, and most calls are of this kind.
                 if method != "POST" or not _is_success(status):
                     content = self._redactor.body(content)
@@ -164,12 +166,12 @@ def _proxy(api_url: str) -> str | None:
     return getproxies().get(parts.scheme)
 
 
-async def _read(response: aiohttp.ClientResponse) -> bytes | None:
+async def _read(response: aiohttp.ClientResponse, limit_bytes: int) -> bytes | None:
     parts: list[bytes] = []
     size = 0
     async for part in response.content.iter_any():
         size += len(part)
-        if size > MAX_BODY_BYTES:
+        if size > limit_bytes:
             response.close()
             return None
         parts.append(part)
