@@ -9,6 +9,10 @@ MAX_ANSWER_BYTES = 8 * 2**20
 """A page of a listing has 1,000 keys of 1,024 bytes, each byte perhaps as `%XX`: some 4 MB."""
 
 
+MAX_TAGS = 200_000
+"""Tags of XML in an answer: a listing has some 20 a key. Each takes up many times its length."""
+
+
 class AnswerTooLarge(aiohttp.ClientPayloadError):
     """An answer is longer than any answer of S3 is."""
 
@@ -27,7 +31,10 @@ class BoundedResponse(aiohttp.ClientResponse):
                     self.close()
                     raise AnswerTooLarge(f"an answer larger than {MAX_ANSWER_BYTES} bytes")
                 parts.append(part)
-            self._body = b"".join(parts)
+            body = b"".join(parts)
+            if body.count(b"<") > MAX_TAGS:
+                raise AnswerTooLarge(f"an answer of more than {MAX_TAGS} tags")
+            self._body = body
         return self._body
 
 

@@ -4,8 +4,8 @@ Foreign exceptions end here: a refusal of S3 becomes `S3Refusal` with S3's own c
 does not answer becomes `SourceUnreachable`.
 """
 
-from collections.abc import AsyncIterator, Mapping
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import AsyncExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Self
@@ -19,6 +19,7 @@ from botocore.exceptions import (
     ParamValidationError,
     SSLError,
 )
+from botocore.utils import parse_timestamp
 
 from migrator.certificates import HINT_UNTRUSTED, why_untrusted
 from migrator.errors import RunFailed, UsageError
@@ -28,6 +29,9 @@ from migrator.source.reading import BoundedSession
 
 MAX_CONNECTIONS = 64
 """Connections to the source for each pair of keys."""
+
+ATTEMPTS = 4
+"""Tries of the library's own for each question; beyond them the engine waits and asks again."""
 
 MAX_CODE, MAX_MESSAGE = 100, 1000
 """Characters of S3's own words that are kept."""
@@ -109,7 +113,8 @@ class SourceS3:
         A HEAD's refusal has no body; the caller learns the code with `read_code`.
         """
         answer = await self._ask(bucket, "head_object", Bucket=bucket, Key=key)
-        return _facts_of_head(answer)
+        with _sense():
+            return _facts_of_head(answer)
 
     async def read_code(self, bucket: str, key: str) -> None:
         """GET the first byte, only to learn from the body of the refusal what S3 objects to.
@@ -128,15 +133,21 @@ class SourceS3:
             arguments["StartAfter"] = start_after
         while True:
             page = await self._ask(bucket, "list_objects_v2", **arguments)
-            yield [(entry["Key"], _facts_of_entry(entry)) for entry in page.get("Contents", ())]
+            with _sense():
+                entries = [(e["Key"], _facts_of_entry(e)) for e in page.get("Contents", ())]
+            yield entries
             if not page.get("IsTruncated"):
                 return
-            arguments["ContinuationToken"] = page["NextContinuationToken"]
+            token = page.get("NextContinuationToken")
+            if not token or token == arguments.get("ContinuationToken"):
+                raise SourceUnreachable("S3 says that a listing goes on, and not where")
+            arguments["ContinuationToken"] = token
 
     async def _ask(self, bucket: str, operation: str, **arguments: str) -> dict[str, Any]:
         client = await self._client(self._ring.keys_for(bucket))
         try:
-            answer: dict[str, Any] = await getattr(client, operation)(**arguments)
+            with _sense():
+                answer: dict[str, Any] = await getattr(client, operation)(**arguments)
         except ClientError as error:
             raise self._refusal(error) from None
         except ParamValidationError as error:
@@ -168,8 +179,11 @@ class SourceS3:
 
     async def _client(self, keys: SourceKeys) -> Any:
         if keys not in self._clients:
+            session = AioSession()
+            parsers = session.get_component("response_parser_factory")
+            parsers.set_parser_defaults(timestamp_parser=_moment)
             self._clients[keys] = await self._stack.enter_async_context(
-                AioSession().create_client(
+                session.create_client(
                     "s3",
                     region_name=self._region,
                     endpoint_url=self._endpoint_url,
@@ -181,7 +195,7 @@ class SourceS3:
                         max_pool_connections=MAX_CONNECTIONS,
                         connect_timeout=10,
                         read_timeout=30,
-                        retries={"mode": "standard", "total_max_attempts": 4},
+                        retries={"mode": "standard", "total_max_attempts": ATTEMPTS},
                         s3={"addressing_style": "path"} if self._endpoint_url else {},
                     ),
                 )
@@ -193,12 +207,36 @@ def _one_line(text: str) -> str:
     return " ".join(text.split())[:200]
 
 
+@contextmanager
+def _sense() -> Iterator[None]:
+    """An answer without what every answer has, or with something else there: SourceUnreachable."""
+    try:
+        yield
+    except (KeyError, TypeError, ValueError, OverflowError, RuntimeError) as error:
+        raise SourceUnreachable(f"S3's answer makes no sense ({type(error).__name__})") from None
+
+
+def _moment(value: Any) -> datetime | None:
+    """A time as botocore reads it; None where it is none: nothing is decided by it."""
+    try:
+        return parse_timestamp(value)  # type: ignore[no-any-return]  # botocore has no types
+    except (ValueError, OverflowError, RuntimeError):
+        return None
+
+
+def _size_bytes(value: Any) -> int:
+    size_bytes = int(value)
+    if not 0 <= size_bytes < 2**63:
+        raise ValueError("no size")
+    return size_bytes
+
+
 def _facts_of_head(answer: Mapping[str, Any]) -> ObjectFacts:
     storage_class = answer.get("StorageClass")
     restored = 'ongoing-request="false"' in answer.get("Restore", "")
     archived = storage_class in {"GLACIER", "DEEP_ARCHIVE"} or "ArchiveStatus" in answer
     return ObjectFacts(
-        size_bytes=int(answer["ContentLength"]),
+        size_bytes=_size_bytes(answer["ContentLength"]),
         etag=_etag(answer),
         last_modified_ms=_ms(answer.get("LastModified")),
         version_id=answer.get("VersionId"),
@@ -213,7 +251,7 @@ def _facts_of_entry(entry: Mapping[str, Any]) -> ObjectFacts:
     # INTELLIGENT_TIERING keeps it.
     asks_for_head = storage_class in {"GLACIER", "DEEP_ARCHIVE", "INTELLIGENT_TIERING"}
     return ObjectFacts(
-        size_bytes=int(entry["Size"]),
+        size_bytes=_size_bytes(entry["Size"]),
         etag=_etag(entry),
         last_modified_ms=_ms(entry.get("LastModified")),
         storage_class=storage_class,
