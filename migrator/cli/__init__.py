@@ -79,7 +79,7 @@ _REPORT_IT = "please report this with what you did; resuming is safe"
 
 def complain(message: str, hint: str) -> None:
     """One error on stderr: what is wrong, and what to do next."""
-    from migrator.cli.text import plain
+    from migrator.text import plain
 
     with contextlib.suppress(OSError):
         print(f"migrator: {plain(message)}", file=sys.stderr)

@@ -1,6 +1,6 @@
 """`migrator status`."""
 
-import sys
+import json
 from pathlib import Path
 from typing import Annotated
 
@@ -39,7 +39,8 @@ def status(
     except msgspec.DecodeError as error:
         raise UsageError(f"{path}: not a status ({error})", "run or resume the batch") from None
     if as_json:
-        sys.stdout.write(raw.decode())
+        # What JSON leaves as it is may steer a terminal: it is spelled in ASCII.
+        print(json.dumps(json.loads(raw), indent=1))
     else:
         print(line(snapshot))
     return 0

@@ -1,0 +1,73 @@
+"""`make fuzz SECONDS=600`: every target for its share of the time, one process each.
+
+atheris guides by coverage. What a target finds is printed with the bytes that do it, and kept in
+`.fuzz/`, where the next run begins with what the earlier ones have learned.
+"""
+
+import argparse
+import re
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+CORPUS = Path(".fuzz")
+
+
+def fuzz(name, seconds):
+    """One target in this process; it ends the process."""
+    import atheris  # noqa: PLC0415 - where there is one
+
+    with atheris.instrument_imports(include=["migrator"]):
+        from fuzz import targets  # noqa: PLC0415 - instrumented
+    corpus = CORPUS / name
+    corpus.mkdir(parents=True, exist_ok=True)
+    for number, seed in enumerate(targets.SEEDS[name]):
+        (corpus / f"seed-{number}").write_bytes(seed)
+    flags = [f"-max_total_time={seconds}", "-max_len=4096", "-timeout=30", "-rss_limit_mb=2048",
+             f"-artifact_prefix={CORPUS}/{name}-", "-print_final_stats=1"]  # fmt: skip
+    words = CORPUS / f"{name}.dict"
+    words.write_bytes(
+        b"".join(b'"%s"\n' % _escaped(word.encode()) for word in targets.WORDS.get(name, ()))
+    )
+    atheris.Setup([sys.argv[0], *flags, f"-dict={words}", str(corpus)], targets.TARGETS[name])
+    atheris.Fuzz()
+
+
+def _escaped(word):
+    return b"".join(b"\\x%02x" % byte for byte in word)
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--seconds", type=int, default=600)
+    parser.add_argument("--target", default=None)
+    given = parser.parse_args()
+    if given.target is not None:
+        fuzz(given.target, given.seconds)
+        return 0
+    from fuzz.targets import TARGETS  # noqa: PLC0415 - not instrumented
+
+    found = 0
+    share = max(1, given.seconds // len(TARGETS))
+    print(f"{'target':16} {'runs':>10} {'seconds':>8} {'branches':>9}  found")
+    for name in TARGETS:
+        began_s = time.monotonic()
+        run = subprocess.run(
+            [sys.executable, "-m", "fuzz", "--target", name, "--seconds", str(share)],
+            capture_output=True, text=True, errors="replace", check=False,
+        )  # fmt: skip
+        runs = re.search(r"number_of_executed_units: (\d+)", run.stderr)
+        branches = re.findall(r"cov: (\d+)", run.stderr)
+        seconds = time.monotonic() - began_s
+        told = "nothing" if run.returncode == 0 else f"exit {run.returncode}"
+        print(f"{name:16} {runs[1] if runs else '-':>10} {seconds:8.0f} "
+              f"{branches[-1] if branches else '-':>9}  {told}", flush=True)  # fmt: skip
+        if run.returncode:
+            found += 1
+            print(run.stderr[-4000:])
+    return 1 if found else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
