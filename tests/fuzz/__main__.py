@@ -26,11 +26,12 @@ def fuzz(name, seconds):
         (corpus / f"seed-{number}").write_bytes(seed)
     flags = [f"-max_total_time={seconds}", "-max_len=4096", "-timeout=30", "-rss_limit_mb=2048",
              f"-artifact_prefix={CORPUS}/{name}-", "-print_final_stats=1"]  # fmt: skip
-    words = CORPUS / f"{name}.dict"
-    words.write_bytes(
-        b"".join(b'"%s"\n' % _escaped(word.encode()) for word in targets.WORDS.get(name, ()))
-    )
-    atheris.Setup([sys.argv[0], *flags, f"-dict={words}", str(corpus)], targets.TARGETS[name])
+    if name in targets.WORDS:
+        words = CORPUS / f"{name}.dict"
+        spelled = (b'"%s"\n' % _escaped(word.encode()) for word in targets.WORDS[name])
+        words.write_bytes(b"".join(spelled))
+        flags.append(f"-dict={words}")
+    atheris.Setup([sys.argv[0], *flags, str(corpus)], targets.TARGETS[name])
     atheris.Fuzz()
 
 
