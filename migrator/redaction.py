@@ -52,7 +52,7 @@ class Redactor:
     def body(self, body: bytes) -> bytes:
         """An answer's body with every secret in it masked, and JSON otherwise as it was.
 
-        Only texts among its values are touched: no key, no number. A body that holds a secret and
+        Only texts are touched, no number and no short name of a field. A body that holds a secret and
         is far too long for what it is answers nothing any more.
         """
         text = body.decode("utf-8", "surrogateescape")
@@ -78,9 +78,13 @@ class Redactor:
             case list():
                 return [self._walked(each) for each in value]
             case dict():
-                return {name: self._walked(each) for name, each in value.items()}
+                return {self._name(name): self._walked(each) for name, each in value.items()}
             case _:
                 return value
+
+    def _name(self, name: str) -> str:
+        """A field's name; those that an answer needs are not taken apart by a short secret."""
+        return self.text(name) if len(name) >= PIECE else name
 
     def _masked(self, text: str) -> str:
         # As its escapes spell it, and then as it stands: a secret may hold what looks like one.

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import resource
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,6 +16,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     os.umask(0o077)  # whatever is written here concerns nobody else on this machine
     _open_closed_streams()
     INTERRUPTS.watch()
+    with contextlib.suppress(OSError, ValueError):  # a core file would hold the keys
+        resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
     code = _run(sys.argv[1:] if argv is None else argv)
     INTERRUPTS.unwatch()
     for stream in (sys.stdout, sys.stderr):

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import os
 import sqlite3
+import stat
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
@@ -224,6 +225,23 @@ def _make_directory(directory: Path) -> None:
         ) from None
     if not writable:
         raise UsageError(f"--out {directory}: cannot be written to", "choose another directory")
+    _shut(directory)
+
+
+def _shut(directory: Path) -> None:
+    """Let nobody else into the directory of a batch; one of other use is left as it is.
+
+    Raises UsageError where anybody may put files into it: they could take the checkpoint's place.
+    """
+    told = directory.stat()
+    is_ours = Checkpoint.exists(directory) or not any(directory.iterdir())
+    if is_ours and told.st_uid == os.geteuid():
+        directory.chmod(0o700)
+    elif told.st_mode & stat.S_IWOTH:
+        raise UsageError(
+            f"--out {directory}: everybody may write there",
+            "choose a directory of its own for the batch",
+        )
 
 
 def _open_checkpoint(directory: Path, settings: BatchSettings) -> Checkpoint:

@@ -181,7 +181,9 @@ def for_spreadsheet(frame: pd.DataFrame, schema: Any) -> pd.DataFrame:
 
 
 def _defused(column: "pd.Series[str]") -> "pd.Series[str]":
-    risky = pc.match_substring_regex(pa.array(column), RUN_BY_SPREADSHEETS).fill_null(fill_value=False)
+    risky = pc.match_substring_regex(pa.array(column), RUN_BY_SPREADSHEETS).fill_null(
+        fill_value=False
+    )
     if not pc.any(risky).as_py():
         return column
     return column.mask(pd.Series(risky.to_numpy(zero_copy_only=False)), "'" + column)

@@ -89,13 +89,14 @@ def test_no_body_makes_it_raise(noise):
     assert SECRET.encode() not in REDACTOR.body(body)
 
 
-def test_numbers_keys_and_the_rest_of_a_body_stay_as_they_were():
-    redactor = Redactor([Secret("1234567890"), Secret("totalElements")])
-    body = {"totalElements": 1234567890, "items": ["1234567890", None, 1.5, True]}
+def test_numbers_and_names_of_fields_stay_as_they_were():
+    redactor = Redactor([Secret("1234567890"), Secret("items")])
+    body = {"totalElements": 1234567890, "items": ["1234567890", None, 1.5, True, "items"]}
     assert json.loads(redactor.body(json.dumps(body).encode())) == {
         **body,
-        "items": ["***", None, 1.5, True],
+        "items": ["***", None, 1.5, True, "***"],
     }
+    assert json.loads(REDACTOR.body(json.dumps({SECRET: 1}).encode())) == {"***": 1}
 
 
 @pytest.mark.parametrize("short", ["a", "key", "1234567"])
