@@ -97,8 +97,9 @@ class Redactor:
         hides = bytearray(len(places))
         for begin in range(len(plain)):
             for length in self._lengths:
-                if plain[begin : begin + length] in self._pieces:
-                    hides[begin : begin + length] = b"\1" * length
+                piece = plain[begin : begin + length]  # shorter at the end
+                if piece in self._pieces:
+                    hides[begin : begin + len(piece)] = b"\1" * len(piece)
         parts: list[str] = []
         before = False
         for (_, begin, end), hide in zip(places, hides, strict=True):

@@ -1,6 +1,6 @@
 """Certificates: what nobody vouches for is refused in one line, before a key is sent."""
 
-import datetime
+import datetime as dt
 import http.server
 import socket
 import ssl
@@ -11,7 +11,14 @@ import pytest
 import trustme
 from told import assert_told
 
-LONG_AGO = datetime.datetime(2020, 1, 1, tzinfo=datetime.UTC)
+from migrator.certificates import check_certificates
+from migrator.errors import RunFailed, UsageError
+from migrator.pixop.client import Lost, NotSent, PixopClient
+from migrator.settings import Secret
+from migrator.source import s3
+from migrator.source.credentials import KeyRing, SourceKeys
+
+LONG_AGO = dt.datetime(2020, 1, 1, tzinfo=dt.UTC)
 
 
 @pytest.fixture(scope="module")
@@ -78,31 +85,35 @@ def trusting(tmp_path, authority):
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_a_platform_with_a_certificate_that_is_not_trusted_is_refused(
-    world, authority, certificates, tmp_path, case
+async def test_a_certificate_that_is_not_trusted_is_refused_with_its_reason(
+    authority, certificates, tmp_path, monkeypatch, case
 ):
     certificate, word = certificates[case]
-    trusted = {} if "nobody" in case else {"SSL_CERT_FILE": str(trusting(tmp_path, authority))}
-    manifest = world.manifest(world.objects(1))
+    trusted = None if "nobody" in case else str(trusting(tmp_path, authority))
+    if trusted:
+        monkeypatch.setenv("SSL_CERT_FILE", trusted)
+    monkeypatch.setattr(s3, "ATTEMPTS", 1)
     with serving(certificate) as (port, heard):
-        result = world.call("run", "--manifest", manifest, "--out", "out",
-                            "--api-url", f"https://localhost:{port}/api", env=trusted)  # fmt: skip
-    assert_told(result, 1, "certificate", "localhost", "not trusted", word)
-    assert "SSL_CERT_FILE" in result.err
+        url = f"https://localhost:{port}"
+        async with PixopClient(url, Secret("key"), 1) as client:
+            reply = await client.call("POST", "/v1/x", None, b"{}")
+        keys = KeyRing(SourceKeys("AKIAEXAMPLE", Secret("secret")), {})
+        async with s3.SourceS3(keys, url, "us-east-1", trusted) as source:
+            with pytest.raises(RunFailed, match="certificate of S3 is not trusted") as raised:
+                await source.head("bucket", "key")
+    assert isinstance(reply, NotSent)
+    assert reply.untrusted
+    assert word in reply.detail
+    assert word in raised.value.message
     assert not heard
 
 
-@pytest.mark.parametrize("case", CASES)
-def test_an_s3_with_a_certificate_that_is_not_trusted_is_refused(
-    world, authority, certificates, tmp_path, case
-):
-    certificate, word = certificates[case]
-    trusted = {} if "nobody" in case else {"AWS_CA_BUNDLE": str(trusting(tmp_path, authority))}
+def test_a_server_that_nobody_vouches_for_ends_the_run_in_one_line(world, authority):
     manifest = world.manifest(world.objects(1))
-    with serving(certificate) as (port, heard):
+    with serving(authority.issue_cert("localhost")) as (port, heard):
         result = world.call("run", "--manifest", manifest, "--out", "out",
-                            "--s3-endpoint-url", f"https://localhost:{port}", env=trusted)  # fmt: skip
-    assert_told(result, 1, "certificate of S3", "not trusted", word)
+                            "--api-url", f"https://localhost:{port}")  # fmt: skip
+    assert_told(result, 1, "certificate", "not trusted", "issuer")
     assert "SSL_CERT_FILE" in result.err
     assert not heard
 
@@ -121,24 +132,22 @@ def test_a_company_s_authority_in_ssl_cert_file_is_trusted_for_both(world, autho
         assert any(path.startswith("/some-bucket") for path, _ in heard)
 
 
-def test_tls_that_breaks_in_the_middle_is_a_platform_that_cannot_be_used(
-    world, authority, tmp_path
+async def test_tls_that_breaks_in_the_middle_leaves_the_outcome_unknown(
+    authority, tmp_path, monkeypatch
 ):
-    env = {"SSL_CERT_FILE": str(trusting(tmp_path, authority))}
-    manifest = world.manifest(world.objects(1))
+    monkeypatch.setenv("SSL_CERT_FILE", str(trusting(tmp_path, authority)))
     with serving(authority.issue_cert("localhost")) as (port, heard):
-        result = world.call("run", "--manifest", manifest, "--out", "out",
-                            "--api-url", f"https://localhost:{port}", env=env)  # fmt: skip
-    assert_told(result, 1, "platform cannot be used", "/v1/account")
-    assert heard
+        async with PixopClient(f"https://localhost:{port}", Secret("key"), 1) as client:
+            assert isinstance(await client.call("POST", "/v1/x", None, b"{}"), Lost)
+    assert len(heard) == 1
 
 
 @pytest.mark.parametrize("name", ["SSL_CERT_FILE", "AWS_CA_BUNDLE"])
 @pytest.mark.parametrize("content", [None, b"", b"-----BEGIN CERTIFICATE-----\nnoise\n"])
-def test_a_file_of_certificates_that_holds_none_is_named(world, name, content):
-    file = world.directory / "company.pem"
+def test_a_file_of_certificates_that_holds_none_is_named(tmp_path, name, content):
+    file = tmp_path / "company.pem"
     if content is not None:
         file.write_bytes(content)
-    manifest = world.manifest(world.objects(1))
-    result = world.call("run", "--manifest", manifest, "--out", "out", env={name: str(file)})
-    assert_told(result, 2, name, "company.pem")
+    with pytest.raises(UsageError, match=f"{name}.*company.pem") as raised:
+        check_certificates({name: str(file)})
+    assert raised.value.hint
