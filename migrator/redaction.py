@@ -52,8 +52,8 @@ class Redactor:
     def body(self, body: bytes) -> bytes:
         """An answer's body with every secret in it masked, and JSON otherwise as it was.
 
-        Only texts are touched, no number and no short name of a field. A body that holds a secret and
-        is far too long for what it is answers nothing any more.
+        Only texts are touched, no number and no short name of a field. A body that holds a secret
+        and is far too long for what it is answers nothing any more.
         """
         text = body.decode("utf-8", "surrogateescape")
         if not self._tells(text):

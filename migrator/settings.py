@@ -16,7 +16,7 @@ from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
 import msgspec
-from cyclopts import Group, Parameter, Token, validators
+from cyclopts import Group, Parameter, Token, convert, validators
 
 from migrator.errors import UsageError
 
@@ -29,6 +29,7 @@ OUTPUT = Group("Output", sort_key=6)
 
 _AT_LEAST_1 = validators.Number(gte=1)
 _AT_LEAST_0 = validators.Number(gte=0)
+_UP_TO_A_DAY = validators.Number(gte=0, lte=24 * 3600)
 
 
 def _whole(_type: object, tokens: Sequence[Token]) -> int:
@@ -48,9 +49,12 @@ def _positive_rate(_type: object, value: object) -> None:
         raise ValueError("Must be 'auto' or a whole number of at least 1.")
 
 
-def _not_negative(_type: object, value: timedelta) -> None:
-    if value < timedelta(0):
-        raise ValueError("Must not be negative.")
+def _span(kind: type[timedelta], tokens: Sequence[Token]) -> timedelta:
+    """A span of time that a timedelta can hold; cyclopts itself would overflow."""
+    text = tokens[0].value
+    if not re.fullmatch(r"([0-9]{1,6}(\.[0-9]{1,6})?[smhdwMy]){1,2}", text):
+        raise ValueError(f"not a span of time like 90m, 6h or 1d: {text[:40]!r}")
+    return convert(kind, [Token(value=text)])  # type: ignore[no-any-return]
 
 
 @Parameter(name="*", group=INPUT)
@@ -135,15 +139,15 @@ class CareSettings:
     assume_empty: Annotated[bool, Parameter(negative=())] = False
     """Do not read the team's list first. Only for a team that certainly holds no object of this
     catalogue: a lost checkpoint would import everything twice."""
-    settle_seconds: Annotated[float, Parameter(validator=_AT_LEAST_0)] = 30.0
+    settle_seconds: Annotated[float, Parameter(validator=_UP_TO_A_DAY)] = 30.0
     """Seconds after a lost answer before the list is trusted to show what became of it."""
     restarts: Annotated[int, Parameter(converter=_whole, validator=_AT_LEAST_0)] = 2
     """How often a copy that failed is restarted before it counts as failed."""
     attempts: Annotated[int, Parameter(converter=_whole, validator=_AT_LEAST_1)] = 5
     """How often a row is sent, each time proven absent before, until it is given up."""
-    stuck_after: Annotated[timedelta, Parameter(validator=_not_negative)] = timedelta(hours=6)
+    stuck_after: Annotated[timedelta, Parameter(converter=_span)] = timedelta(hours=6)
     """A copy without any progress for this long is reported as stuck (90m, 6h, 1d)."""
-    max_outage: Annotated[timedelta, Parameter(validator=_not_negative)] = timedelta(hours=1)
+    max_outage: Annotated[timedelta, Parameter(converter=_span)] = timedelta(hours=1)
     """Stop, resumable, when the platform has not answered for this long."""
 
 
@@ -175,7 +179,7 @@ class BatchSettings:
 
     @classmethod
     def from_json(cls, text: str) -> "BatchSettings":
-        """Read what `to_json` wrote."""
+        """Read what `to_json` wrote. Raises ValueError for anything else."""
         return msgspec.json.decode(text, type=cls, dec_hook=lambda kind, value: kind(value))
 
 
@@ -261,8 +265,16 @@ def _is_plain_url(text: str) -> bool:
         port_is_sane = parts.port is None or parts.port > 0
     except ValueError:
         return False
-    plain = not re.search("[@?#\\s\0-\x1f\ud800-\udfff]", text)
-    return plain and port_is_sane and parts.scheme in {"http", "https"} and bool(parts.hostname)
+    odd = re.search("[@?#\\s\0-\x1f\ud800-\udfff]", text)
+    # Without it [::1].example.com is ::1 for one library, and for another who knows what.
+    one_host = re.fullmatch(r"(\[[^\[\]]+\]|[^\[\]:]+)(:[0-9]*)?", parts.netloc)
+    return (
+        plain
+        and bool(one_host)
+        and port_is_sane
+        and parts.scheme in {"http", "https"}
+        and bool(parts.hostname)
+    )
 
 
 def _unusable(flag: str, url: str, hint: str) -> UsageError:

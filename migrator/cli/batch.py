@@ -79,7 +79,7 @@ def resume_batch(directory: Path, display: DisplaySettings, environment: Mapping
     configure_logs(display.verbose)
     require_batch(directory)
     with batch_lock(directory), closing(Checkpoint.open(directory)) as checkpoint:
-        settings = BatchSettings.from_json(checkpoint.meta("settings") or "{}")
+        settings = _kept_settings(checkpoint, directory)
         api_key = read_api_key(settings.platform, environment)
         inputs = None if _is_read(checkpoint) else open_inputs(settings.inputs)
         if inputs is not None:
@@ -104,7 +104,7 @@ def retry_batch(
     configure_logs(display.verbose)
     require_batch(directory)
     with batch_lock(directory), closing(Checkpoint.open(directory)) as checkpoint:
-        settings = BatchSettings.from_json(checkpoint.meta("settings") or "{}")
+        settings = _kept_settings(checkpoint, directory)
         api_key = read_api_key(settings.platform, environment)
         if not _is_read(checkpoint):
             raise UsageError(
@@ -123,6 +123,16 @@ def retry_batch(
             return ExitCode.USAGE
         selection.open_rows(checkpoint, choice, wall_ms())
         return _go_on(directory, checkpoint, settings, None, display, api_key, environment)
+
+
+def _kept_settings(checkpoint: Checkpoint, directory: Path) -> BatchSettings:
+    try:
+        return BatchSettings.from_json(checkpoint.meta("settings") or "{}")
+    except (ValueError, TypeError, RecursionError):
+        raise CheckpointError(
+            f"{directory}: the settings of this batch cannot be read",
+            "give them again: `migrator run` with the flags of the first run goes on",
+        ) from None
 
 
 def _go_on(
@@ -219,9 +229,10 @@ def _make_directory(directory: Path) -> None:
     try:
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         writable = os.access(directory, os.W_OK | os.X_OK)
-    except OSError as error:
+    except (OSError, ValueError) as error:
+        why = error.strerror if isinstance(error, OSError) else "no name of a directory"
         raise UsageError(
-            f"--out {directory}: cannot be made ({error.strerror})", "choose another directory"
+            f"--out {directory}: cannot be made ({why})", "choose another directory"
         ) from None
     if not writable:
         raise UsageError(f"--out {directory}: cannot be written to", "choose another directory")
