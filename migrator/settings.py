@@ -268,13 +268,8 @@ def _is_plain_url(text: str) -> bool:
     odd = re.search("[@?#\\s\0-\x1f\ud800-\udfff]", text)
     # Without it [::1].example.com is ::1 for one library, and for another who knows what.
     one_host = re.fullmatch(r"(\[[^\[\]]+\]|[^\[\]:]+)(:[0-9]*)?", parts.netloc)
-    return (
-        plain
-        and bool(one_host)
-        and port_is_sane
-        and parts.scheme in {"http", "https"}
-        and bool(parts.hostname)
-    )
+    is_http = parts.scheme in {"http", "https"} and bool(parts.hostname)
+    return is_http and port_is_sane and odd is None and one_host is not None
 
 
 def _unusable(flag: str, url: str, hint: str) -> UsageError:
