@@ -1,4 +1,4 @@
-"""Answers of the platform that make no sense: the engine's real code, one message, nothing twice."""
+"""Answers of the platform that make no sense: the engine, one message, and nothing twice."""
 
 import pytest
 from corpus import answers
