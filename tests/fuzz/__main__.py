@@ -77,7 +77,7 @@ def main():
               f"{branches[-1] if branches else '-':>9}  {told}", flush=True)  # fmt: skip
         if run.returncode:
             found += 1
-            print(run.stderr[-4000:])
+            print(run.stdout[-4000:], run.stderr[-2000:])
     return 1 if found else 0
 
 
