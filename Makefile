@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test check bench battery diagram clean
+.PHONY: demo test check bench battery diagram fuzz clean
 
 demo: $(READY)            ## a small catalogue with every trouble: migrated, killed, resumed, reported
 	$(BIN)/migrator demo
@@ -27,6 +27,10 @@ diagram: $(READY)         ## the states in ARCHITECTURE.md, drawn from the trans
 battery: $(READY)         ## the actual program killed, crashed and struck by every fault; KILLS=500 ROUNDS=20
 	$(BIN)/python -m tests.battery --kills $(or $(KILLS),500) --rounds $(or $(ROUNDS),20)
 
+fuzz: $(READY)            ## the readers and decoders under a coverage-guided fuzzer: SECONDS=600 in all
+	$(BIN)/python -m pip install --quiet 'atheris>=3'
+	PYTHONPATH=tests $(BIN)/python -m fuzz --seconds $(or $(SECONDS),600)
+
 $(READY): pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade pip
@@ -34,4 +38,4 @@ $(READY): pyproject.toml
 	touch $(READY)
 
 clean:
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .fuzz .hypothesis .import_linter_cache

@@ -16,7 +16,7 @@ from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
 import msgspec
-from cyclopts import Group, Parameter, Token, validators
+from cyclopts import Group, Parameter, Token, convert, validators
 
 from migrator.errors import UsageError
 
@@ -29,6 +29,7 @@ OUTPUT = Group("Output", sort_key=6)
 
 _AT_LEAST_1 = validators.Number(gte=1)
 _AT_LEAST_0 = validators.Number(gte=0)
+_UP_TO_A_DAY = validators.Number(gte=0, lte=24 * 3600)
 
 
 def _whole(_type: object, tokens: Sequence[Token]) -> int:
@@ -48,9 +49,12 @@ def _positive_rate(_type: object, value: object) -> None:
         raise ValueError("Must be 'auto' or a whole number of at least 1.")
 
 
-def _not_negative(_type: object, value: timedelta) -> None:
-    if value < timedelta(0):
-        raise ValueError("Must not be negative.")
+def _span(kind: type[timedelta], tokens: Sequence[Token]) -> timedelta:
+    """A span of time that a timedelta can hold; cyclopts itself would overflow."""
+    text = tokens[0].value
+    if not re.fullmatch(r"([0-9]{1,6}(\.[0-9]{1,6})?[smhdwMy]){1,2}", text):
+        raise ValueError(f"not a span of time like 90m, 6h or 1d: {text[:40]!r}")
+    return convert(kind, [Token(value=text)])  # type: ignore[no-any-return]
 
 
 @Parameter(name="*", group=INPUT)
@@ -135,15 +139,15 @@ class CareSettings:
     assume_empty: Annotated[bool, Parameter(negative=())] = False
     """Do not read the team's list first. Only for a team that certainly holds no object of this
     catalogue: a lost checkpoint would import everything twice."""
-    settle_seconds: Annotated[float, Parameter(validator=_AT_LEAST_0)] = 30.0
+    settle_seconds: Annotated[float, Parameter(validator=_UP_TO_A_DAY)] = 30.0
     """Seconds after a lost answer before the list is trusted to show what became of it."""
     restarts: Annotated[int, Parameter(converter=_whole, validator=_AT_LEAST_0)] = 2
     """How often a copy that failed is restarted before it counts as failed."""
     attempts: Annotated[int, Parameter(converter=_whole, validator=_AT_LEAST_1)] = 5
     """How often a row is sent, each time proven absent before, until it is given up."""
-    stuck_after: Annotated[timedelta, Parameter(validator=_not_negative)] = timedelta(hours=6)
+    stuck_after: Annotated[timedelta, Parameter(converter=_span)] = timedelta(hours=6)
     """A copy without any progress for this long is reported as stuck (90m, 6h, 1d)."""
-    max_outage: Annotated[timedelta, Parameter(validator=_not_negative)] = timedelta(hours=1)
+    max_outage: Annotated[timedelta, Parameter(converter=_span)] = timedelta(hours=1)
     """Stop, resumable, when the platform has not answered for this long."""
 
 
@@ -175,7 +179,7 @@ class BatchSettings:
 
     @classmethod
     def from_json(cls, text: str) -> "BatchSettings":
-        """Read what `to_json` wrote."""
+        """Read what `to_json` wrote. Raises ValueError for anything else."""
         return msgspec.json.decode(text, type=cls, dec_hook=lambda kind, value: kind(value))
 
 
@@ -245,7 +249,7 @@ def check_api_url(settings: PlatformSettings) -> None:
     assert parts.hostname is not None
     if (
         parts.scheme == "http"
-        and not _is_this_machine(parts.hostname)
+        and not is_this_machine(parts.hostname)
         and not settings.insecure_http
     ):
         raise UsageError(
@@ -261,8 +265,11 @@ def _is_plain_url(text: str) -> bool:
         port_is_sane = parts.port is None or parts.port > 0
     except ValueError:
         return False
-    plain = not re.search(r"[@?#\s\x00-\x1f]", text)
-    return plain and port_is_sane and parts.scheme in {"http", "https"} and bool(parts.hostname)
+    odd = re.search("[@?#\\s\0-\x1f\ud800-\udfff]", text)
+    # Without it [::1].example.com is ::1 for one library, and for another who knows what.
+    one_host = re.fullmatch(r"(\[[^\[\]]+\]|[^\[\]:]+)(:[0-9]*)?", parts.netloc)
+    is_http = parts.scheme in {"http", "https"} and bool(parts.hostname)
+    return is_http and port_is_sane and odd is None and one_host is not None
 
 
 def _unusable(flag: str, url: str, hint: str) -> UsageError:
@@ -272,7 +279,8 @@ def _unusable(flag: str, url: str, hint: str) -> UsageError:
     return UsageError(f"{flag} {url!r}: not an http(s) URL of a host, with or without a port", hint)
 
 
-def _is_this_machine(host: str) -> bool:
+def is_this_machine(host: str) -> bool:
+    """Whether a host is loopback, by its literal address or as `localhost` itself."""
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
@@ -285,6 +293,13 @@ UUID_PATTERN = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 
 def check_settings(settings: BatchSettings) -> None:
     """Raises UsageError for a setting that can be judged without the network."""
+    for flag, text in (
+        ("--manifest", str(settings.inputs.manifest or "")),
+        ("--namespace", settings.inputs.namespace),
+        *(("--prefix", prefix) for prefix in settings.inputs.prefix),
+    ):
+        if re.search("[\ud800-\udfff\0]", text):
+            raise UsageError(f"{flag} {text!r}: not UTF-8", "give it another name, in UTF-8")
     check_api_url(settings.platform)
     for flag, value in (
         ("--team-id", settings.platform.team_id),
@@ -311,6 +326,10 @@ def parse_prefix(text: str) -> tuple[str, str]:
     return match[1], match[2] or ""
 
 
+MAX_CONFIG_BYTES = 2**20
+"""A migrator.toml has some hundred bytes a bucket."""
+
+
 def read_bucket_keys(path: Path | None) -> dict[str, BucketKeyNames]:
     """The `[buckets."NAME"]` tables of migrator.toml: the names of variables, never keys.
 
@@ -321,21 +340,45 @@ def read_bucket_keys(path: Path | None) -> dict[str, BucketKeyNames]:
     if not named and not path.exists():
         return {}
     try:
-        data: dict[str, Any] = tomllib.loads(path.read_bytes().decode())
+        with path.open("rb") as file:
+            # Cut short where it is no such file at all: that is no TOML either, or unknown.
+            data: dict[str, Any] = tomllib.loads(file.read(MAX_CONFIG_BYTES).decode())
     except OSError as error:
         raise UsageError(f"{path}: cannot be read ({error.strerror})", "check --config") from None
-    except ValueError as error:
-        raise UsageError(f"{path}: not valid TOML: {error}", "mend the line it names") from None
+    except (ValueError, RecursionError) as error:
+        # A decoding error would quote what it could not decode.
+        why = "not UTF-8" if isinstance(error, UnicodeError) else str(error)
+        raise UsageError(f"{path}: not valid TOML: {why}", "mend the line it names") from None
     unknown = sorted(set(data) - {"buckets"})
     if unknown:
         raise UsageError(
             f"{path}: unknown setting {unknown[0]!r}", 'known here: [buckets."NAME"] tables'
         )
     try:
-        return msgspec.convert(data.get("buckets", {}), dict[str, BucketKeyNames])
+        buckets = msgspec.convert(data.get("buckets", {}), dict[str, BucketKeyNames])
     except msgspec.ValidationError as error:
         raise UsageError(
             f"{path}: [buckets]: {error}",
             'write [buckets."NAME"] with access_key_id_env and secret_access_key_env, each the '
             "name of an environment variable",
         ) from None
+    for bucket, names in buckets.items():
+        _check_names(path, bucket, names)
+    return buckets
+
+
+def _check_names(path: Path, bucket: str, names: BucketKeyNames) -> None:
+    """Refuse what is no name of a variable without repeating it: it may be the key itself."""
+    for setting in ("access_key_id_env", "secret_access_key_env"):
+        name = getattr(names, setting)
+        if not _VARIABLE.fullmatch(name) or _LIKE_A_KEY.fullmatch(name):
+            raise UsageError(
+                f"{path}: [buckets.{bucket!r}] {setting}: not the name of an environment variable",
+                "keep keys out of this file: put each into a variable, and name that here",
+            )
+
+
+_VARIABLE = re.compile("[A-Za-z_][A-Za-z0-9_]*")
+
+_LIKE_A_KEY = re.compile("A[A-Z]IA[A-Z0-9]{12,}|[A-Za-z0-9]{40}")
+"""Key ids and secret access keys of AWS as far as they could be names."""

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import resource
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,6 +16,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     os.umask(0o077)  # whatever is written here concerns nobody else on this machine
     _open_closed_streams()
     INTERRUPTS.watch()
+    with contextlib.suppress(OSError, ValueError):  # a core file would hold the keys
+        resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
     code = _run(sys.argv[1:] if argv is None else argv)
     INTERRUPTS.unwatch()
     for stream in (sys.stdout, sys.stderr):
@@ -79,7 +82,7 @@ _REPORT_IT = "please report this with what you did; resuming is safe"
 
 def complain(message: str, hint: str) -> None:
     """One error on stderr: what is wrong, and what to do next."""
-    from migrator.cli.text import plain
+    from migrator.text import plain
 
     with contextlib.suppress(OSError):
         print(f"migrator: {plain(message)}", file=sys.stderr)

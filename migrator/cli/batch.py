@@ -4,12 +4,14 @@ import asyncio
 import contextlib
 import os
 import sqlite3
+import stat
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
 from pathlib import Path
 
 from migrator import __version__
+from migrator.certificates import check_certificates, source_certificates
 from migrator.checkpoint.lock import batch_lock
 from migrator.checkpoint.store import Checkpoint
 from migrator.cli.display import showing
@@ -77,7 +79,7 @@ def resume_batch(directory: Path, display: DisplaySettings, environment: Mapping
     configure_logs(display.verbose)
     require_batch(directory)
     with batch_lock(directory), closing(Checkpoint.open(directory)) as checkpoint:
-        settings = BatchSettings.from_json(checkpoint.meta("settings") or "{}")
+        settings = _kept_settings(checkpoint, directory)
         api_key = read_api_key(settings.platform, environment)
         inputs = None if _is_read(checkpoint) else open_inputs(settings.inputs)
         if inputs is not None:
@@ -102,7 +104,7 @@ def retry_batch(
     configure_logs(display.verbose)
     require_batch(directory)
     with batch_lock(directory), closing(Checkpoint.open(directory)) as checkpoint:
-        settings = BatchSettings.from_json(checkpoint.meta("settings") or "{}")
+        settings = _kept_settings(checkpoint, directory)
         api_key = read_api_key(settings.platform, environment)
         if not _is_read(checkpoint):
             raise UsageError(
@@ -121,6 +123,16 @@ def retry_batch(
             return ExitCode.USAGE
         selection.open_rows(checkpoint, choice, wall_ms())
         return _go_on(directory, checkpoint, settings, None, display, api_key, environment)
+
+
+def _kept_settings(checkpoint: Checkpoint, directory: Path) -> BatchSettings:
+    try:
+        return BatchSettings.from_json(checkpoint.meta("settings") or "{}")
+    except (ValueError, TypeError, RecursionError):
+        raise CheckpointError(
+            f"{directory}: the settings of this batch cannot be read",
+            "give them again: `migrator run` with the flags of the first run goes on",
+        ) from None
 
 
 def _go_on(
@@ -173,6 +185,7 @@ async def _session(
     stop: Stop,
     show: Callable[[Snapshot], None],
 ) -> None:
+    check_certificates(environment)
     keys = await load_keys(settings.bucket_keys, environment)
     region = environment.get("AWS_REGION") or environment.get("AWS_DEFAULT_REGION") or "us-east-1"
     connections = settings.pace.max_concurrency + SPARE_CONNECTIONS
@@ -184,7 +197,9 @@ async def _session(
                 connections,
                 [pair.secret_access_key for pair in keys.all_keys()],
             ) as api,
-            SourceS3(keys, settings.source.s3_endpoint_url, region) as source,
+            SourceS3(
+                keys, settings.source.s3_endpoint_url, region, source_certificates(environment)
+            ) as source,
         ):
             await migrate(
                 directory,
@@ -214,12 +229,30 @@ def _make_directory(directory: Path) -> None:
     try:
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         writable = os.access(directory, os.W_OK | os.X_OK)
-    except OSError as error:
+    except (OSError, ValueError) as error:
+        why = error.strerror if isinstance(error, OSError) else "no name of a directory"
         raise UsageError(
-            f"--out {directory}: cannot be made ({error.strerror})", "choose another directory"
+            f"--out {directory}: cannot be made ({why})", "choose another directory"
         ) from None
     if not writable:
         raise UsageError(f"--out {directory}: cannot be written to", "choose another directory")
+    _shut(directory)
+
+
+def _shut(directory: Path) -> None:
+    """Let nobody else into the directory of a batch; one of other use is left as it is.
+
+    Raises UsageError where anybody may put files into it: they could take the checkpoint's place.
+    """
+    told = directory.stat()
+    is_ours = Checkpoint.exists(directory) or not any(directory.iterdir())
+    if is_ours and told.st_uid == os.geteuid():
+        directory.chmod(0o700)
+    elif told.st_mode & stat.S_IWOTH:
+        raise UsageError(
+            f"--out {directory}: everybody may write there",
+            "choose a directory of its own for the batch",
+        )
 
 
 def _open_checkpoint(directory: Path, settings: BatchSettings) -> Checkpoint:

@@ -164,7 +164,7 @@ def _print_result(built: "Catalogue", found: "Findings", wrong: Sequence[str]) -
 
     from migrator.cli.console import Terminal
     from migrator.cli.proof import counts
-    from migrator.cli.text import plain
+    from migrator.text import plain
 
     console = Terminal(highlight=False, markup=False, emoji=False)
     right = "✓" if (console.encoding or "").lower().startswith("utf") else "ok"

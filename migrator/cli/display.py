@@ -6,8 +6,8 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from migrator.cli.text import plain
 from migrator.engine.status import Snapshot
+from migrator.text import plain
 
 LINE_EVERY_S = 5.0
 """Seconds between two plain lines."""
@@ -57,8 +57,8 @@ def line(snapshot: Snapshot) -> str:
     if snapshot.eta_s is not None:
         parts.append(f"submitted in {duration(snapshot.eta_s)}")
     if snapshot.waiting_for:
-        parts.append(f"waiting for {plain(snapshot.waiting_for)}")
-    return ", ".join(parts)
+        parts.append(f"waiting for {snapshot.waiting_for}")
+    return plain(", ".join(parts))  # a status file may have been written by anybody
 
 
 def duration(seconds: float) -> str:

@@ -12,7 +12,6 @@ from rich.text import Text
 
 from migrator.cli.console import Terminal
 from migrator.cli.display import Show, duration
-from migrator.cli.text import plain
 from migrator.engine.status import Snapshot
 
 COLOURS = {
@@ -66,5 +65,5 @@ def render(snapshot: Snapshot) -> RenderableType:
     if snapshot.eta_s is not None:
         rest.append(Text(f"all submitted in about {duration(snapshot.eta_s)}"))
     if snapshot.waiting_for:
-        rest.append(Text(f"waiting for {plain(snapshot.waiting_for)}", style="yellow"))
+        rest.append(Text(f"waiting for {snapshot.waiting_for}", style="yellow"))
     return Group(head, outcomes, pace, *rest)

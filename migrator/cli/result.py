@@ -6,6 +6,7 @@ from rich.table import Table
 
 from migrator.cli.console import Terminal
 from migrator.report import Summary
+from migrator.text import plain
 
 
 def print_result(summary: Summary, directory: Path) -> None:
@@ -34,4 +35,4 @@ def print_result(summary: Summary, directory: Path) -> None:
         f"duplicates {summary.duplicates:,}",
         markup=False,
     )
-    console.print(f"report: {directory / 'report.html'}", markup=False, soft_wrap=True)
+    console.print(plain(f"report: {directory / 'report.html'}"), markup=False, soft_wrap=True)

@@ -53,6 +53,8 @@ def run(
     """
     from migrator.cli.batch import start_batch
 
+    if inputs.manifest is not None:
+        inputs = replace(inputs, manifest=inputs.manifest.absolute())
     settings = BatchSettings(
         inputs=inputs,
         platform=platform,
@@ -62,6 +64,4 @@ def run(
         bucket_keys=read_bucket_keys(config),
     )
     check_settings(settings)
-    if inputs.manifest is not None:
-        settings = replace(settings, inputs=replace(inputs, manifest=inputs.manifest.absolute()))
     return start_batch(out, settings, display, os.environ)

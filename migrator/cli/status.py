@@ -1,6 +1,6 @@
 """`migrator status`."""
 
-import sys
+import json
 from pathlib import Path
 from typing import Annotated
 
@@ -32,14 +32,18 @@ def status(
     try:
         raw = path.read_bytes()
         snapshot = msgspec.json.decode(raw, type=Snapshot)
-    except OSError as error:
-        raise UsageError(
-            f"{path}: cannot be read ({error.strerror})", "give the --out directory of a batch"
-        ) from None
     except msgspec.DecodeError as error:
         raise UsageError(f"{path}: not a status ({error})", "run or resume the batch") from None
+    except RecursionError:
+        raise UsageError(f"{path}: not a status", "run or resume the batch") from None
+    except (OSError, ValueError) as error:
+        why = error.strerror if isinstance(error, OSError) else "no name of a file"
+        raise UsageError(
+            f"{path}: cannot be read ({why})", "give the --out directory of a batch"
+        ) from None
     if as_json:
-        sys.stdout.write(raw.decode())
+        # What JSON leaves as it is may steer a terminal: it is spelled in ASCII.
+        print(json.dumps(json.loads(raw), indent=1))
     else:
         print(line(snapshot))
     return 0

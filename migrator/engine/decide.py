@@ -449,13 +449,13 @@ def _is_definite(status: int) -> bool:
 
 
 def _accepted(answer: Answer) -> Change:
-    status = wire.decode(answer.body, wire.VideoInStatus)
-    if status is None or not UUID_PATTERN.fullmatch(status.video_id):
+    made = wire.decode(answer.body, wire.VideoInStatus)
+    if made is None or not UUID_PATTERN.fullmatch(made.video_id):
         return _unknown(answer.status, None, "a success without a videoId")
     return Change(
         Event.ACCEPT,
         {
-            "video_id": status.video_id,
+            "video_id": made.video_id,
             "http_status": answer.status,
             "error_code": None,
         },

@@ -9,12 +9,14 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from typing import TypeVar
 
+from migrator.certificates import HINT_UNTRUSTED
 from migrator.engine.breaker import is_outage
 from migrator.engine.gateway import Gateway
 from migrator.engine.stop import Stop, Stopping
 from migrator.errors import RunFailed, UsageError
 from migrator.pixop import wire
-from migrator.pixop.client import Answer, Reply
+from migrator.pixop.client import Answer, NotSent, Reply
+from migrator.settings import UUID_PATTERN
 
 T = TypeVar("T")
 
@@ -42,8 +44,10 @@ async def check_platform(gateway: Gateway, stop: Stop, team_id: str | None) -> P
     if isinstance(reply, Answer) and reply.status == HTTPStatus.UNAUTHORIZED:
         gateway.key_refused(reply)
         raise Stopping
+    if isinstance(reply, NotSent) and reply.untrusted:
+        raise RunFailed(f"the platform cannot be used: {reply.detail}", HINT_UNTRUSTED)
     account = wire.decode(reply.body, wire.Account) if isinstance(reply, Answer) else None
-    if not isinstance(reply, Answer) or not reply.ok or account is None:
+    if not isinstance(reply, Answer) or not reply.ok or account is None or not _has_ids(account):
         raise RunFailed(
             f"the platform cannot be used: GET /v1/account: {_what(reply)}",
             "check --api-url (it ends in /api) and the network; nothing was sent",
@@ -52,6 +56,12 @@ async def check_platform(gateway: Gateway, stop: Stop, team_id: str | None) -> P
         return Place(account.user.id, account.default_team.id)
     await _expect(gateway, f"/v1/teams/{team_id}", f"--team-id {team_id}")
     return Place(account.user.id, team_id)
+
+
+def _has_ids(account: wire.Account) -> bool:
+    """Whether what becomes part of paths and parameters has the form of an id."""
+    ids = (account.user.id, account.default_team.id)
+    return all(UUID_PATTERN.fullmatch(each) for each in ids)
 
 
 async def check_projects(gateway: Gateway, project_ids: Iterable[str]) -> None:
@@ -79,6 +89,8 @@ async def _first_answer(gateway: Gateway, stop: Stop) -> Reply:
                 reply = await gateway.exchange("GET", "/v1/account")
         except TimeoutError:
             break
+        if isinstance(reply, NotSent) and reply.untrusted:
+            return reply
         if (
             isinstance(reply, Answer)
             and not is_outage(reply)

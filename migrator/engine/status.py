@@ -13,6 +13,7 @@ import msgspec
 from migrator.engine.book import Book
 from migrator.engine.gateway import CallCounts, Gateway
 from migrator.lifecycle import FINAL, State
+from migrator.text import plain
 
 log = logging.getLogger(__name__)
 
@@ -122,7 +123,7 @@ class StatusKeeper:
             rate_per_minute=self._rate(),
             allowed_per_minute=quotas.per_window,
             announced_per_minute=quotas.announced,
-            waiting_for=self.waiting_for(),
+            waiting_for=plain(self.waiting_for()),
             eta_s=self._eta_s(),
         )
 

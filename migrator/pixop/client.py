@@ -17,11 +17,14 @@ from urllib.request import getproxies, proxy_bypass
 import aiohttp
 
 from migrator import __version__
+from migrator.certificates import why_untrusted
 from migrator.pixop.quota import Quota, read_quota
-from migrator.settings import Secret
+from migrator.redaction import Redactor
+from migrator.settings import Secret, is_this_machine
 
-MAX_BODY_BYTES = 16 * 2**20
-"""An answer beyond this is not read: a page of 100 videos has some 300 kB."""
+MAX_PAGE_BYTES, MAX_BODY_BYTES = 4 * 2**20, 2**18
+"""Beyond this an answer to a GET, and to anything else, is not read: a page of 100 videos has some
+300 kB, other answers are an id or a refusal, and many of them may come at once."""
 
 TIMEOUT = aiohttp.ClientTimeout(total=120, sock_connect=10, sock_read=60)
 """Seconds: the platform heads the source before it answers a POST, so reading may take a while."""
@@ -39,14 +42,18 @@ class Answer:
     @property
     def ok(self) -> bool:
         """Whether the status is a success."""
-        return 200 <= self.status < 300  # noqa: PLR2004 - HTTP's own numbers
+        return _is_success(self.status)
 
 
 @dataclass(frozen=True, slots=True)
 class NotSent:
-    """No connection was made: nothing can have been created."""
+    """No connection was made: nothing can have been created.
+
+    `untrusted`: the server's certificate was refused, so that it may be anybody's.
+    """
 
     detail: str
+    untrusted: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +91,7 @@ class PixopClient:
         max_connections: int,
         handed_over: Sequence[Secret] = (),
     ) -> None:
-        self._secrets = [secret.reveal().encode() for secret in (api_key, *handed_over)]
+        self._redactor = Redactor([api_key, *handed_over])
         self._base = api_url.rstrip("/")
         self._session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(limit=max_connections, ssl=ssl.create_default_context()),
@@ -119,22 +126,31 @@ class PixopClient:
                 method, self._base + path, params=params, data=body, allow_redirects=False
             ) as response:
                 status = response.status
-                content = await _read(response)
+                limit_bytes = MAX_PAGE_BYTES if method == "GET" else MAX_BODY_BYTES
+                content = await _read(response, limit_bytes)
                 if content is None:
-                    return Lost(f"answer larger than {MAX_BODY_BYTES} bytes", status)
-                for secret in self._secrets:  # an error form may repeat what it was sent
-                    content = content.replace(secret, b"***")
+                    return Lost(f"an answer larger than {limit_bytes} bytes", status)
+                # Of what a POST made nothing is kept but an id, and most calls are of this kind.
+                if method != "POST" or not _is_success(status):
+                    content = self._redactor.body(content)
                 date_s = _date_s(response.headers.get("Date"))
                 return Answer(status, content, read_quota(response.headers, date_s), date_s)
+        except aiohttp.ClientConnectorCertificateError as error:
+            why = why_untrusted(error) or "no reason given"
+            return NotSent(f"the certificate of {error.host} is not trusted: {why}", untrusted=True)
         except (
             aiohttp.ClientConnectorError,
             aiohttp.ConnectionTimeoutError,
             aiohttp.ClientHttpProxyError,
             aiohttp.InvalidURL,
         ) as error:
-            return NotSent(_plain(error))
+            return NotSent(self._redactor.text(_plain(error)))
         except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
-            return Lost(_plain(error), status)
+            return Lost(self._redactor.text(_plain(error)), status)
+
+
+def _is_success(status: int) -> bool:
+    return 200 <= status < 300  # noqa: PLR2004 - HTTP's own numbers
 
 
 def _proxy(api_url: str) -> str | None:
@@ -144,17 +160,18 @@ def _proxy(api_url: str) -> str | None:
     finds for this host in ~/.netrc besides.
     """
     parts = urlsplit(api_url)
-    if proxy_bypass(parts.netloc):
+    # What is on this machine is not reached through another one, and may be in plain http.
+    if is_this_machine(parts.hostname or "") or proxy_bypass(parts.netloc):
         return None
     return getproxies().get(parts.scheme)
 
 
-async def _read(response: aiohttp.ClientResponse) -> bytes | None:
+async def _read(response: aiohttp.ClientResponse, limit_bytes: int) -> bytes | None:
     parts: list[bytes] = []
     size = 0
     async for part in response.content.iter_any():
         size += len(part)
-        if size > MAX_BODY_BYTES:
+        if size > limit_bytes:
             response.close()
             return None
         parts.append(part)
@@ -176,5 +193,8 @@ def _plain(error: BaseException) -> str:
         return "timed out"
     if isinstance(error, aiohttp.ClientResponseError):
         return f"senseless HTTP ({error.status})"
+    if isinstance(error, aiohttp.ClientConnectorError):
+        why = error.os_error.strerror or str(error.os_error)
+        return f"no connection to {error.host}:{error.port} ({' '.join(why.split())[:200]})"
     text = " ".join(str(error).split())[:200]
     return text or type(error).__name__

@@ -5,9 +5,11 @@ and statuses are plain strings, because the lists of the document are open. Writ
 """
 
 from datetime import UTC, datetime
-from typing import TypeVar
+from typing import Annotated, TypeVar, get_args
 
 import msgspec
+
+from migrator.settings import UUID_PATTERN
 
 T = TypeVar("T")
 
@@ -16,6 +18,19 @@ MAX_EPOCH_MS = 10**14
 
 Timestamp = str | int | float | None
 """A point in time as the platform writes it: ISO 8601, or epoch milliseconds."""
+
+MAX_TIME_CHARACTERS = 40
+"""Longest text that can be a point in time."""
+
+MAX_ITEMS = 100
+"""Videos a page: the API's largest `pageSize`, and what is asked for."""
+
+MAX_COMMAS = 200_000
+"""An answer with more of them is none of the platform's, and would take up memory a hundredfold: a
+page has 100 videos of some 150 fields, and a description of 511 characters each."""
+
+Count = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
+"""A number of things or bytes, as far as the checkpoint can hold it."""
 
 
 class _Read(msgspec.Struct, rename="camel", gc=False):
@@ -42,7 +57,7 @@ class VideoFile(_Read):
     """The file that was copied; `size` in bytes."""
 
     name: str | None = None
-    size: int | None = None
+    size: Count | None = None
 
 
 class Upload(_Read):
@@ -94,7 +109,7 @@ class Video(_Read):
 class VideosPage(_Read):
     """A page of `GET /v1/videos`."""
 
-    total_elements: int
+    total_elements: Count
     items: list[msgspec.Raw]
 
 
@@ -153,38 +168,68 @@ class CreateMasterVideoFromS3Bucket(
 
 
 def decode(body: bytes, kind: type[T]) -> T | None:
-    """`body` as a `kind`, or None when it is anything else: HTML, cut short, of another shape."""
+    """`body` as a `kind`, or None when it is anything else: HTML, cut short, of another shape.
+
+    An optional field of an unexpected type or value counts as absent, and hides nothing beside it:
+    a tag counts, whatever the platform says of the size.
+    """
+    if body.count(b",") > MAX_COMMAS:
+        return None
     try:
         return msgspec.json.decode(body, type=kind)
+    except msgspec.ValidationError:
+        return _without_odd_fields(body, kind)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
+
+
+def _without_odd_fields(body: bytes, kind: type[T]) -> T | None:
+    """A struct of those fields that are what they should be; None where a needed one is not."""
+    kind = next((each for each in (kind, *get_args(kind)) if _is_struct(each)), kind)
+    if not _is_struct(kind):
+        return None
+    try:
+        given = msgspec.json.decode(body, type=dict[str, msgspec.Raw])
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
+    fields = {}
+    for field in msgspec.structs.fields(kind):  # type: ignore[arg-type]  # it is a struct
+        raw = given.get(field.encode_name)
+        value = None if raw is None else decode(bytes(raw), field.type)
+        if value is not None:
+            fields[field.name] = value
+        elif field.required:
+            return None
+    return kind(**fields)
+
+
+def _is_struct(kind: object) -> bool:
+    return isinstance(kind, type) and issubclass(kind, msgspec.Struct)
 
 
 def decode_page(body: bytes) -> tuple[int, tuple[Video, ...]] | None:
     """(totalElements, videos) of a page of `GET /v1/videos`, or None when it is anything else.
 
-    A video with a field of an unexpected type keeps its id: one odd video of somebody else must not
-    hide the ninety-nine beside it.
+    An id that is no UUID is none of the platform's: it would become part of a path.
     """
     page = decode(body, VideosPage)
-    if page is None:
+    if page is None or len(page.items) > MAX_ITEMS:
         return None
     videos: list[Video] = []
     for raw in page.items:
         video = decode(bytes(raw), Video)
-        if video is None:
-            known = decode(bytes(raw), Identified)
-            if known is None:
-                return None
-            video = Video(id=known.id)
+        if video is None or not UUID_PATTERN.fullmatch(video.id):
+            return None
         videos.append(video)
     return page.total_elements, tuple(videos)
 
 
 def time_ms(value: Timestamp) -> int | None:
     """Epoch milliseconds of a timestamp, or None when there is none or it makes no sense."""
+    if isinstance(value, str) and len(value) > MAX_TIME_CHARACTERS:
+        return None
     if isinstance(value, str) and value.isdecimal():  # before ISO, which takes it for a date
-        return int(value) if int(value[:20]) < MAX_EPOCH_MS else None
+        return int(value) if int(value) < MAX_EPOCH_MS else None
     if isinstance(value, str):
         try:
             moment = datetime.fromisoformat(value)

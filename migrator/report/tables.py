@@ -13,6 +13,7 @@ from typing import Any, BinaryIO, NamedTuple
 import msgspec
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from migrator.checkpoint.change import Transfer
@@ -28,8 +29,15 @@ CHUNK_ROWS = 4_000
 
 SCHEMA = "migrator.objects/1"
 
-RUN_BY_SPREADSHEETS = ("=", "+", "-", "@", "\t", "\r")
-"""First characters that make a cell a formula, or that hide one."""
+RUN_BY_SPREADSHEETS = (
+    r"\A([\t\r\n]|[\p{Z}\p{Cc}\p{Cf}\"'\x{2018}-\x{201f}]*"
+    r"[-=+@\x{ff1d}\x{ff0b}\x{ff0d}\x{ff20}\x{fe62}\x{fe63}\x{fe66}\x{fe6b}])"
+)
+"""What makes a cell a formula (in RE2's syntax): `= + - @`, also in their full and small widths.
+
+Blanks, quotes and characters that show nothing may stand before them, since a program that reads
+the file may drop those first (OWASP, "CSV Injection").
+"""
 
 TASK_STATUS = {
     Outcome.IMPORTED: "succeeded",
@@ -104,7 +112,7 @@ class ObjectTables:
         self._schema = pa.schema(fields, metadata={"schema": SCHEMA, "batch": batch})
         self._parquet = pq.ParquetWriter(parquet, self._schema, compression="zstd")
         self._sink = CsvSink(csv_file)
-        header = [_defused_name(field.name) for field in self._schema]
+        header = _defused_names(self._schema.names)
         csv.writer(self._sink, lineterminator=LINE_END).writerow(header)
         self.parquet_rows = 0
         self.outcomes: Counter[Outcome] = Counter()
@@ -173,9 +181,14 @@ def for_spreadsheet(frame: pd.DataFrame, schema: Any) -> pd.DataFrame:
 
 
 def _defused(column: "pd.Series[str]") -> "pd.Series[str]":
-    risky = column.str.slice(0, 1).isin(RUN_BY_SPREADSHEETS)
-    return column.mask(risky, "'" + column) if risky.any() else column
+    risky = pc.match_substring_regex(pa.array(column), RUN_BY_SPREADSHEETS).fill_null(
+        fill_value=False
+    )
+    if not pc.any(risky).as_py():
+        return column
+    return column.mask(pd.Series(risky.to_numpy(zero_copy_only=False)), "'" + column)
 
 
-def _defused_name(name: str) -> str:
-    return f"'{name}" if name.startswith(RUN_BY_SPREADSHEETS) else name
+def _defused_names(names: list[str]) -> list[str]:
+    risky = pc.match_substring_regex(pa.array(names), RUN_BY_SPREADSHEETS).to_pylist()
+    return [f"'{name}" if runs else name for name, runs in zip(names, risky, strict=True)]

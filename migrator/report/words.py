@@ -1,19 +1,13 @@
 """How the report spells things: pure functions from values to text."""
 
-import unicodedata
 from datetime import UTC, datetime, timedelta
 
 from migrator.report.files import original_bytes
+from migrator.text import is_hidden
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 _UNITS = ("kB", "MB", "GB", "TB", "PB", "EB")
-
-_INVISIBLE_LETTERS = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0")
-"""Blank fillers and joiners that Unicode does not file among its format characters."""
-
-_HIDDEN = frozenset({"Cc", "Cf", "Cn", "Co", "Cs", "Zl", "Zp", "Zs"})
-"""Categories that show nothing, show as a box, or reorder their neighbours."""
 
 
 def iso_utc(ms: int) -> str:
@@ -69,11 +63,6 @@ def _shown(character: str) -> str:
         return chr(0x2400 + code)
     if code == 0x7F:  # noqa: PLR2004 - delete
         return "␡"
-    if (
-        unicodedata.category(character) in _HIDDEN
-        or character in _INVISIBLE_LETTERS
-        or "\ufe00" <= character <= "\ufe0f"  # variation selectors
-        or "\U000e0100" <= character <= "\U000e01ef"
-    ):
+    if is_hidden(character):
         return f"\\u{code:04x}" if code <= 0xFFFF else f"\\U{code:08x}"  # noqa: PLR2004
     return character

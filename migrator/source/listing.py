@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator
 
 from migrator.errors import RunFailed, UsageError
-from migrator.model import InvalidRow, ManifestRow
+from migrator.model import MAX_KEY_BYTES, InvalidRow, ManifestRow
 from migrator.source.s3 import ObjectFacts, S3Refusal, SourceS3, SourceUnreachable
 
 HEADER = ("bucket", "key")
@@ -40,7 +40,11 @@ async def listed_rows(
         ) from None
 
 
-def _row(row: int, bucket: str, key: str, facts: ObjectFacts) -> ManifestRow:
+def _row(row: int, bucket: str, key: str, facts: ObjectFacts) -> ManifestRow | InvalidRow:
+    size_bytes = len(key.encode())
+    if not 0 < size_bytes <= MAX_KEY_BYTES:
+        problem = f"{size_bytes:,} bytes; a key has 1 to {MAX_KEY_BYTES:,}"
+        return InvalidRow(row, "key", problem, (bucket, key), bucket, key)
     if facts.archived is None:  # only a HEAD can tell: leave it to preflight
         return ManifestRow(row, bucket, key)
     return ManifestRow(

@@ -4,21 +4,37 @@ Foreign exceptions end here: a refusal of S3 becomes `S3Refusal` with S3's own c
 does not answer becomes `SourceUnreachable`.
 """
 
-from collections.abc import AsyncIterator, Mapping
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import AsyncExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Self
 
 from aiobotocore.config import AioConfig
 from aiobotocore.session import AioSession
-from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError, ParamValidationError
+from botocore.exceptions import (
+    BotoCoreError,
+    ClientError,
+    HTTPClientError,
+    ParamValidationError,
+    SSLError,
+)
+from botocore.utils import parse_timestamp
 
-from migrator.errors import UsageError
+from migrator.certificates import HINT_UNTRUSTED, why_untrusted
+from migrator.errors import RunFailed, UsageError
+from migrator.redaction import Redactor
 from migrator.source.credentials import KeyRing, SourceKeys
+from migrator.source.reading import BoundedSession
 
 MAX_CONNECTIONS = 64
 """Connections to the source for each pair of keys."""
+
+ATTEMPTS = 4
+"""Tries of the library's own for each question; beyond them the engine waits and asks again."""
+
+MAX_CODE, MAX_MESSAGE = 100, 1000
+"""Characters of S3's own words that are kept."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,12 +72,23 @@ class SourceUnreachable(Exception):
 
 
 class SourceS3:
-    """The source through the keys of each bucket. Use as an async context manager."""
+    """The source through the keys of each bucket. Use as an async context manager.
 
-    def __init__(self, ring: KeyRing, endpoint_url: str | None, region: str) -> None:
+    `certificates` is the file of those that are trusted; None means botocore's own.
+    """
+
+    def __init__(
+        self,
+        ring: KeyRing,
+        endpoint_url: str | None,
+        region: str,
+        certificates: str | None = None,
+    ) -> None:
         self._ring = ring
         self._endpoint_url = endpoint_url
         self._region = region
+        self._certificates = certificates
+        self._redactor = Redactor(pair.secret_access_key for pair in ring.all_keys())
         self._stack = AsyncExitStack()
         self._clients: dict[SourceKeys, Any] = {}
 
@@ -72,7 +99,7 @@ class SourceS3:
         except (BotoCoreError, ValueError) as error:
             await self._stack.aclose()
             raise UsageError(
-                f"the S3 client cannot be made: {_one_line(error)}",
+                f"the S3 client cannot be made: {self._one_line(error)}",
                 "check AWS_PROFILE, AWS_REGION, the AWS config file and --s3-endpoint-url",
             ) from None
         return self
@@ -86,7 +113,8 @@ class SourceS3:
         A HEAD's refusal has no body; the caller learns the code with `read_code`.
         """
         answer = await self._ask(bucket, "head_object", Bucket=bucket, Key=key)
-        return _facts_of_head(answer)
+        with _sense():
+            return _facts_of_head(answer)
 
     async def read_code(self, bucket: str, key: str) -> None:
         """GET the first byte, only to learn from the body of the refusal what S3 objects to.
@@ -105,37 +133,69 @@ class SourceS3:
             arguments["StartAfter"] = start_after
         while True:
             page = await self._ask(bucket, "list_objects_v2", **arguments)
-            yield [(entry["Key"], _facts_of_entry(entry)) for entry in page.get("Contents", ())]
+            with _sense():
+                entries = [(e["Key"], _facts_of_entry(e)) for e in page.get("Contents", ())]
+            yield entries
             if not page.get("IsTruncated"):
                 return
-            arguments["ContinuationToken"] = page["NextContinuationToken"]
+            token = page.get("NextContinuationToken")
+            if not token or token == arguments.get("ContinuationToken"):
+                raise SourceUnreachable("S3 says that a listing goes on, and not where")
+            arguments["ContinuationToken"] = token
 
     async def _ask(self, bucket: str, operation: str, **arguments: str) -> dict[str, Any]:
         client = await self._client(self._ring.keys_for(bucket))
         try:
-            answer: dict[str, Any] = await getattr(client, operation)(**arguments)
+            with _sense():
+                answer: dict[str, Any] = await getattr(client, operation)(**arguments)
         except ClientError as error:
-            raise _refusal(error) from None
+            raise self._refusal(error) from None
         except ParamValidationError as error:
-            raise S3Refusal("InvalidBucketName", 400, _one_line(error)) from None
+            raise S3Refusal("InvalidBucketName", 400, self._one_line(error)) from None
         except (BotoCoreError, HTTPClientError, OSError) as error:
-            raise SourceUnreachable(_one_line(error)) from None
+            self._refuse_untrusted(error)
+            raise SourceUnreachable(self._one_line(error)) from None
         return answer
+
+    def _refuse_untrusted(self, error: Exception) -> None:
+        """A certificate that is refused now is refused in an hour: raises RunFailed."""
+        cause = error.kwargs.get("error") if isinstance(error, SSLError) else None
+        why = cause and why_untrusted(cause)
+        if why:
+            raise RunFailed(f"the certificate of S3 is not trusted: {why}", HINT_UNTRUSTED)
+
+    def _refusal(self, error: ClientError) -> Exception:
+        response: Mapping[str, Any] = error.response
+        told: Mapping[str, Any] = response.get("Error", {})
+        status = int(response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
+        code = self._redactor.text(str(told.get("Code", status)))[:MAX_CODE]
+        message = self._redactor.text(str(told.get("Message", "")))[:MAX_MESSAGE]
+        if status >= 500:  # noqa: PLR2004 - HTTP's own number
+            return SourceUnreachable(f"{code}: {message} (HTTP {status})")
+        return S3Refusal(code, status, message)
+
+    def _one_line(self, error: Exception) -> str:
+        return _one_line(self._redactor.text(str(error)))
 
     async def _client(self, keys: SourceKeys) -> Any:
         if keys not in self._clients:
+            session = AioSession()
+            parsers = session.get_component("response_parser_factory")
+            parsers.set_parser_defaults(timestamp_parser=_moment)
             self._clients[keys] = await self._stack.enter_async_context(
-                AioSession().create_client(
+                session.create_client(
                     "s3",
                     region_name=self._region,
                     endpoint_url=self._endpoint_url,
                     aws_access_key_id=keys.access_key_id,
                     aws_secret_access_key=keys.secret_access_key.reveal(),
+                    verify=self._certificates,
                     config=AioConfig(
+                        http_session_cls=BoundedSession,
                         max_pool_connections=MAX_CONNECTIONS,
                         connect_timeout=10,
                         read_timeout=30,
-                        retries={"mode": "standard", "total_max_attempts": 4},
+                        retries={"mode": "standard", "total_max_attempts": ATTEMPTS},
                         s3={"addressing_style": "path"} if self._endpoint_url else {},
                     ),
                 )
@@ -143,18 +203,32 @@ class SourceS3:
         return self._clients[keys]
 
 
-def _one_line(error: Exception) -> str:
-    return " ".join(str(error).split())[:200]
+def _one_line(text: str) -> str:
+    return " ".join(text.split())[:200]
 
 
-def _refusal(error: ClientError) -> Exception:
-    response: Mapping[str, Any] = error.response
-    status = int(response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
-    code = str(response.get("Error", {}).get("Code", status))
-    message = str(response.get("Error", {}).get("Message", ""))
-    if status >= 500:  # noqa: PLR2004 - HTTP's own number
-        return SourceUnreachable(f"{code}: {message} (HTTP {status})")
-    return S3Refusal(code, status, message)
+@contextmanager
+def _sense() -> Iterator[None]:
+    """An answer without what every answer has, or with something else there: SourceUnreachable."""
+    try:
+        yield
+    except (KeyError, TypeError, ValueError, OverflowError, RuntimeError) as error:
+        raise SourceUnreachable(f"S3's answer makes no sense ({type(error).__name__})") from None
+
+
+def _moment(value: Any) -> datetime | None:
+    """A time as botocore reads it; None where it is none: nothing is decided by it."""
+    try:
+        return parse_timestamp(value)  # type: ignore[no-any-return]  # botocore has no types
+    except (ValueError, OverflowError, RuntimeError):
+        return None
+
+
+def _size_bytes(value: Any) -> int:
+    size_bytes = int(value)
+    if not 0 <= size_bytes < 2**63:
+        raise ValueError("no size")
+    return size_bytes
 
 
 def _facts_of_head(answer: Mapping[str, Any]) -> ObjectFacts:
@@ -162,7 +236,7 @@ def _facts_of_head(answer: Mapping[str, Any]) -> ObjectFacts:
     restored = 'ongoing-request="false"' in answer.get("Restore", "")
     archived = storage_class in {"GLACIER", "DEEP_ARCHIVE"} or "ArchiveStatus" in answer
     return ObjectFacts(
-        size_bytes=int(answer["ContentLength"]),
+        size_bytes=_size_bytes(answer["ContentLength"]),
         etag=_etag(answer),
         last_modified_ms=_ms(answer.get("LastModified")),
         version_id=answer.get("VersionId"),
@@ -177,7 +251,7 @@ def _facts_of_entry(entry: Mapping[str, Any]) -> ObjectFacts:
     # INTELLIGENT_TIERING keeps it.
     asks_for_head = storage_class in {"GLACIER", "DEEP_ARCHIVE", "INTELLIGENT_TIERING"}
     return ObjectFacts(
-        size_bytes=int(entry["Size"]),
+        size_bytes=_size_bytes(entry["Size"]),
         etag=_etag(entry),
         last_modified_ms=_ms(entry.get("LastModified")),
         storage_class=storage_class,

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -332,6 +333,27 @@ def test_cells_that_a_spreadsheet_would_run_are_defused_in_the_csv_file_only(che
     table = pq.read_table(tmp_path / "objects.parquet")
     assert table["=title()"].to_pylist() == AWKWARD
     assert table["Key"].to_pylist() == [f"{t}#{n}" for n, t in enumerate(AWKWARD, 1)]
+
+
+LEADS = ("=", "+", "-", "@", "＝", "＋", "－", "＠", "﹢", "﹣", "﹦", "﹫")
+BEFORE = ("", " ", "\u00a0", "\u3000", "\ufeff", "\u200b", "\u202e", "\x00", "\x1f", "'", '"', "“",
+          "\n", "\r\n", " \t ' ", "\u2028")  # fmt: skip
+
+
+def for_spreadsheet(cells):
+    frame = pd.DataFrame({"a": pd.array(cells, dtype=pd.ArrowDtype(pa.string()))})
+    return list(tables.for_spreadsheet(frame, pa.schema([("a", pa.string())]))["a"])
+
+
+def test_a_formula_behind_what_a_spreadsheet_may_drop_is_defused():
+    cells = [f"{before}{lead}HYPERLINK(0)" for before in BEFORE for lead in LEADS]
+    assert for_spreadsheet(cells) == [f"'{cell}" for cell in cells]
+
+
+def test_a_cell_that_no_spreadsheet_runs_stays_as_it_is():
+    cells = ["a=b", "1-2", "a@b.c", "x\t=1", "ü=", "(=1)", "", " ", '"', "=1"]
+    assert for_spreadsheet(cells) == [*cells[:-1], "'=1"]
+    assert pd.isna(for_spreadsheet(["=1", None])[1])
 
 
 def test_a_null_of_the_manifest_stays_a_null_in_parquet(checkpoint, tmp_path):

@@ -1,6 +1,7 @@
 """Bad input: the documented exit code, one clear message with a next step, never a traceback."""
 
 import pytest
+from told import assert_told
 
 PNG = bytes.fromhex(
     "89504e470d0a1a0a0000000d49484452000000010000000108060000001f15c4890000000d49444154789c6360"
@@ -9,19 +10,6 @@ PNG = bytes.fromhex(
 NOISE = bytes((number * 197 + number // 7) % 256 for number in range(5000))
 
 UNKNOWN_UUID = "00000000-0000-4000-8000-000000000000"
-
-
-def assert_told(result, code, *words):
-    """The exit code, one message that holds all words, one next step, nothing of the inside."""
-    assert result.code == code, result.said
-    told = [line for line in result.err.splitlines() if line.startswith("migrator: ")]
-    hints = [line for line in result.err.splitlines() if line.startswith("  next: ")]
-    assert len(told) == 1, result.err
-    assert len(hints) == 1, result.err
-    for word in words:
-        assert str(word).lower() in told[0].lower(), f"{word!r} is not in: {told[0]}"
-    for inside in ("Traceback", "internal error", 'File "'):
-        assert inside not in result.said
 
 
 @pytest.fixture

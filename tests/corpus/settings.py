@@ -1,0 +1,117 @@
+"""Malformed settings: flags, and migrator.toml. Each is a usage error (exit 2)."""
+
+SECRET = "wJalrXUtnFEMIK7MDENGbPxRfiCYCANARYKEY123"
+"""What must not be repeated, where somebody put the key in the place of its name."""
+
+KEYS = 'access_key_id_env = "A"\nsecret_access_key_env = "B"\n'
+
+TOML = {
+    "not TOML": b"[buckets\n",
+    "JSON": b'{"buckets": {}}',
+    "YAML": b"buckets:\n  b:\n    access_key_id_env: A\n",
+    "INI": b"[buckets]\nb: A\n",
+    "binary": bytes(range(256)),
+    "Latin-1": b'[buckets."b\xfc"]\n',
+    "UTF-16": "[buckets]\n".encode("utf-16"),
+    "a NUL": b"[buckets]\n\0",
+    "a depth without an end": b"a = " + b"[" * 100_000,
+    "tables without an end": b"[" + b"a." * 5_000 + b"a]\n",
+    "a value without an end": b"a = '''" + b"x" * 2**21,
+    "a table twice": f'[buckets."b"]\n{KEYS}[buckets."b"]\n{KEYS}'.encode(),
+    "a key twice": b'[buckets."b"]\naccess_key_id_env = "A"\naccess_key_id_env = "A"\n',
+    "another table": b"[pace]\nrequests_per_minute = 5\n",
+    "a setting at the top": b"api_key = 'x'\n",
+    "buckets is a list": b"buckets = []\n",
+    "buckets is a number": b"buckets = 7\n",
+    "buckets is a list of tables": b"[[buckets]]\n",
+    "a bucket is a text": b"[buckets]\nb = 'A'\n",
+    "an empty bucket": b'[buckets."b"]\n',
+    "half a pair": b'[buckets."b"]\naccess_key_id_env = "A"\n',
+    "the other half": b'[buckets."b"]\nsecret_access_key_env = "A"\n',
+    "a name that is a number": b'[buckets."b"]\naccess_key_id_env = 1\n',
+    "a name that is a list": b'[buckets."b"]\naccess_key_id_env = ["A"]\n',
+    "a name that is a date": b'[buckets."b"]\naccess_key_id_env = 2025-01-01\n',
+    "a name that is empty": b'[buckets."b"]\naccess_key_id_env = ""\nsecret_access_key_env = "B"\n',
+    "a name with an equals sign": b'[buckets."b"]\naccess_key_id_env = "A=1"\n'
+    b'secret_access_key_env = "B"\n',
+    "a name with a dollar": b'[buckets."b"]\naccess_key_id_env = "$A"\n'
+    b'secret_access_key_env = "B"\n',
+    "the key id itself": b'[buckets."b"]\naccess_key_id_env = "AKIAIOSFODNN7CANARYX"\n'
+    b'secret_access_key_env = "B"\n',
+    "the key itself": b'[buckets."b"]\naccess_key_id_env = "A"\n'
+    b'secret_access_key_env = "%s"\n' % SECRET.encode(),
+    "the key itself with its slash": b'[buckets."b"]\naccess_key_id_env = "A"\n'
+    b'secret_access_key_env = "wJalrXUtnFEMI/CANARY/bPxRfiCYEXAMPLEKEY1"\n',
+    "variables that are not set": f'[buckets."b"]\n{KEYS}'.encode(),
+}  # fmt: skip
+
+URLS = [
+    "", "api.pixop.com", "//api.pixop.com/api", "ftp://api.pixop.com", "file:///etc/passwd",
+    "javascript:alert(1)", "https://", "https:///api", "https://:443/api", "https://h:port/api",
+    "https://h:99999/api", "https://h:-1/api", "https://u:canary@h/api", "https://canary@h/api",
+    "https://h/api?key=canary", "https://h/api#canary", "https://h/a b", "https://h/\x1b[31m",
+    "https://h\n.example.com/api", "https://[::1/api", "https://[nonsense]/api", "http s://h/api",
+    # plain http to what only looks like this machine
+    "http://api.pixop.com/api", "http://localhost.example.com/api", "http://localhost./api",
+    "http://127.1/api", "http://127.0.0.1.example.com/api", "http://2130706433/api",
+    "http://0x7f000001/api", "http://0177.0.0.1/api", "http://0.0.0.0/api", "http://0/api",
+    "http://[::]/api", "http://[::ffff:192.0.2.1]/api", "http://192.0.2.1/api",
+    "http://127.0.0.1@example.com/api", "http://example.com\\@127.0.0.1/api",
+    "http://127.0.0.1\\.example.com/api", "http://127.0.0.1%2eexample.com/api",
+    "http://[::1].example.com/api", "http://１２７.0.0.1/api", "http://127。0。0。1/api",
+    "http://ⓛocalhost/api", "http://localhost%00.example.com/api", "http://\udcff/api",
+]  # fmt: skip
+"""What --api-url must refuse."""
+
+FLAGS = {
+    "unknown": ["--frobnicate"],
+    "a flag's value is missing": ["--namespace"],
+    "rate 0": ["--requests-per-minute", "0"],
+    "rate -1": ["--requests-per-minute", "-1"],
+    "rate in words": ["--requests-per-minute", "fast"],
+    "rate 1.5": ["--requests-per-minute", "1.5"],
+    "rate 1e3": ["--requests-per-minute", "1e3"],
+    "rate of a thousand digits": ["--requests-per-minute", "9" * 1000],
+    "rate NaN": ["--requests-per-minute", "nan"],
+    "rate in other digits": ["--requests-per-minute", "\u0661\u0662"],
+    "reserve 100": ["--reserve-percent", "100"],
+    "reserve -1": ["--reserve-percent", "-1"],
+    "reserve NaN": ["--reserve-percent", "nan"],
+    "reserve in words": ["--reserve-percent", "some"],
+    "concurrency 0": ["--max-concurrency", "0"],
+    "concurrency -1": ["--max-concurrency", "-1"],
+    "in flight 0": ["--max-in-flight", "0"],
+    "settle -1": ["--settle-seconds", "-1"],
+    "settle NaN": ["--settle-seconds", "nan"],
+    "settle infinite": ["--settle-seconds", "inf"],
+    "restarts -1": ["--restarts", "-1"],
+    "restarts 1.5": ["--restarts", "1.5"],
+    "attempts 0": ["--attempts", "0"],
+    "stuck -1h": ["--stuck-after", "-1h"],
+    "stuck in words": ["--stuck-after", "long"],
+    "outage -1h": ["--max-outage", "-1h"],
+    "outage of a million years": ["--max-outage", f"{10**12}d"],
+    "format": ["--manifest-format", "xlsx"],
+    "until": ["--until", "later"],
+    "tag": ["--tag-in", "name"],
+    "team": ["--team-id", "mine"],
+    "team with a path": ["--team-id", "../../account"],
+    "team with a line break": ["--team-id", "00000000-0000-4000-8000-000000000000\n"],
+    "project": ["--project-id", "mine"],
+    "prefix": ["--prefix", "bucket/prefix"],
+    "prefix of another scheme": ["--prefix", "https://bucket/prefix"],
+    "prefix without a bucket": ["--prefix", "s3:///prefix"],
+    "prefix of a short bucket": ["--prefix", "s3://b/prefix"],
+    "prefix twice": ["--prefix", "s3://bucket/p", "--prefix", "s3://bucket/p"],
+    "prefix that is not UTF-8": ["--prefix", "s3://bucket/\udcff"],
+    "namespace that is not UTF-8": ["--namespace", "\udcff"],
+    "manifest that is not UTF-8": ["--manifest", "\udcff.csv"],
+    "manifest with a NUL": ["--manifest", "a\0b.csv"],
+    "configuration that is not there": ["--config", "gone.toml"],
+    "configuration that is a directory": ["--config", "."],
+    "key file that is not there": ["--api-key-file", "gone.txt"],
+    "key file that is a directory": ["--api-key-file", "."],
+    "endpoint": ["--s3-endpoint-url", "minio"],
+    "endpoint with a password": ["--s3-endpoint-url", "https://u:canary@minio"],
+    "endpoint with a query": ["--s3-endpoint-url", "https://minio?X-Amz-Signature=canary"],
+}  # fmt: skip
