@@ -5,18 +5,22 @@ import multiprocessing
 import os
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))  # as pytest does: `simulation` is a package
 
-from simulation.climate import draw  # noqa: E402
-from simulation.world import play  # noqa: E402
+from simulation.climate import draw
+from simulation.mutations import MUTATIONS
+from simulation.world import play
 
 
 def main():
     arguments = _arguments()
     if arguments.seed is not None:
         return _replay(arguments.seed, everything=arguments.verbose)
+    if arguments.mutations:
+        return _mutate(arguments)
     began_s = time.monotonic()
     failed, simulated_s, calls, rows = [], 0.0, 0, 0
     seeds = range(arguments.first, arguments.first + arguments.seeds)
@@ -47,8 +51,31 @@ def _arguments():
     parser.add_argument("--first", type=int, default=1, help="the first of them (1)")
     parser.add_argument("--jobs", type=int, default=os.cpu_count(), help="processes (all cores)")
     parser.add_argument("--seed", type=int, help="replay this one, and tell its story")
+    parser.add_argument(
+        "--mutations", action="store_true", help="how many seeds find each defect put in on purpose"
+    )
     parser.add_argument("-v", "--verbose", action="store_true", help="the story of every row")
     return parser.parse_args()
+
+
+def _mutate(arguments):
+    """How many seeds find each mutation; one that none finds is a hole in the simulation."""
+    seeds = range(arguments.first, arguments.first + arguments.seeds)
+    unfound = 0
+    for name in MUTATIONS:
+        with multiprocessing.Pool(arguments.jobs) as pool:
+            verdicts = pool.map(partial(play_mutated, name), seeds, chunksize=4)
+        found = [verdict for verdict in verdicts if verdict.violation]
+        unfound += not found
+        words = found[0].violation if found else "NOT FOUND"
+        print(f"{name:40} {len(found):5} of {len(seeds)}   {words}"[:180], flush=True)
+    return 1 if unfound else 0
+
+
+def play_mutated(name, seed):
+    """Play a seed with a defect in the engine."""
+    with MUTATIONS[name]():
+        return play(seed)
 
 
 def _replay(seed, *, everything):
@@ -66,8 +93,8 @@ def _replay(seed, *, everything):
         print(f"row {thing.row}: {thing}")
     print(
         f"seed {seed}: {verdict.violation or 'all that always holds has held'}; "
-        f"{verdict.starts} starts, {verdict.calls} calls, {verdict.simulated_s / 3600:.2f} simulated "
-        f"hours in {time.monotonic() - began_s:.2f} s, digest {verdict.digest}"
+        f"{verdict.starts} starts, {verdict.calls} calls, {verdict.simulated_s / 3600:.2f} "
+        f"simulated hours in {time.monotonic() - began_s:.2f} s, digest {verdict.digest}"
     )
     return 1 if verdict.violation else 0
 

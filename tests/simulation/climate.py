@@ -286,7 +286,7 @@ def _things(rng, rows, *, preflight, until, there, look_alikes, listing, tagging
                 rng.uniform(1, 120),
                 _expected(fate, sized=preflight or listing, until=until),
                 again,
-            )  # fmt: skip
+            )
         )
     if listing:  # S3 lists in the order of the keys, bucket by bucket
         things.sort(key=lambda thing: (thing.bucket, thing.key.encode()))

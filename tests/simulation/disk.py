@@ -29,7 +29,7 @@ class Disk:
             self.checkpoint = Checkpoint.open(self.directory)
         else:
             self.checkpoint = Checkpoint.create(self.directory, {"batch": self._world.batch})
-        # What is committed is on the disk as far as the simulation is concerned: no flush is needed.
+        # What is committed is on this disk: no flush is needed.
         self.checkpoint._db.execute("PRAGMA synchronous = OFF")
         self._reader = sqlite3.connect(self.directory / "checkpoint.db", isolation_level=None)
         self._reader.row_factory = sqlite3.Row
@@ -38,6 +38,10 @@ class Disk:
     def committed(self, row):
         """A row as it would be found if the program were killed now."""
         return self._reader.execute("SELECT * FROM object WHERE row = ?", (row,)).fetchone()
+
+    def check_room(self):
+        if self._world.now_s < self.full_until_s:
+            raise sqlite3.OperationalError("database or disk is full")
 
     def close(self):
         self._reader.close()
@@ -108,8 +112,7 @@ class SimulatedJournal:
             with self._checkpoint.transaction():
                 results = [work(self._checkpoint) for work, _ in group]
                 self._before_commit(self._checkpoint)
-                if self._world.now_s < self._world.disk.full_until_s:
-                    raise sqlite3.OperationalError("database or disk is full")
+                self._world.disk.check_room()
         except sqlite3.Error as error:
             failure = RunFailed(f"the checkpoint cannot be written: {error}", "make room")
         except Exception as error:  # noqa: BLE001 - handed to the callers, as the writer does

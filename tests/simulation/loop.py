@@ -1,13 +1,16 @@
 """An event loop whose time jumps to the next timer as soon as nothing else is left to do.
 
-No file descriptors, no threads, no real clock: with the same callbacks it runs the same way, always.
+No file descriptors, no threads, no real clock: with the same callbacks it runs the same way.
 """
 
 import asyncio
 
+SPINS_AFTER = 100_000
+"""Turns of the loop within one moment after which somebody must be running in circles."""
+
 
 class Deadlock(Exception):
-    """Nothing is left that could ever wake anybody."""
+    """Nothing is left that could ever wake anybody, or somebody never rests."""
 
 
 class _Jump:
@@ -15,12 +18,18 @@ class _Jump:
 
     def __init__(self, loop):
         self._loop = loop
+        self._turns = 0
 
     def select(self, timeout):
         if timeout is None:
             raise Deadlock(f"everybody waits, and no timer is set, {self._loop.now_s:.3f} s in")
         if timeout > 0:
             self._loop.now_s += timeout
+            self._turns = 0
+        else:
+            self._turns += 1
+            if self._turns > SPINS_AFTER:
+                raise Deadlock(f"no time passes any more, {self._loop.now_s:.3f} s in")
         return []
 
     def close(self):
@@ -28,7 +37,7 @@ class _Jump:
 
 
 class VirtualLoop(asyncio.BaseEventLoop):
-    """`now_s` is virtual, from 0 on; `deadline_s` is when a run counts as hanging."""
+    """`now_s` is virtual, from 0 on."""
 
     def __init__(self):
         super().__init__()

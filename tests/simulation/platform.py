@@ -12,11 +12,11 @@ from random import Random
 from uuid import UUID
 
 import msgspec
+from simulation.climate import BEFORE, EPOCH_S, FATES
 
 from migrator.model import identity
 from migrator.pixop.client import Answer
 from migrator.pixop.quota import read_quota
-from simulation.climate import BEFORE, EPOCH_S, FATES
 
 WINDOW_S = 60.0
 

@@ -13,6 +13,14 @@ from pathlib import Path
 from random import Random
 from unittest import mock
 
+from simulation import climate as climates
+from simulation.climate import EPOCH_S
+from simulation.disk import Disk, SimulatedJournal
+from simulation.loop import Deadlock, VirtualLoop, VirtualWindow
+from simulation.network import Network
+from simulation.platform import Platform
+from simulation.source import Source
+
 from migrator.checkpoint.store import Checkpoint
 from migrator.engine import follow, resolve, status, sweep
 from migrator.engine.load import Inputs
@@ -33,13 +41,6 @@ from migrator.settings import (
     SourceSettings,
 )
 from migrator.source.credentials import KeyRing, SourceKeys
-from simulation import climate as climates
-from simulation.climate import EPOCH_S
-from simulation.disk import Disk, SimulatedJournal
-from simulation.loop import Deadlock, VirtualLoop, VirtualWindow
-from simulation.network import Network
-from simulation.platform import Platform
-from simulation.source import Source
 
 HANGS_AFTER_S = 86_400.0
 """No start of the program may take a (simulated) day: stuck copies are told after an hour."""
@@ -251,7 +252,7 @@ class Start:
                 ports,
                 self.stop,
                 lambda _snapshot: None,
-            )  # fmt: skip
+            )
         )
         await asyncio.wait([self._main])
         for timer in timers:
