@@ -12,7 +12,6 @@ from migrator.engine import decide
 from migrator.engine.flights import Flight, Flights
 from migrator.engine.gateway import Gateway
 from migrator.engine.observe import Observer
-from migrator.engine.quotas import WINDOW_S
 from migrator.engine.stop import Stopping
 from migrator.engine.sweep import HORIZON_SLACK_MS, PAGE_SIZE, ListReader, Page
 from migrator.lifecycle import State
@@ -58,7 +57,7 @@ class Follower:
         """Rounds for ever. Raises Stopping when the run ends."""
         spent = 0
         while True:
-            await self._pause(spent)
+            await self._gateway.rest(self.interval_s, spent, SHARE)
             targets = [f for f in self._flights if f.state is not State.RESTARTING]
             if not targets:
                 self.interval_s, spent = INTERVAL_S[0], 0
@@ -68,19 +67,6 @@ class Follower:
             spent = self._gateway.counts.list + self._gateway.counts.status - before
             settled = sum(self._flights.get(flight.video_id) is None for flight in targets)
             self.interval_s = next_interval_s(self.interval_s, spent, settled)
-
-    async def _pause(self, spent: int) -> None:
-        """Wait for the next round, which comes later while submitters wait for their turn."""
-        began_s = self._gateway.now_s()
-        while True:
-            pacer = self._gateway.pacer
-            pause_s = self.interval_s
-            if pacer.contested:
-                pause_s = max(pause_s, share_s(spent, pacer.quotas.per_window))
-            left_s = began_s + pause_s - self._gateway.now_s()
-            if left_s <= 0:
-                return
-            await asyncio.sleep(min(left_s, INTERVAL_S[0]))
 
     async def _round(self, targets: list[Flight]) -> None:
         unseen = {flight.video_id: flight for flight in targets}
@@ -198,8 +184,3 @@ def next_interval_s(interval_s: float, calls: int, settled: int) -> float:
     productive = settled >= PRODUCTIVE * calls
     wanted_s = interval_s if productive else interval_s * 1.5
     return max(shortest_s, min(wanted_s, longest_s))
-
-
-def share_s(calls: int, per_window: int) -> float:
-    """How long following has to rest after so many calls, to keep to its share of the quota."""
-    return calls * WINDOW_S / (per_window * SHARE)

@@ -20,7 +20,7 @@ from typing import Literal
 from migrator.checkpoint.store import Calls
 from migrator.engine.breaker import Breaker, is_outage
 from migrator.engine.pacing import STEP_S, Pacer
-from migrator.engine.quotas import WINDOW_S
+from migrator.engine.quotas import WINDOW_S, rest_s
 from migrator.engine.retries import ANSWERS_PER_REPETITION, RetryBudget, backoff_s
 from migrator.engine.stop import Stop, Stopping
 from migrator.errors import StoppedByItself
@@ -33,6 +33,9 @@ Operation = Literal["submit", "list", "status", "restart", "other"]
 PROBE_INTERVAL_S = 1.0
 """Seconds between two probes of a platform that does not answer, or between two POSTs while all of
 them fail."""
+
+REST_STEP_S = 1.0
+"""How often who rests between rounds looks whether submitters still wait."""
 
 STALE_PERMIT_S = 1.0
 """A permit not used for this long was for another moment of the window: take a new one."""
@@ -335,6 +338,21 @@ class Gateway:
         reply = await self.exchange("GET", "/v1/account")
         if isinstance(reply, Answer) and reply.status == HTTPStatus.UNAUTHORIZED:
             self.key_refused(reply)
+
+    async def rest(self, least_s: float, calls: int, share: float) -> None:
+        """Pause for `least_s`; longer while submitters wait, or all POSTs fail.
+
+        So what settles rows keeps to its `share` of the quota, of which it has just made `calls`.
+        """
+        began_s = self._clock()
+        while True:
+            pause_s = least_s
+            if self.pacer.contested or self.posts.is_open:
+                pause_s = max(pause_s, rest_s(calls, share, self.pacer.quotas.per_window))
+            left_s = began_s + pause_s - self._clock()
+            if left_s <= 0:
+                return
+            await asyncio.sleep(min(left_s, REST_STEP_S))
 
     async def _rest(self, seconds: float, enough: Callable[[], bool] = lambda: False) -> None:
         """Sleep, but not beyond a stop, the end of an outage, or what is `enough`."""

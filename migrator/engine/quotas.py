@@ -184,6 +184,11 @@ class Quotas:
             window.ends_s = min(window.ends_s, ends_s)
 
 
+def rest_s(calls: int, share: float, per_window: int) -> float:
+    """Seconds to rest after so many calls, so that they keep to their `share` of the quota."""
+    return calls * WINDOW_S / (per_window * share)
+
+
 @dataclass(slots=True)
 class Spacing:
     """Even spacing within a window, as reservations: no queue, no timer of its own."""

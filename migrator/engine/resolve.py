@@ -38,7 +38,10 @@ PASSES = 5
 """How often one sweep reads the list again before it is called incomplete."""
 
 BETWEEN_SWEEPS_S = 2.0
-"""Pause before further rows are looked for: one sweep settles all that came meanwhile."""
+"""Pause before further rows are looked for: one pair of sweeps settles all that came meanwhile."""
+
+SHARE = 0.05
+"""Share of the quota that sweeps may use while submitters wait for their turn."""
 
 INCOMPLETE_TO_LEAVE_OPEN = 5
 """Incomplete sweeps in a row after which a row stays unresolved until the next run."""
@@ -142,11 +145,14 @@ class Resolver:
             wait_s = due_s - self._gateway.now_s()
             if wait_s > 0:
                 await asyncio.sleep(wait_s)
-            await self._sweep()
-            if not any(entry.complete for entry in self._open.values()):
-                await asyncio.sleep(BETWEEN_SWEEPS_S)
+            pages = await self._sweep()
+            if self._open:
+                pages += await self._sweep()
+            await self._gateway.rest(BETWEEN_SWEEPS_S, pages, SHARE)
 
-    async def _sweep(self) -> None:
+    async def _sweep(self) -> int:
+        """Read the list once for all that is open; answers the pages that it took."""
+        pages = 0
         entries = list(self._open.values())
         dates_s = [entry.transfer.intent_date_s for entry in entries]
         horizon_ms = (
@@ -159,6 +165,8 @@ class Resolver:
         window = _Window(objects, names)
 
         async def keep(page: Page, videos: tuple[wire.Video, ...]) -> int:
+            nonlocal pages
+            pages += 1
             await self._observer.page(page, LearnedBy.SWEEP)
             for video in videos:
                 window.take(video, self._batch, tagging=self._tagging)
@@ -181,6 +189,7 @@ class Resolver:
                 entry.complete = entry.complete + 1 if swept.complete else 0
                 entry.incomplete = 0 if swept.complete else entry.incomplete + 1
             await self._settle(entry, window)
+        return pages
 
     async def _settle(self, entry: _Open, window: _Window) -> None:
         transfer = entry.transfer

@@ -8,7 +8,8 @@ from migrator.checkpoint.change import Transfer
 from migrator.engine import decide
 from migrator.engine.breaker import FAILURES_TO_OPEN, Breaker, BucketBreakers
 from migrator.engine.decide import CopyRules, Seen, Sight
-from migrator.engine.follow import INTERVAL_S, list_pays, next_interval_s, share_s
+from migrator.engine.follow import INTERVAL_S, list_pays, next_interval_s
+from migrator.engine.quotas import rest_s
 from migrator.errors import ExitCode
 from migrator.lifecycle import TRANSITIONS, Event, State
 from migrator.model import LearnedBy, Outcome, Reason
@@ -263,5 +264,5 @@ def test_rounds_that_settle_little_come_less_often_within_bounds_and_share_of_th
     assert next_interval_s(2.0, 1, 100) == 2.0
     assert next_interval_s(2.0, 1, 0) == 3.0
     assert next_interval_s(longest_s, 1, 0) == longest_s
-    assert share_s(10, 1200) == pytest.approx(10 / (20 * 0.03))
-    assert share_s(1, 1) == 2000.0  # at one call a minute, one in thirty-three
+    assert rest_s(10, 0.03, 1200) == pytest.approx(10 / (20 * 0.03))
+    assert rest_s(1, 0.03, 1) == 2000.0  # at one call a minute, one in thirty-three

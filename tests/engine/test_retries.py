@@ -77,7 +77,19 @@ class Platform:
 POST, LIST, ACCOUNT = "POST /v1/videos/in/s3", "GET /v1/videos", "GET /v1/account"
 
 
-def play(monkeypatch, says, seconds, *, posting=8, reading=0, max_outage_s=3600.0):
+async def read(gateway):
+    while True:
+        await gateway.read("list", "GET", "/v1/videos")
+
+
+async def sweep(gateway):
+    while True:
+        for _ in range(40):
+            await gateway.read("list", "GET", "/v1/videos")
+        await gateway.rest(2.0, 40, 0.05)
+
+
+def play(monkeypatch, says, seconds, *, posting=8, reading=0, sweeping=0, max_outage_s=3600.0):
     """Workers that POST and readers that list for so long, each as fast as it may."""
 
     async def session(clock):
@@ -93,16 +105,12 @@ def play(monkeypatch, says, seconds, *, posting=8, reading=0, max_outage_s=3600.
                 reply = await gateway.exchange("POST", "/v1/videos/in/s3")
                 gateway.posts.observe(reply, began_s, clock())
 
-        async def read():
-            while True:
-                await gateway.read("list", "GET", "/v1/videos")
-
         async def until_stopped(job):
             with contextlib.suppress(Stopping):
                 await job
 
         jobs = [pacer.run(), gateway.watch(), *(post() for _ in range(posting)),
-                *(read() for _ in range(reading))]  # fmt: skip
+                *(read(gateway) for _ in range(reading)), *(sweep(gateway) for _ in range(sweeping))]  # fmt: skip
         tasks = [asyncio.ensure_future(until_stopped(job)) for job in jobs]
         while not stop.requested and clock() - platform.began_s < seconds:
             await asyncio.sleep(0.1)
@@ -112,6 +120,17 @@ def play(monkeypatch, says, seconds, *, posting=8, reading=0, max_outage_s=3600.
         return platform, gateway, stop
 
     return on_virtual_time(monkeypatch, session)
+
+
+@pytest.mark.parametrize("says", [lambda *_: WELL, lambda what, _: ILL if what == POST else WELL])
+def test_who_sweeps_keeps_to_a_share_of_the_quota_while_rows_wait_or_posts_fail(monkeypatch, says):
+    platform, _, _ = play(monkeypatch, says, 600, sweeping=1)
+    assert len(platform.times(LIST)) <= 0.05 * 10 * 1140 + 40
+
+
+def test_who_sweeps_while_nobody_waits_rests_for_a_moment_alone(monkeypatch):
+    platform, _, _ = play(monkeypatch, lambda *_: WELL, 60, posting=0, sweeping=1)
+    assert len(platform.times(LIST)) > 0.3 * 1140
 
 
 @pytest.mark.parametrize("lasts_s", [3, 60, 900])
