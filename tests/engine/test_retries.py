@@ -110,7 +110,8 @@ def play(monkeypatch, says, seconds, *, posting=8, reading=0, sweeping=0, max_ou
                 await job
 
         jobs = [pacer.run(), gateway.watch(), *(post() for _ in range(posting)),
-                *(read(gateway) for _ in range(reading)), *(sweep(gateway) for _ in range(sweeping))]  # fmt: skip
+                *(read(gateway) for _ in range(reading)),
+                *(sweep(gateway) for _ in range(sweeping))]  # fmt: skip
         tasks = [asyncio.ensure_future(until_stopped(job)) for job in jobs]
         while not stop.requested and clock() - platform.began_s < seconds:
             await asyncio.sleep(0.1)
