@@ -68,8 +68,8 @@ LISTS = {"shift", "ties"}
 FEW = {"throttle"}
 """A refusal may cost a whole window of a minute: two of them are enough."""
 
-TOO_LONG = {"throttle, absurd headers"}
-"""What holds a run for minutes is for the long form."""
+TOO_LONG = {f"throttle, {kind} headers" for kind in ("correct", "epoch", "absurd")}
+"""What holds a run for a minute or more, rightly, is for the long form."""
 
 
 def undisturbed(count):
