@@ -24,7 +24,7 @@ from migrator.report.files import AtomicFile
 COMMITTED = {
     Event.SUBMIT: "intent",
     Event.ACCEPT: "answer",
-    Event.RESTARTED: "restart",
+    Event.RESTART: "restart",
     Event.FOUND: "find",
 }
 """What the commit of a change is called here."""

@@ -62,6 +62,7 @@ class NowAndThen:
         result = arena.start(command).wait(HANGS_S)
         struck = arena.struck()
         arena.put_faults({})
+        assert struck, "no fault struck: nothing was tested"
         return f"{struck} faults", result.code
 
 
