@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test check bench battery diagram fuzz clean
+.PHONY: demo test check bench battery simulate fuzz diagram clean
 
 demo: $(READY)            ## a small catalogue with every trouble: migrated, killed, resumed, reported
 	$(BIN)/migrator demo
@@ -26,6 +26,9 @@ diagram: $(READY)         ## the states in ARCHITECTURE.md, drawn from the trans
 
 battery: $(READY)         ## the actual program killed, crashed and struck by every fault; KILLS=500 ROUNDS=20
 	$(BIN)/python -m tests.battery --kills $(or $(KILLS),500) --rounds $(or $(ROUNDS),20)
+
+simulate: $(READY)        ## the engine in many worlds on virtual time: SEEDS=1000; SEED=123 replays one
+	$(BIN)/python -m tests.simulation $(if $(SEED),--seed $(SEED),--seeds $(or $(SEEDS),1000))
 
 fuzz: $(READY)            ## the readers and decoders under a coverage-guided fuzzer: SECONDS=600 in all
 	$(BIN)/python -m pip install --quiet 'atheris>=3'
