@@ -15,6 +15,9 @@ MAX_LIMIT = 1_000_000_000
 MAX_WAIT_S = 300
 """No header makes the engine wait longer at once: five windows of the platform."""
 
+ABSURD_S = 24 * 3600
+"""A wait beyond a day is no wait that anybody meant."""
+
 
 @dataclass(frozen=True, slots=True)
 class Quota:
@@ -59,4 +62,4 @@ def _seconds(text: str | None, date_s: int | None) -> int | None:
         if date_s is None or value < date_s:
             return None
         value -= date_s
-    return min(value, MAX_WAIT_S)
+    return min(value, MAX_WAIT_S) if value <= ABSURD_S else None

@@ -41,6 +41,8 @@ def test_a_point_in_time_is_read_as_seconds_from_the_answer_s_own_date(scale):
 
 def test_no_header_makes_the_engine_wait_absurdly_long():
     assert read_quota(headers(after="86400"), NOW).retry_after_s == MAX_WAIT_S
+    assert read_quota(headers(after=str(10**12)), NOW).retry_after_s is None
+    assert read_quota(headers(after=str((NOW + 10**7) * 1000)), NOW).retry_after_s is None
 
 
 def test_the_common_retry_after_header_stands_in():
