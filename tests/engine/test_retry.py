@@ -1,5 +1,6 @@
 """`retry` on the real engine: rows that had ended go on, and nothing is ever made twice."""
 
+import uuid
 from dataclasses import replace
 from datetime import timedelta
 
@@ -166,7 +167,7 @@ async def test_replace_removes_the_old_video_proves_it_and_makes_another(bench):
 )
 async def test_with_an_old_video_go_its_clips_and_nobody_s_work(bench, flags, goes):
     old = await failed_by_size(bench)
-    bench.platform.derivatives["a"] = [{"id": "derived", "flags": flags}]
+    bench.platform.derivatives["a"] = [{"id": str(uuid.uuid4()), "flags": flags}]
     _, rows = await bench.retry(Reason.SIZE_MISMATCH, replace=True, source=Source())
     if goes:
         assert settled(rows) == {"a": IMPORTED}
