@@ -163,7 +163,7 @@ def quick(monkeypatch):
     """The engine's own pauses, shortened: what they are for is tested where they are decided."""
     monkeypatch.setattr(follow, "INTERVAL_S", (0.01, 0.05))
     monkeypatch.setattr(follow, "RESTARTS_CHECKED_S", 0.01)
-    monkeypatch.setattr(decide, "RESTART_DELAYS_S", (0, 0))
+    monkeypatch.setattr(decide.copies, "RESTART_DELAYS_S", (0, 0))
     monkeypatch.setattr(retries, "BACKOFF_S", (0.01, 0.02))
     monkeypatch.setattr(gateway, "PROBE_INTERVAL_S", 0.05)
     monkeypatch.setattr(resolve, "BETWEEN_SWEEPS_S", 0.01)

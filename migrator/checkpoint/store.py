@@ -11,7 +11,6 @@ import re
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
 from functools import lru_cache
 from importlib import resources
 from pathlib import Path
@@ -21,9 +20,19 @@ import msgspec
 
 from migrator.checkpoint.change import Change, Transfer
 from migrator.checkpoint.examine import damaged, examine, unreadable
+from migrator.checkpoint.records import as_duplicate, record
+from migrator.checkpoint.values import (
+    Calls,
+    Carrier,
+    PlatformVideo,
+    PresumedAbsent,
+    Run,
+    Source,
+    Tally,
+)
 from migrator.errors import CheckpointError, RunFailed
 from migrator.lifecycle import IllegalTransition, State, advance
-from migrator.model import DecidedBy, InvalidRow, ManifestRow, Reason, identity
+from migrator.model import InvalidRow, ManifestRow, Reason
 
 SCHEMA_VERSION = 2
 """`PRAGMA user_version` of the files that this program writes; any other is refused."""
@@ -39,104 +48,6 @@ def _load_queries() -> Mapping[str, str]:
 
 
 _SQL = _load_queries()
-
-
-@dataclass(frozen=True, slots=True)
-class Source:
-    """Where rows come from: a manifest file or the listing of a prefix.
-
-    `sha256` is the file's digest, or, once complete, that of the frozen listing; `row_count` is
-    known once `complete`.
-    """
-
-    id: int
-    kind: str
-    location: str
-    header: tuple[str, ...]
-    sha256: str
-    row_count: int
-    complete: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Tally:
-    """How many rows stand in one state with one reason, and their known bytes."""
-
-    state: State
-    reason: Reason | None
-    rows: int
-    size_bytes: int
-
-
-@dataclass(frozen=True, slots=True)
-class Calls:
-    """Calls of the platform's API that one run made, by operation.
-
-    `throttled` counts answers 429, `retries` calls that repeated one of the run that had failed;
-    `announced_per_minute` is the quota that the platform last announced, `platform_date_s` its
-    clock (epoch seconds) at its last answer.
-    """
-
-    submit: int = 0
-    list: int = 0
-    status: int = 0
-    restart: int = 0
-    other: int = 0
-    throttled: int = 0
-    retries: int = 0
-    announced_per_minute: int | None = None
-    platform_date_s: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Run:
-    """One start of the program on this batch; `ended_ms` is None when it was killed."""
-
-    started_ms: int
-    ended_ms: int | None
-    exit_code: int | None
-    calls: Calls
-
-
-@dataclass(frozen=True, slots=True)
-class PlatformVideo:
-    """A master video that the first sweep saw: what its tag says and what it looks like."""
-
-    video_id: str
-    object_id: bytes | None
-    batch: str | None
-    file_name: str | None
-    size_bytes: int | None
-    created_ms: int | None
-    upload_status: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class Carrier:
-    """A video on the platform that carries the tag of row `row`.
-
-    `size_bytes` is the copy's, `source_bytes` the object's, as far as they are known.
-    """
-
-    row: int
-    video_id: str
-    created_ms: int | None
-    upload_status: str | None
-    size_bytes: int | None
-    source_bytes: int | None
-
-
-@dataclass(frozen=True, slots=True)
-class PresumedAbsent:
-    """How many rows were once presumed to have no video, their POSTs, and since when.
-
-    `since_s` is the platform's clock (epoch seconds) at the first intent of any of them; None where
-    it told none.
-    """
-
-    rows: int
-    posts: int
-    since_s: int | None
 
 
 class Checkpoint:
@@ -287,7 +198,7 @@ class Checkpoint:
         """Store rows as they were read; a second row of the same object is skipped and says so."""
         location = self._db.execute(_SQL["location"], (source_id,)).fetchone()[0]
         file = location.rpartition("/")[2]
-        records = [_record(source_id, file, row, namespace, now_ms) for row in rows]
+        records = [record(source_id, file, row, namespace, now_ms) for row in rows]
         added = self._db.executemany(_SQL["add_object"], records).rowcount
         if added == len(records):
             return
@@ -298,10 +209,10 @@ class Checkpoint:
                 f"{file}: rows {first} to {last} are taken already",
                 "please report this with the checkpoint; nothing was sent",
             )
-        for record in records:
-            if record[0] not in present:
-                original = self._db.execute(_SQL["row_of_object"], (record[2],)).fetchone()[0]
-                self._db.execute(_SQL["add_object"], _as_duplicate(record, original, now_ms))
+        for values in records:
+            if values[0] not in present:
+                original = self._db.execute(_SQL["row_of_object"], (values[2],)).fetchone()[0]
+                self._db.execute(_SQL["add_object"], as_duplicate(values, original, now_ms))
 
     def add_projects(self, project_ids: Iterable[str]) -> None:
         """Remember projects that rows name."""
@@ -419,7 +330,7 @@ class Checkpoint:
         """Whether the first sweep saw this video."""
         return self._db.execute(_SQL["knows_platform_video"], (video_id,)).fetchone() is not None
 
-    def presumed_absent(self) -> "PresumedAbsent":
+    def presumed_absent(self) -> PresumedAbsent:
         """Rows that were sent again, or given up, because no video of theirs was to be seen."""
         rows, posts, since_s = self._db.execute(_SQL["presumed_absent"]).fetchone()
         return PresumedAbsent(rows, int(posts), since_s or None)
@@ -538,51 +449,3 @@ def _update_statement(columns: tuple[str, ...]) -> str:
     assert set(columns) <= set(_FIELDS)
     sets = ", ".join(f"{column} = ?" for column in ("state", *columns))
     return f"UPDATE object SET {sets} WHERE row = ? AND state = ?"  # noqa: S608 - columns of ours
-
-
-def _record(
-    source_id: int, file: str, row: ManifestRow | InvalidRow, namespace: str, now_ms: int
-) -> tuple[object, ...]:
-    if isinstance(row, InvalidRow):
-        # Lone surrogates stand for bytes that are not UTF-8: only JSON's escapes can hold them.
-        cells = _ascii_json(row.cells)
-        column = f", column {row.column}" if row.column is not None else ""
-        message = f"{file}, row {row.row}{column}: {row.problem}"
-        return (
-            row.row, source_id, None, row.bucket, row.key, None, cells, 2 if row.ragged else 1,
-            State.REJECTED, Reason.INVALID_ROW, DecidedBy.MANIFEST,
-            None, None, None, None, now_ms, message,
-        )  # fmt: skip
-    told = row.size_bytes is not None
-    return (
-        row.row, source_id, identity(namespace, row.bucket, row.key), row.bucket, row.key,
-        row.version_id, msgspec.json.encode(row.cells).decode() if row.cells else None, 0,
-        State.PENDING, None, None, row.size_bytes, row.etag, row.last_modified_ms,
-        now_ms if told else None, None, None,
-    )  # fmt: skip
-
-
-def _as_duplicate(record: tuple[object, ...], original: int, now_ms: int) -> tuple[object, ...]:
-    changed = dict(zip(_RECORD_FIELDS, record, strict=True))
-    changed |= {
-        "object_id": None,
-        "state": State.SKIPPED,
-        "reason": Reason.DUPLICATE_ROW,
-        "decided_by": DecidedBy.MANIFEST,
-        "finished_ms": now_ms,
-        "message": f"the same object as row {original}",
-    }
-    return tuple(changed.values())
-
-
-_RECORD_FIELDS = (
-    "row", "source_id", "object_id", "bucket", "key", "version_id", "cells", "raw", "state",
-    "reason", "decided_by", "size_bytes", "etag", "last_modified_ms", "preflighted_ms",
-    "finished_ms", "message",
-)  # fmt: skip
-
-
-def _ascii_json(cells: Sequence[str | None]) -> str:
-    import json  # noqa: PLC0415 - msgspec refuses lone surrogates; only invalid rows come here
-
-    return json.dumps(cells)

@@ -13,7 +13,8 @@ from collections.abc import Iterable, Sequence
 from itertools import groupby
 
 from migrator.checkpoint.change import Change
-from migrator.checkpoint.store import Checkpoint, PlatformVideo
+from migrator.checkpoint.store import Checkpoint
+from migrator.checkpoint.values import PlatformVideo
 from migrator.engine import decide
 from migrator.engine.book import Book
 from migrator.engine.observe import Observer, is_master

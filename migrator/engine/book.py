@@ -12,7 +12,8 @@ from collections.abc import Callable, Iterable
 from typing import TypeVar
 
 from migrator.checkpoint.change import Change
-from migrator.checkpoint.store import Checkpoint, Tally
+from migrator.checkpoint.store import Checkpoint
+from migrator.checkpoint.values import Tally
 from migrator.checkpoint.writer import Journal
 from migrator.lifecycle import FINAL, State
 from migrator.model import Reason

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Literal
 
-from migrator.checkpoint.store import Calls
+from migrator.checkpoint.values import Calls
 from migrator.engine.breaker import Breaker, is_outage
 from migrator.engine.pacing import STEP_S, Pacer
 from migrator.engine.quotas import WINDOW_S, rest_s

@@ -9,7 +9,8 @@ from collections.abc import AsyncIterator, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from migrator.checkpoint.store import Checkpoint, Source
+from migrator.checkpoint.store import Checkpoint
+from migrator.checkpoint.values import Source
 from migrator.engine.book import Book
 from migrator.errors import CheckpointError, UsageError
 from migrator.manifest import ManifestReader, fingerprint, open_manifest

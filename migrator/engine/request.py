@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import msgspec
 
 from migrator.checkpoint.change import Transfer
-from migrator.checkpoint.store import Source
+from migrator.checkpoint.values import Source
 from migrator.engine.tag import Tag, describe
 from migrator.manifest import file_name, video_name
 from migrator.model import Columns

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import msgspec
 
 from migrator.checkpoint.change import Transfer
-from migrator.checkpoint.store import Source
+from migrator.checkpoint.values import Source
 from migrator.model import Columns
 
 Cell = str | None

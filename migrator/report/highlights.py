@@ -8,7 +8,7 @@ from typing import TypeVar
 import msgspec
 
 from migrator.checkpoint.change import Transfer
-from migrator.checkpoint.store import Source
+from migrator.checkpoint.values import Source
 from migrator.model import Outcome, Reason
 from migrator.report.cells import line_of
 from migrator.report.reconcile import Verdict

@@ -7,7 +7,7 @@ source), the outcomes (counted by SQL over states and reasons), and the rows tha
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from migrator.checkpoint.store import Tally
+from migrator.checkpoint.values import Tally
 from migrator.lifecycle import FINAL, State
 from migrator.model import OUTCOME_OF, Outcome, Reason
 

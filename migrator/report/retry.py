@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import BinaryIO
 
 from migrator.checkpoint.change import Transfer
-from migrator.checkpoint.store import Source
+from migrator.checkpoint.values import Source
 from migrator.model import Columns, Outcome, Reason
 from migrator.report.cells import Cell, all_cells, line_of
 from migrator.report.files import LINE_END, CsvSink

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from migrator.checkpoint.store import Run, Source
+from migrator.checkpoint.values import Run, Source
 from migrator.report.reconcile import Totals
 from migrator.report.words import iso_utc
 

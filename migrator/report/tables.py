@@ -17,7 +17,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from migrator.checkpoint.change import Transfer
-from migrator.checkpoint.store import Source
+from migrator.checkpoint.values import Source
 from migrator.model import Outcome
 from migrator.report.cells import Layout
 from migrator.report.files import LINE_END, CsvSink

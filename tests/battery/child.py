@@ -150,7 +150,7 @@ def main(argv):
     fuse = Fuse(point, int(passings), signal.Signals[name])
     for put_around in (around_commits, around_requests, around_reports):
         put_around(fuse)
-    decide.RESTART_DELAYS_S = RESTART_DELAYS_S
+    decide.copies.RESTART_DELAYS_S = RESTART_DELAYS_S
     migrator(arguments)
 
 

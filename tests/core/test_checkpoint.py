@@ -7,7 +7,8 @@ import pytest
 
 from migrator.checkpoint.change import Change
 from migrator.checkpoint.lock import batch_lock
-from migrator.checkpoint.store import Calls, Checkpoint, PlatformVideo
+from migrator.checkpoint.store import Checkpoint
+from migrator.checkpoint.values import Calls, PlatformVideo
 from migrator.errors import CheckpointError
 from migrator.lifecycle import Event, IllegalTransition, State
 from migrator.model import InvalidRow, ManifestRow, Reason, identity

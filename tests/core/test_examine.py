@@ -8,7 +8,8 @@ import pytest
 
 from migrator.checkpoint.change import Change
 from migrator.checkpoint.examine import unreadable
-from migrator.checkpoint.store import Calls, Checkpoint
+from migrator.checkpoint.store import Checkpoint
+from migrator.checkpoint.values import Calls
 from migrator.errors import CheckpointError, RunFailed
 from migrator.lifecycle import Event, State
 from migrator.model import ManifestRow

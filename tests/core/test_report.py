@@ -12,7 +12,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from migrator.checkpoint.change import Change
-from migrator.checkpoint.store import Calls, Checkpoint
+from migrator.checkpoint.store import Checkpoint
+from migrator.checkpoint.values import Calls
 from migrator.errors import RunFailed, Unbalanced
 from migrator.lifecycle import Event, State
 from migrator.manifest import open_manifest

@@ -1,0 +1,58 @@
+"""From a row as it was read to the values of its record in the table `object`."""
+
+from collections.abc import Sequence
+
+import msgspec
+
+from migrator.lifecycle import State
+from migrator.model import DecidedBy, InvalidRow, ManifestRow, Reason, identity
+
+
+def record(
+    source_id: int, file: str, row: ManifestRow | InvalidRow, namespace: str, now_ms: int
+) -> tuple[object, ...]:
+    """The values of `add_object` for one row; `file` names its source in what is said of it."""
+    if isinstance(row, InvalidRow):
+        # Lone surrogates stand for bytes that are not UTF-8: only JSON's escapes can hold them.
+        cells = _ascii_json(row.cells)
+        column = f", column {row.column}" if row.column is not None else ""
+        message = f"{file}, row {row.row}{column}: {row.problem}"
+        return (
+            row.row, source_id, None, row.bucket, row.key, None, cells, 2 if row.ragged else 1,
+            State.REJECTED, Reason.INVALID_ROW, DecidedBy.MANIFEST,
+            None, None, None, None, now_ms, message,
+        )  # fmt: skip
+    told = row.size_bytes is not None
+    return (
+        row.row, source_id, identity(namespace, row.bucket, row.key), row.bucket, row.key,
+        row.version_id, msgspec.json.encode(row.cells).decode() if row.cells else None, 0,
+        State.PENDING, None, None, row.size_bytes, row.etag, row.last_modified_ms,
+        now_ms if told else None, None, None,
+    )  # fmt: skip
+
+
+def as_duplicate(values: tuple[object, ...], original: int, now_ms: int) -> tuple[object, ...]:
+    """The same record as a further row of the object that row `original` has."""
+    changed = dict(zip(_RECORD_FIELDS, values, strict=True))
+    changed |= {
+        "object_id": None,
+        "state": State.SKIPPED,
+        "reason": Reason.DUPLICATE_ROW,
+        "decided_by": DecidedBy.MANIFEST,
+        "finished_ms": now_ms,
+        "message": f"the same object as row {original}",
+    }
+    return tuple(changed.values())
+
+
+_RECORD_FIELDS = (
+    "row", "source_id", "object_id", "bucket", "key", "version_id", "cells", "raw", "state",
+    "reason", "decided_by", "size_bytes", "etag", "last_modified_ms", "preflighted_ms",
+    "finished_ms", "message",
+)  # fmt: skip
+
+
+def _ascii_json(cells: Sequence[str | None]) -> str:
+    import json  # noqa: PLC0415 - msgspec refuses lone surrogates; only invalid rows come here
+
+    return json.dumps(cells)
