@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from tests.actual.canaries import NAMES, contents, places_that_tell
 from tests.actual.relay import Relay
 from tests.actual.sandbox import Sandbox
 from tests.actual.world import World
@@ -23,7 +24,7 @@ ONE_WAY_S = 0.05
 """A create is twice this long in the air, so that a kill nearly always finds some there: on
 loopback alone it would hardly ever."""
 
-FLAGS = ("--requests-per-minute", "1200", "--settle-seconds", "0.6")
+FLAGS = ("--requests-per-minute", "1200", "--settle-seconds", "0.6", "-vv")
 
 RUNS_AT_MOST = 6
 """A batch that is not finished after so many undisturbed runs never will be."""
@@ -126,7 +127,7 @@ class Arena:
         out = self.world.directory / case.name
         command = ["run", "--manifest", manifest, "--out", out, "--namespace", case.name,
                    *FLAGS, *case.flags]  # fmt: skip
-        began_s = time.monotonic()
+        began_s, since_s = time.monotonic(), time.time() - 1
         try:
             for disturbance in (*case.disturbances, *[Nothing()] * RUNS_AT_MOST):
                 what, code = disturbance.disturb(self, command)
@@ -140,6 +141,9 @@ class Arena:
             ended.wrong.append(str(error))
         ended.seconds = time.monotonic() - began_s
         self._judge(case, ended)
+        told = contents(self.world.directory, since_s)
+        secrets = [self.sandbox.env[name] for name in NAMES]
+        ended.wrong += [f"a secret is in {place}" for place in places_that_tell(told, secrets)]
         if not ended.wrong:
             shutil.rmtree(out)
         return ended

@@ -8,38 +8,25 @@ import contextlib
 import http.server
 import json
 import signal
-import sqlite3
 import stat
 import threading
 import urllib.parse
 from pathlib import Path
 
 import psutil
-import pyarrow.parquet as pq
 import pytest
+
+from tests.actual.canaries import NAMES, contents, places_that_tell
 
 LOCKED_SECRET = "canary/of+a=bucket.that.opens.nothing"
 WRONG_API_KEY = "canary-of-an-api-key-that-is-refused"
 SLOWLY = ("--requests-per-minute", "600", "--settle-seconds", "1")
 
 
-def spellings(secret):
-    """The secret as it could stand somewhere: plain, percent-encoded, in base64, in parts."""
-    raw = secret.encode()
-    return {
-        raw,
-        urllib.parse.quote(secret, safe="").encode(),
-        base64.b64encode(raw).rstrip(b"=")[:-1],
-        raw.hex().encode(),
-        raw[: len(raw) * 3 // 4],  # cut short is told all the same
-    }
-
-
 @pytest.fixture
 def secrets(world):
     env = world.sandbox.env
-    names = ("PIXOP_API_KEY", "AWS_SECRET_ACCESS_KEY", "PIXOP_SOURCE_SECRET_ACCESS_KEY")
-    return [*(env[name] for name in names), LOCKED_SECRET, WRONG_API_KEY]
+    return [*(env[name] for name in NAMES), LOCKED_SECRET, WRONG_API_KEY]
 
 
 @pytest.fixture
@@ -48,28 +35,11 @@ def clean(world, secrets):
 
     def check(*texts):
         pile = {f"text {number}": text.encode() for number, text in enumerate(texts)}
-        for path in world.directory.rglob("*"):
-            if path.is_file() and path.name != "keys.toml":
-                pile[path.name] = path.read_bytes()
-                # What is compressed, or split over pages, is looked at as values too.
-                if path.suffix == ".parquet":
-                    pile[f"cells of {path.name}"] = repr(pq.read_table(path).to_pylist()).encode()
-                if path.name == "checkpoint.db":
-                    pile[f"dump of {path.name}"] = _dump(path)
-        for place, content in pile.items():
-            for secret in secrets:
-                for spelling in spellings(secret):
-                    assert spelling not in content, f"a secret is in {place}"
+        pile |= contents(world.directory)
+        assert places_that_tell(pile, secrets) == []
         return pile
 
     return check
-
-
-def _dump(path):
-    with sqlite3.connect(path) as db:
-        text = "\n".join(db.iterdump())
-    db.close()
-    return text.encode(errors="replace")
 
 
 def _family(pid):
