@@ -145,6 +145,8 @@ class Follower:
                 flight.commanded_s = self._gateway.now_s()
                 return
             reply = await self._send_restart(flight, permit_s)
+            if isinstance(reply, Answer) and reply.status == HTTPStatus.UNAUTHORIZED:
+                self._gateway.key_refused(reply)
             if self._flights.get(flight.video_id) is not flight:  # gone, or stuck, meanwhile
                 return
             now_s = self._gateway.now_s()
@@ -154,9 +156,6 @@ class Follower:
                 await observer.apply(flight, change, now_s)
             not_sent = flight.state is State.RESTARTING
             flight.restarts_not_sent = flight.restarts_not_sent + 1 if not_sent else 0
-            if isinstance(reply, Answer) and reply.status == HTTPStatus.UNAUTHORIZED:
-                self._gateway.key_refused(reply)
-                raise Stopping
 
     async def _send_restart(self, flight: Flight, permit_s: float) -> Reply:
         try:
