@@ -17,7 +17,7 @@ from migrator.engine.sweep import HORIZON_SLACK_MS, PAGE_SIZE, ListReader, Page
 from migrator.lifecycle import State
 from migrator.model import LearnedBy
 from migrator.pixop import wire
-from migrator.pixop.client import Answer
+from migrator.pixop.client import Answer, NotSent, Reply
 
 SHARE = 0.03
 """Share of the quota that following may use while submitters wait for their turn."""
@@ -135,7 +135,7 @@ class Follower:
         """The restart on the disk, then on the wire, then what its answer says."""
         if flight.restarts_not_sent:
             await self._gateway.may_repeat(flight.restarts_not_sent)
-        await self._gateway.permit(urgent=True)
+        permit_s = await self._gateway.permit(urgent=True)
         with self._gateway.commanding():
             before, observer = flight.restarts, self._observer
             flight.commanded_s = math.inf  # no look counts until the answer is there
@@ -144,9 +144,9 @@ class Follower:
                 self._gateway.unused()
                 flight.commanded_s = self._gateway.now_s()
                 return
-            self._gateway.count("restart")
-            path = f"/v1/videos/{flight.video_id}/in/restart"
-            reply = await self._gateway.exchange("POST", path)
+            reply = await self._send_restart(flight, permit_s)
+            if isinstance(reply, Answer) and reply.status == HTTPStatus.UNAUTHORIZED:
+                self._gateway.key_refused(reply)
             if self._flights.get(flight.video_id) is not flight:  # gone, or stuck, meanwhile
                 return
             now_s = self._gateway.now_s()
@@ -156,9 +156,14 @@ class Follower:
                 await observer.apply(flight, change, now_s)
             not_sent = flight.state is State.RESTARTING
             flight.restarts_not_sent = flight.restarts_not_sent + 1 if not_sent else 0
-            if isinstance(reply, Answer) and reply.status == HTTPStatus.UNAUTHORIZED:
-                self._gateway.key_refused(reply)
-                raise Stopping
+
+    async def _send_restart(self, flight: Flight, permit_s: float) -> Reply:
+        try:
+            await self._gateway.fresh(permit_s)
+        except Stopping:
+            return NotSent("stopped before it was sent")
+        self._gateway.count("restart")
+        return await self._gateway.exchange("POST", f"/v1/videos/{flight.video_id}/in/restart")
 
 
 def _is_beyond(page: Page, oldest_ms: int | None) -> bool:

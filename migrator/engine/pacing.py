@@ -127,7 +127,9 @@ class Pacer:
                 await self._wanted.wait()
             await self._wait_out_holds()  # first, so that its place is of the moment it is used in
             await self._place()
-            await self._wait_out_holds()
+            if await self._wait_out_holds():  # the place was kept past its moment: count from now
+                now_s = self._clock()
+                self._spacing.keep_apart(self.quotas.interval_s(now_s), now_s)
             self._grant()
 
     async def _place(self) -> None:
@@ -139,12 +141,15 @@ class Pacer:
         if wait_s > 0:
             await asyncio.sleep(wait_s)
 
-    async def _wait_out_holds(self) -> None:
+    async def _wait_out_holds(self) -> bool:
+        """Wait as long as something holds everything; answers whether anything did."""
+        held = False
         while True:
             now_s = self._clock()
             until_s = max(self.quotas.held_until_s(now_s), self._paused_until_s())
             if until_s <= now_s:
-                return
+                return held
+            held = True
             await asyncio.sleep(min(until_s - now_s, STEP_S))
 
     def _grant(self) -> None:

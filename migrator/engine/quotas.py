@@ -200,3 +200,7 @@ class Spacing:
         place_s = max(self.next_s, now_s - BURST_S)
         self.next_s = place_s + interval_s
         return max(0.0, place_s - now_s)
+
+    def keep_apart(self, interval_s: float, now_s: float) -> None:
+        """A place is used only now: the next one comes no sooner than `interval_s` after it."""
+        self.next_s = max(self.next_s, now_s + interval_s)

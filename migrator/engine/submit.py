@@ -143,15 +143,15 @@ class Submitter:
             owner = None if video_id is None else checkpoint.row_of_video(video_id)
             return verdict.change if owner is None else decide.mistaken(verdict.change, owner)
 
-        row = transfer.row
-        state = await self.book.change(row, State.SUBMITTING, unless_it_is_another_row_s)
-        if verdict.stops:
+        if verdict.stops:  # at once: the disk may take its time
             self.stop.because(
                 StoppedByItself(
                     verdict.stops,
                     "mend the key, the team or the project, then resume: nothing is lost",
                 )
             )
+        row = transfer.row
+        state = await self.book.change(row, State.SUBMITTING, unless_it_is_another_row_s)
         if state is State.COPYING:
             video_id = verdict.change.facts["video_id"]
             assert video_id is not None

@@ -7,6 +7,8 @@ from datetime import timedelta
 import pytest
 from fakes.platform import EPOCH_S, PROJECT, TEAM, FakeVideo
 
+from migrator.engine import gateway
+from migrator.engine.stop import Stopping
 from migrator.engine.tag import Tag, read_tag
 from migrator.errors import ExitCode, StoppedByItself, UsageError
 from migrator.lifecycle import State
@@ -571,6 +573,23 @@ async def test_a_copy_whose_end_shows_while_its_restart_is_unanswered_is_taken_o
     )
     rows = await bench.run()
     assert settled(rows) == dict.fromkeys("abc", (State.IMPORTED, Reason.COPIED))
+
+
+async def test_a_restart_that_a_stop_overtakes_after_its_commit_is_given_back(bench, monkeypatch):
+    bench.manifest("a")
+    bench.platform.copies = {"a": 1}
+    fresh = gateway.Gateway.fresh
+
+    async def too_slow_a_disk(self, given_s):
+        if any(video.status == "FAILED" for video in bench.platform.videos):
+            bench.stop.interrupt()
+            raise Stopping
+        await fresh(self, given_s)
+
+    monkeypatch.setattr(gateway.Gateway, "fresh", too_slow_a_disk)
+    rows = await bench.run()
+    assert (rows["a"].state, rows["a"].restarts) == (State.RESTARTING, 0)
+    assert bench.platform.calls["restart"] == 0
 
 
 async def test_a_display_that_nobody_reads_any_more_ends_nothing(bench, monkeypatch):

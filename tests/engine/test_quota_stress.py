@@ -4,6 +4,7 @@ import asyncio
 import math
 import random
 from collections import Counter
+from itertools import pairwise
 
 import pytest
 from fakes.virtual_time import on_virtual_time
@@ -13,7 +14,7 @@ from migrator.engine.pacing import Pacer
 from migrator.engine.quotas import Quotas
 from migrator.engine.stop import Stop
 from migrator.pixop.client import Answer
-from migrator.pixop.quota import read_quota
+from migrator.pixop.quota import Quota, read_quota
 
 EPOCH_S = 1_764_000_000
 LATENCY_S = 0.05
@@ -197,3 +198,26 @@ def test_at_one_request_a_minute_neither_kind_of_request_starves_the_other(monke
     lists = platform.operations["GET /v1/videos"]
     assert min(posts, lists) >= 8
     assert not platform.refused
+
+
+def test_a_hold_that_comes_while_a_place_is_waited_for_lets_no_two_go_at_once(monkeypatch):
+    async def play(clock):
+        pacer = Pacer(Quotas(1, 5.0), random.Random(1), clock)
+        dispatcher = asyncio.ensure_future(pacer.run())
+        granted = []
+        for _ in range(2):
+            await pacer.permit()
+            granted.append(clock())
+        asking = [asyncio.ensure_future(pacer.permit()) for _ in range(3)]
+        await asyncio.sleep(10)  # a place is waited for by now
+        pacer.refused(Quota(limit=1, retry_after_s=300))
+        for asked in asking:
+            await asked
+            granted.append(clock())
+        dispatcher.cancel()
+        return granted
+
+    granted = on_virtual_time(monkeypatch, play)
+    gaps = [after - before for before, after in pairwise(granted)]
+    assert len(gaps) == 4
+    assert min(gaps) >= 60

@@ -80,6 +80,7 @@ class SimulatedJournal:
         self._chance = Random(f"journal {world.climate.seed} {start.number}")
         self._waiting = []
         self._busy = False
+        self._woken_s = 0.0
 
     async def run(self, work):
         self._start.alive()
@@ -119,7 +120,9 @@ class SimulatedJournal:
             failure = error
         if self._start.event("committed", inside=False):
             return
-        self._world.loop.call_later(self._takes_s(), self._wake, group, results, failure)
+        # Whoever was committed first is told first: the real writer's calls keep their order.
+        self._woken_s = max(self._woken_s, self._world.now_s + self._takes_s())
+        self._world.loop.call_at(self._woken_s, self._wake, group, results, failure)
         self._busy = bool(self._waiting)
         if self._busy:
             self._begin()

@@ -130,7 +130,7 @@ class Network:
             lost_s = there_s + chance.choice([0.0, 60.0])
             self._unknown(call)
             later(lost_s, self._end, call, Lost("timed out"))
-            later(lost_s + chance.uniform(0, self._climate.late_s), self._arrive, call, "", None)
+            later(lost_s + chance.uniform(0, self._climate.late_s), self._arrive_late, call)
         else:
             if fault == "slow":
                 back_s += chance.uniform(5, 55)
@@ -156,6 +156,12 @@ class Network:
             if self._chance.random() < rate:
                 return fault
         return ""
+
+    def _arrive_late(self, call):
+        # What a killed program has sent comes in soon after, or never: its connection is gone.
+        died_s = self._start.died_s
+        if died_s is None or self._world.now_s <= died_s + self._climate.late_s:
+            self._arrive(call, "", None)
 
     def _arrive(self, call, fault, back_s):
         """The platform gets the request; `back_s` None: nobody waits for the answer any more."""

@@ -28,7 +28,8 @@ from migrator.engine.ports import Ports
 from migrator.engine.run import migrate
 from migrator.engine.stop import Stop
 from migrator.engine.tag import Tag
-from migrator.errors import CheckpointError, MigratorError, UsageError
+from migrator.errors import CheckpointError, MigratorError, StoppedByItself, UsageError
+from migrator.lifecycle import FINAL
 from migrator.model import Columns, InvalidRow, ManifestRow, Outcome, Reason
 from migrator.report.reconcile import disagreements, outcome_of, totals
 from migrator.settings import (
@@ -90,6 +91,7 @@ class World:
         self.shown_s = {}
         self.lost_once = False
         self.last_crash_s = -1.0
+        self.crashes = 0
         self.rows = {}
         self._hash = hashlib.blake2b(digest_size=8)
         self._things = {
@@ -172,7 +174,7 @@ class Start:
         self.number = number
         self.ending = ending
         self.dead = False
-        self.stopped_s = None
+        self.stopped_s = self.died_s = None
         self.stop = Stop()
         self._main = None
         self._seen = Counter()
@@ -214,7 +216,7 @@ class Start:
     def die(self):
         """SIGKILL."""
         if not self.dead:
-            self.dead = True
+            self.dead, self.died_s = True, self.world.now_s
             if self._main is not None:
                 self.world.loop.call_soon(self._main.cancel)
 
@@ -260,6 +262,7 @@ class Start:
         error = None if self._main.cancelled() else self._main.exception()
         if self.dead:
             world.last_crash_s = world.now_s
+            world.crashes += 1
             self.disk.crash()
             return
         if error is not None:
@@ -299,7 +302,7 @@ async def live(world):
             settles_s = 70.0 + world.climate.late_s + world.climate.visible_s
             await asyncio.sleep(max(ending.gap_s, settles_s))
             continue
-        if _balance(world):
+        if _balance(world) or _only_poisoned(world, start):
             _judge_rows(world)
             return number
         if number > len(planned) + CALM_AFTER + 3:
@@ -328,6 +331,22 @@ def _balance(world):
     finally:
         checkpoint.close()
     return loaded and looked_back and not found.outcomes[Outcome.UNFINISHED]
+
+
+def _only_poisoned(world, start):
+    """Whether only objects are left whose POSTs the platform fails every time: the run has stopped.
+
+    With nothing else to send nobody can tell them from an outage of POSTs.
+    """
+    fates = {thing.row: thing.fate for thing in world.climate.things}
+    checkpoint = Checkpoint.open(world.disk.directory)
+    try:
+        rows = checkpoint.transfers_after(0, 10_000)
+        left = {fates[row.row] for row in rows if row.state not in FINAL}
+    finally:
+        checkpoint.close()
+    stopped = isinstance(start.stop.error, StoppedByItself) and "POST" in str(start.stop.error)
+    return stopped and left == {"poisoned"}
 
 
 def _judge_rows(world):
@@ -360,13 +379,16 @@ def _judge_rows(world):
 def _excused(world, thing, row, reason):
     """Verdicts that hang on what was lost when, and are right all the same."""
     climate = world.climate
-    now = [video.copy(world.now_s)[0] for video in thing.videos]
+    if reason in {Reason.NOT_STARTED, Reason.UNRESOLVED}:  # see _only_poisoned
+        return thing.fate == "poisoned"
+    if reason is Reason.STUCK:  # both are right of a copy that is gone, where looks are rare
+        return thing.fate == "vanishes"
     if reason is Reason.GAVE_UP:
         return row.attempts >= climate.attempts and not thing.videos
-    if reason is Reason.COPY_FAILED:  # a restart whose answer is lost counts as one
-        return thing.restarts >= climate.restarts and "FAILED" in now
+    if reason is Reason.COPY_FAILED:  # a restart counts with its intent, whatever becomes of it
+        return thing.restarts + world.crashes >= climate.restarts
     if reason is Reason.AMBIGUOUS and climate.tag_in == "none":
-        return thing.unknown > 0 or world.last_crash_s > 0
+        return thing.unknown > 0 or world.last_crash_s > 0 or world.disk.full_until_s > 0
     # A lost checkpoint adopts what is done without a HEAD, so that sizes are not compared.
     return reason is Reason.COPIED and thing.fate == "mismatch" and world.lost_once
 
