@@ -16,9 +16,10 @@ class Flight:
 
     `created_ms` is the platform's createdAt, or the platform's clock about then.
     `commanded_s` is when the last command (POST, restart) was answered: what was read in a request
-    that began earlier says nothing. `moved_s` is when progress was last seen, `order` grows with
-    each video of this run (newer videos stand before it in the platform's list). `gone_s` is since
-    when the platform does not know its id. `changing` is True while a change is being written.
+    that began earlier says nothing. `moved_s` is when progress was last seen, `seen_s` when a look
+    last showed anything of it. `order` grows with each video of this run (newer videos stand before
+    it in the platform's list). `gone_s` is since when the platform does not know its id. `changing`
+    is True while a change is being written.
     """
 
     row: int
@@ -32,6 +33,7 @@ class Flight:
     moved_s: float
     order: int
     restart_at_s: float = 0.0
+    seen_s: float = 0.0
     restarts_not_sent: int = 0
     last: Sight | None = None
     gone_s: float | None = None

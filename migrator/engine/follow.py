@@ -117,9 +117,10 @@ class Follower:
     async def _stuck(self, targets: list[Flight]) -> None:
         now_s = self._gateway.now_s()
         for flight in targets:
-            idle_s = now_s - flight.moved_s
-            if self._flights.get(flight.video_id) is flight and idle_s > self._stuck_after_s:
-                change = decide.stuck(idle_s / 3600, self._observer.now_ms())
+            stuck = is_stuck(flight.moved_s, flight.seen_s, now_s, self._stuck_after_s)
+            if stuck and self._flights.get(flight.video_id) is flight:
+                hours = (now_s - flight.moved_s) / 3600
+                change = decide.stuck(hours, self._observer.now_ms())
                 await self._observer.apply(flight, change, now_s)
 
     async def restart(self) -> None:
@@ -164,6 +165,15 @@ class Follower:
             return NotSent("stopped before it was sent")
         self._gateway.count("restart")
         return await self._gateway.exchange("POST", f"/v1/videos/{flight.video_id}/in/restart")
+
+
+def is_stuck(moved_s: float, seen_s: float, now_s: float, after_s: float) -> bool:
+    """Whether a copy has not moved for `after_s` seconds, by looks that have shown it.
+
+    What moved while nobody could look (an outage, answers that make no sense) is not stuck; only
+    when nothing was shown of it for twice as long it is given up on.
+    """
+    return seen_s - moved_s > after_s or now_s - max(seen_s, moved_s) > 2 * after_s
 
 
 def _is_beyond(page: Page, oldest_ms: int | None) -> bool:

@@ -92,6 +92,7 @@ class Observer:
         if began_s < flight.commanded_s or flight.changing:
             return
         flight.gone_s = None
+        flight.seen_s = began_s
         if flight.last != sight:
             flight.last, flight.moved_s = sight, began_s
         change = decide.judge_copy(

@@ -8,6 +8,7 @@ import pytest
 from fakes.platform import EPOCH_S, PROJECT, TEAM, FakeVideo
 
 from migrator.engine import gateway
+from migrator.engine.follow import is_stuck
 from migrator.engine.stop import Stopping
 from migrator.engine.tag import Tag, read_tag
 from migrator.errors import ExitCode, StoppedByItself, UsageError
@@ -277,6 +278,21 @@ async def test_a_copy_that_never_moves_is_stuck_and_never_sent_again(bench):
     rows = await bench.run()
     assert settled(rows) == {"a": (State.FAILED, Reason.STUCK)}
     assert bench.platform.creates == {"a": 1}
+
+
+@pytest.mark.parametrize(
+    ("moved_s", "seen_s", "stuck"),
+    [
+        (0.0, 3601.0, True),  # looked at all the time, and it stands still
+        (0.0, 100.0, False),  # nobody could look since: it may have moved
+        (3000.0, 3601.0, False),
+        (0.0, 0.0, True),  # nothing of it was shown for twice as long
+        (7000.0, 0.0, False),  # just commanded
+    ],
+)
+def test_a_copy_is_stuck_by_looks_and_not_by_their_absence(moved_s, seen_s, stuck):
+    now_s = 7201.0 if seen_s == 0 else 3700.0
+    assert is_stuck(moved_s, seen_s, now_s, 3600.0) is stuck
 
 
 async def test_a_video_that_was_deleted_is_said_and_never_sent_again(bench):
