@@ -350,10 +350,11 @@ def _churn(rng):
     """Moments at which others make (+1) or delete (-1) a video."""
     if rng.random() < 0.5:
         return []
-    mean_s, moment_s, churn = rng.choice([5.0, 30.0, 120.0]), 0.0, []
-    while moment_s < 3600 and len(churn) < 200:
+    mean_s, deletions = rng.choice([(1.0, 1.0), (5.0, 0.25), (5.0, 1.0), (30.0, 0.5)])
+    moment_s, churn = 0.0, []
+    while moment_s < 3600 and len(churn) < 400:
         moment_s += rng.expovariate(1 / mean_s)
-        churn.append((moment_s, rng.choices([1, -1], [4, 1])[0]))
+        churn.append((moment_s, rng.choices([1, -1], [1.0, deletions])[0]))
     return churn
 
 

@@ -1,17 +1,17 @@
 """Defects put into the engine on purpose: the simulation has to find every one of them."""
 
 import asyncio
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from unittest import mock
 
 from simulation.climate import EPOCH_S
+from simulation.disk import SimulatedJournal
 
 from migrator.checkpoint.change import Change
 from migrator.checkpoint.store import Checkpoint
-from migrator.engine import decide, gateway, observe, resolve, run, submit, sweep
-from migrator.engine.book import Book
+from migrator.engine import adopt, decide, gateway, observe, resolve, run, submit, sweep
 from migrator.errors import RunFailed
-from migrator.lifecycle import TRANSITIONS, Event, State, advance
+from migrator.lifecycle import TRANSITIONS, Event, State
 from migrator.pixop.client import Answer, Lost, NotSent
 
 
@@ -80,15 +80,19 @@ async def _at_once(self, **_urgent):
 
 
 def goes_on_when_the_disk_is_full():
-    change = Book.change
+    journal = SimulatedJournal.run
 
-    async def careless(self, row, state, what):
+    async def careless(self, work):
         try:
-            return await change(self, row, state, what)
+            return await journal(self, work)
         except RunFailed:
-            return advance(state, what.event)
+            with self._checkpoint.transaction():
+                result = work(self._checkpoint)
+                self._checkpoint._db.execute("ROLLBACK")
+                self._checkpoint._db.execute("BEGIN")
+            return result
 
-    return mock.patch.object(Book, "change", careless)
+    return mock.patch.object(SimulatedJournal, "run", careless)
 
 
 def sends_a_failed_copy_again():
@@ -115,8 +119,12 @@ def overlooks_what_looks_alike():
     return mock.patch.object(Checkpoint, "look_alike", return_value=None)
 
 
+@contextmanager
 def takes_a_derived_video_for_the_original():
-    return mock.patch.multiple(observe, is_master=lambda _video: True)
+    with ExitStack() as stack:
+        for module in (adopt, observe, resolve):
+            stack.enter_context(mock.patch.object(module, "is_master", return_value=True))
+        yield
 
 
 def forgets_to_take_up_unresolved_rows():
@@ -134,21 +142,12 @@ def ignores_what_a_429_says():
     return mock.patch.object(gateway.Pacer, "refused", lambda self, quota: self.answered(quota))
 
 
-def never_restarts_a_copy():
-    judge = decide.judge_restart
-
-    def given_up(reply, _restarts, now_ms):
-        return judge(reply, 99, now_ms)
-
-    return mock.patch.object(decide, "judge_restart", given_up)
-
-
 def drops_a_row_between_queues():
     done_with = run.Feed.done_with
 
-    def lost(self, row, *, pending_again=False):
-        if not pending_again or row % 5:
-            done_with(self, row, pending_again=pending_again)
+    def lost(self, row, **what):
+        if row % 5 or not what.get("pending_again"):
+            done_with(self, row, **what)
 
     return mock.patch.object(run.Feed, "done_with", lost)
 
@@ -182,7 +181,6 @@ MUTATIONS = {
         overlooks_what_looks_alike,
         takes_a_derived_video_for_the_original,
         forgets_to_take_up_unresolved_rows,
-        never_restarts_a_copy,
         drops_a_row_between_queues,
         judges_sizes_by_nothing,
     )
