@@ -11,7 +11,7 @@ from enum import StrEnum
 
 from migrator.checkpoint.change import Change, Facts, Transfer
 from migrator.lifecycle import Event, State
-from migrator.model import Outcome, Reason
+from migrator.model import DecidedBy, Outcome, Reason
 
 RETRIABLE = frozenset({State.REJECTED, State.MISSING, State.FAILED})
 """States that a row can be retried from."""
@@ -76,8 +76,10 @@ def act_on(transfer: Transfer, choice: Choice) -> Act:
     if transfer.reason is Reason.AMBIGUOUS and not choice.accept_duplicates:
         return Act.NEEDS_ACCEPTANCE
     refused = transfer.state in {State.REJECTED, State.MISSING}
-    # At its second POST the first one's answer had been lost: absence was presumed, not proven.
-    if refused and transfer.attempts <= 1:
+    # Of a POST that was not itself refused the answer had been lost: absence was presumed, not
+    # proven, be the row refused at its next POST, by preflight or for its bucket's keys.
+    posts_refused = 1 if transfer.decided_by == DecidedBy.PLATFORM else 0
+    if refused and transfer.attempts <= posts_refused:
         return Act.SEND
     return Act.LOOK_FOR
 
