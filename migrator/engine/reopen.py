@@ -11,7 +11,7 @@ from enum import StrEnum
 
 from migrator.checkpoint.change import Change, Facts, Transfer
 from migrator.lifecycle import Event, State
-from migrator.model import DecidedBy, Outcome, Reason
+from migrator.model import Outcome, Reason
 
 RETRIABLE = frozenset({State.REJECTED, State.MISSING, State.FAILED})
 """States that a row can be retried from."""
@@ -76,12 +76,7 @@ def act_on(transfer: Transfer, choice: Choice) -> Act:
     if transfer.reason is Reason.AMBIGUOUS and not choice.accept_duplicates:
         return Act.NEEDS_ACCEPTANCE
     refused = transfer.state in {State.REJECTED, State.MISSING}
-    # Of a POST that was not itself refused the answer had been lost: absence was presumed, not
-    # proven, be the row refused at its next POST, by preflight or for its bucket's keys.
-    posts_refused = 1 if transfer.decided_by == DecidedBy.PLATFORM else 0
-    if refused and transfer.attempts <= posts_refused:
-        return Act.SEND
-    return Act.LOOK_FOR
+    return Act.SEND if refused and not transfer.may_have_video else Act.LOOK_FOR
 
 
 def _act_on_video(transfer: Transfer, choice: Choice) -> Act:

@@ -76,6 +76,11 @@ def test_a_row_that_others_refused_after_its_post_is_looked_for(decided_by):
     assert act_on(replace(refused, attempts=0), Choice()) is Act.SEND
 
 
+def test_a_refused_row_beside_which_a_video_with_its_tag_was_seen_is_looked_for():
+    refused = row(Reason.OBJECT_NOT_FOUND, duplicate_video_ids=f'["{VIDEO}"]')
+    assert act_on(refused, Choice()) is Act.LOOK_FOR
+
+
 @pytest.mark.parametrize("flags", FLAGS)
 @pytest.mark.parametrize("attempts", [0, 1, 2, 5])
 @pytest.mark.parametrize("video", [None, VIDEO])
