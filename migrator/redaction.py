@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 from urllib.parse import quote
 
-from migrator.settings import Secret
+from migrator.settings import UUID_PATTERN, Secret
 
 MASK = "***"
 
@@ -37,8 +37,8 @@ class Redactor:
     """Masks secrets in what others say."""
 
     def __init__(self, secrets: Iterable[Secret]) -> None:
-        texts = {secret.reveal() for secret in secrets} - {""}
-        spelled = {form for text in texts for form in _forms(text)}
+        self._secrets = {secret.reveal() for secret in secrets} - {""}
+        spelled = {form for secret in self._secrets for form in _forms(secret)}
         self._telling = {p for form in spelled for p in _pieces(form, _STRIDE)}
         self._pieces = {p for form in spelled for p in _pieces(form, 1)}
         self._lengths = sorted({len(piece) for piece in self._pieces})
@@ -52,8 +52,8 @@ class Redactor:
     def body(self, body: bytes) -> bytes:
         """An answer's body with every secret in it masked, and JSON otherwise as it was.
 
-        Only texts are touched, no number and no short name of a field. A body that holds a secret
-        and is far too long for what it is answers nothing any more.
+        Only texts are touched, no number, no id and no short name of a field. A body that holds a
+        secret and is far too long for what it is answers nothing any more.
         """
         text = body.decode("utf-8", "surrogateescape")
         if not self._tells(text):
@@ -74,13 +74,23 @@ class Redactor:
     def _walked(self, value: Any) -> Any:
         match value:
             case str():
-                return self.text(value)
+                return value if self._is_id(value) else self.text(value)
             case list():
                 return [self._walked(each) for each in value]
             case dict():
                 return {self._name(name): self._walked(each) for name, each in value.items()}
             case _:
                 return value
+
+    def _is_id(self, text: str) -> bool:
+        """Whether a text is an id, and not a secret of that form.
+
+        Of millions of ids some share eight digits with a secret, or with the hex form of one, by
+        chance; masked, they would take the sense from a whole page.
+        """
+        return UUID_PATTERN.fullmatch(text) is not None and not any(
+            len(secret) >= PIECE and (secret in text or text in secret) for secret in self._secrets
+        )
 
     def _name(self, name: str) -> str:
         """A field's name; those that an answer needs are not taken apart by a short secret."""

@@ -85,6 +85,17 @@ class Transfer:
     accepted: int = 0
 
     @property
+    def may_have_video(self) -> bool:
+        """Whether a row that is pending, rejected or missing may have a video all the same.
+
+        Of a POST that was not itself refused the answer had been lost, and absence was presumed,
+        not proven: be the row refused at its next POST, by preflight or for its bucket's keys.
+        """
+        posts_refused = 1 if self.decided_by == DecidedBy.PLATFORM else 0
+        seen = self.video_id is not None or self.duplicate_video_ids not in {None, "[]"}
+        return seen or self.attempts > posts_refused
+
+    @property
     def story(self) -> str:
         """One line that says what is known of this transfer, for errors."""
         return (

@@ -27,7 +27,8 @@ DELETE FROM source;
 DELETE FROM project;
 
 -- name: pending_buckets
-SELECT DISTINCT bucket FROM object WHERE state IN ('pending', 'unresolved', 'replacing');
+SELECT DISTINCT bucket FROM object
+WHERE state IN ('pending', 'submitting', 'unresolved', 'replacing');
 
 -- name: last_row
 SELECT max(row) FROM object;

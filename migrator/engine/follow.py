@@ -140,8 +140,9 @@ class Follower:
         with self._gateway.commanding():
             before, observer = flight.restarts, self._observer
             flight.commanded_s = math.inf  # no look counts until the answer is there
-            await observer.apply(flight, decide.restart(before), self._gateway.now_s())
-            if flight.restarts == before:  # a look was just being written, and has settled it
+            if flight.state is State.RESTARTING:
+                await observer.apply(flight, decide.restart(before), self._gateway.now_s())
+            if flight.restarts == before:  # a look has settled it meanwhile, or is being written
                 self._gateway.unused()
                 flight.commanded_s = self._gateway.now_s()
                 return

@@ -76,10 +76,7 @@ def act_on(transfer: Transfer, choice: Choice) -> Act:
     if transfer.reason is Reason.AMBIGUOUS and not choice.accept_duplicates:
         return Act.NEEDS_ACCEPTANCE
     refused = transfer.state in {State.REJECTED, State.MISSING}
-    # At its second POST the first one's answer had been lost: absence was presumed, not proven.
-    if refused and transfer.attempts <= 1:
-        return Act.SEND
-    return Act.LOOK_FOR
+    return Act.SEND if refused and not transfer.may_have_video else Act.LOOK_FOR
 
 
 def _act_on_video(transfer: Transfer, choice: Choice) -> Act:

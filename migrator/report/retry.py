@@ -20,19 +20,10 @@ _LISTING_HEADER = ("bucket", "key")
 
 
 def has_no_video(transfer: Transfer, verdict: Verdict) -> bool:
-    """Whether no video of this row exists for certain.
-
-    A row that is sent, or refused, after an earlier answer was lost may have one all the same: its
-    absence was presumed.
-    """
+    """Whether no video of this row exists for certain."""
     outcome, reason = verdict
-    refused = outcome in {Outcome.REJECTED, Outcome.MISSING} and transfer.attempts <= 1
-    not_sent = reason is Reason.NOT_STARTED and transfer.attempts == 0
-    return (
-        (refused or not_sent)
-        and transfer.video_id is None
-        and transfer.duplicate_video_ids in {None, "[]"}
-    )
+    refused = outcome in {Outcome.REJECTED, Outcome.MISSING}
+    return (refused or reason is Reason.NOT_STARTED) and not transfer.may_have_video
 
 
 def header_of(sources: Sequence[Source]) -> tuple[str, ...]:

@@ -99,6 +99,21 @@ def test_numbers_and_names_of_fields_stay_as_they_were():
     assert json.loads(REDACTOR.body(json.dumps({SECRET: 1}).encode())) == {"***": 1}
 
 
+@pytest.mark.parametrize("secret", [SECRET, "0123456789abcdef" * 4, "1234"])
+def test_an_id_that_shares_some_digits_with_a_secret_stays_an_id(secret):
+    """By chance one in some ten million does; without its id a page of the list makes no sense."""
+    video_id = f"{SECRET.encode().hex()[4:12]}-1234-4234-8234-0123456789ab"
+    body = json.dumps({"items": [{"id": video_id, "name": "a clip"}]}).encode()
+    assert json.loads(Redactor([Secret(secret)]).body(body)) == json.loads(body)
+
+
+def test_a_secret_that_has_the_form_of_an_id_is_masked():
+    secret = "01234567-89ab-4cde-8f01-23456789abcd"
+    for kept in (secret, f"key_{secret}"):
+        body = json.dumps({"userId": secret, "message": f"no {secret}"}).encode()
+        assert json.loads(Redactor([Secret(kept)]).body(body))["userId"] == "***"
+
+
 @pytest.mark.parametrize("short", ["a", "key", "1234567"])
 def test_a_short_secret_is_masked_as_a_whole(short):
     assert Redactor([Secret(short)]).text(f"x {short} y") == f"x {'***'} y"

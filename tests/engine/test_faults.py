@@ -591,6 +591,34 @@ async def test_a_copy_whose_end_shows_while_its_restart_is_unanswered_is_taken_o
     assert settled(rows) == dict.fromkeys("abc", (State.IMPORTED, Reason.COPIED))
 
 
+async def test_a_copy_that_somebody_else_restarts_while_ours_waits_for_its_permit_is_followed(
+    bench, monkeypatch
+):
+    bench.manifest("a", "b", "c")  # the list is read for b and c
+    bench.platform_settings(until="ingested")
+    bench.platform.copies = {"a": 1}
+    permit, shown = gateway.Gateway.permit, FakeVideo.json
+    ingestion = {"ingestionStatus": "IN_PROGRESS"}
+
+    async def held(self, *, urgent=False):
+        for video in bench.platform.videos if urgent else ():
+            if video.key == "a" and video.status == "FAILED":
+                video.status = "DONE"
+                lists = bench.platform.calls["list"]
+                while bench.platform.calls["list"] < lists + 3:  # which show it
+                    await asyncio.sleep(0.01)
+                ingestion["ingestionStatus"] = "DONE"
+        return await permit(self, urgent=urgent)
+
+    monkeypatch.setattr(gateway.Gateway, "permit", held)
+    monkeypatch.setattr(
+        FakeVideo, "json", lambda video: shown(video) | {"ingestion": {"ingestionState": ingestion}}
+    )
+    rows = await bench.run()
+    assert settled(rows) == dict.fromkeys("abc", (State.IMPORTED, Reason.COPIED))
+    assert bench.platform.calls["restart"] == 0
+
+
 async def test_a_restart_that_a_stop_overtakes_after_its_commit_is_given_back(bench, monkeypatch):
     bench.manifest("a")
     bench.platform.copies = {"a": 1}

@@ -11,7 +11,7 @@ from migrator.engine.decide import OldVideo
 from migrator.engine.reopen import LEFT, NEVER, Act, Choice, act_on, change_for
 from migrator.engine.tag import Tag
 from migrator.lifecycle import TRANSITIONS, Event, State, advance
-from migrator.model import OUTCOME_OF, Outcome, Reason
+from migrator.model import OUTCOME_OF, DecidedBy, Outcome, Reason
 from migrator.pixop.client import Answer
 from migrator.pixop.quota import Quota
 
@@ -32,7 +32,7 @@ def row(reason, **values):
         "row": 1, "source_id": 1, "object_id": OBJECT, "bucket": "b", "key": "k",
         "state": State(OUTCOME_OF[reason].value), "reason": reason, "raw": 0, "adopted": 0,
         "attempts": 1, "restarts": 2, "video_id": VIDEO if reason in WITH_VIDEO else None,
-        "intent_date_s": 77,
+        "intent_date_s": 77, "decided_by": DecidedBy.PLATFORM,
     }  # fmt: skip
     fields = dict.fromkeys(Transfer.__dataclass_fields__)
     return Transfer(**{**fields, "forgiven": 0, "accepted": 0, **known, **values})
@@ -67,6 +67,18 @@ def test_what_becomes_of_each_reason_by_each_flag(reason, plain, replacing, acce
     assert act_on(transfer, Choice()) is plain
     assert act_on(transfer, Choice(replace=True)) is replacing
     assert act_on(transfer, Choice(accept_duplicates=True)) is accepting
+
+
+@pytest.mark.parametrize("decided_by", [DecidedBy.PREFLIGHT, DecidedBy.BREAKER])
+def test_a_row_that_others_refused_after_its_post_is_looked_for(decided_by):
+    refused = row(Reason.BAD_CREDENTIALS, decided_by=decided_by)
+    assert act_on(refused, Choice()) is Act.LOOK_FOR
+    assert act_on(replace(refused, attempts=0), Choice()) is Act.SEND
+
+
+def test_a_refused_row_beside_which_a_video_with_its_tag_was_seen_is_looked_for():
+    refused = row(Reason.OBJECT_NOT_FOUND, duplicate_video_ids=f'["{VIDEO}"]')
+    assert act_on(refused, Choice()) is Act.LOOK_FOR
 
 
 @pytest.mark.parametrize("flags", FLAGS)

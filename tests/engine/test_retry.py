@@ -122,6 +122,27 @@ async def test_a_row_that_was_given_up_and_is_not_found_is_sent_with_all_its_att
     assert bench.platform.creates == {"a": 1}
 
 
+async def test_a_row_refused_for_its_bucket_after_a_lost_answer_is_looked_for_and_not_sent(bench):
+    bench.manifest("lost", "b", "c", "d")
+    bench.settings = replace(bench.settings, pace=replace(bench.settings.pace, max_concurrency=1))
+    refusal = "refuse:400:INVALID_CREDENTIALS:no"
+    bench.platform.submits = {"lost": ["lost_after"], **{key: [refusal] for key in "bcd"}}
+
+    def hide(platform, operation):
+        platform.hidden = {video.id for video in platform.videos}
+        if operation == "submit":
+            platform.clock_s += 600  # beyond what the next run reads back by itself
+
+    bench.platform.on_call = hide
+    rows = await bench.run()
+    assert (rows["lost"].reason, rows["lost"].attempts) == (Reason.BAD_CREDENTIALS, 1)
+    bench.platform.on_call, bench.platform.hidden = None, set()
+    acts, rows = await bench.retry(Reason.BAD_CREDENTIALS)
+    assert acts == {"lost": Act.LOOK_FOR} | dict.fromkeys("bcd", Act.SEND)
+    assert settled(rows) == dict.fromkeys(["lost", "b", "c", "d"], IMPORTED)
+    assert set(bench.platform.creates.values()) == {1}
+
+
 async def failed_by_size(bench):
     bench.manifest("a")
     preflight(bench)
