@@ -49,7 +49,6 @@ async def first_sweep(book: Book, reader: ListReader, *, tagging: bool) -> None:
     swept = await sweep(reader, None, keep, forget, PASSES)
     if not swept.complete:
         raise _never_at_rest()
-    await book.run(lambda checkpoint: checkpoint.set_meta("swept", "1"))
 
 
 async def catch_up(

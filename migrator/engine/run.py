@@ -137,13 +137,16 @@ async def _prepare(
     await check_projects(gateway, sorted(project_ids))
     engine = await _join(book, batch, settings, ports, stop, gateway, place)
     keeper.waiting_for = lambda: _waiting_for(engine)
-    if not settings.care.assume_empty and await book.run(lambda c: c.meta("swept")) is None:
+    is_first = not settings.care.assume_empty and await book.run(lambda c: c.meta("swept")) is None
+    if is_first:
         keeper.enter("sweeping")
         await first_sweep(book, engine.reader, tagging=settings.platform.tag_in != "none")
     elif since_s is not None:
         keeper.enter("sweeping")
         await catch_up(book, engine.reader, engine.observer, since_s, _rules(settings))
     gateway.caught_up = True
+    if is_first:  # in one commit with the date that the next run reads back to
+        await book.run(lambda c: c.set_meta("swept", "1"))
     if await book.run(lambda c: c.meta("adopted")) is None:
         await adopt(book, _rules(settings))
         await book.run(lambda c: c.set_meta("adopted", "1"))

@@ -83,6 +83,20 @@ async def test_a_start_that_was_broken_off_before_it_had_looked_leaves_the_look_
     assert set(bench.platform.creates.values()) == {1}
 
 
+async def test_no_commit_says_that_the_list_was_swept_and_not_until_when(bench, monkeypatch):
+    """Killed between the two, a batch would read neither the whole list again nor back to it."""
+    bench.manifest("a")
+    count_calls, committed = Checkpoint.count_calls, set()
+
+    def noted(self, run_id, calls):
+        committed.add((self.meta("swept"), calls.platform_date_s))
+        count_calls(self, run_id, calls)
+
+    monkeypatch.setattr(Checkpoint, "count_calls", noted)
+    await bench.run()
+    assert committed == {(None, None), ("1", EPOCH_S)}
+
+
 async def test_a_checkpoint_that_was_restored_from_an_older_copy_imports_nothing_twice(
     bench, tmp_path
 ):
