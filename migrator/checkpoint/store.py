@@ -338,7 +338,7 @@ class Checkpoint:
     def looked_back(self) -> bool:
         """Whether videos of such rows have been looked for once more since the last of them."""
         presumed = self.presumed_absent()
-        return presumed.rows == 0 or self.meta("looked_back") == str(presumed.posts)
+        return presumed.rows == 0 or self.meta("looked_back") == presumed.mark
 
     # -- runs and counts ----------------------------------------------------------------------
 

@@ -102,3 +102,8 @@ class PresumedAbsent:
     rows: int
     posts: int
     since_s: int | None
+
+    @property
+    def mark(self) -> str:
+        """Another one whenever an absence was presumed since: rows may leave by `retry`."""
+        return f"{self.rows} rows, {self.posts} posts"

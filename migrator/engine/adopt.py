@@ -79,7 +79,7 @@ async def look_back(book: Book, reader: ListReader, observer: Observer) -> None:
     """
     presumed = await book.run(Checkpoint.presumed_absent)
     if await _look_back(reader, observer, presumed.since_s):
-        await book.run(lambda checkpoint: checkpoint.set_meta("looked_back", str(presumed.posts)))
+        await book.run(lambda checkpoint: checkpoint.set_meta("looked_back", presumed.mark))
     else:
         log.warning(
             "the list kept changing: further videos of the %d rows that were presumed absent may "

@@ -43,7 +43,7 @@ STALE_PERMIT_S = 1.0
 
 @dataclass(slots=True)
 class CallCounts:
-    """Calls of this run, by operation; see checkpoint.store.Calls."""
+    """Calls of this run, by operation; see checkpoint.values.Calls."""
 
     submit: int = 0
     list: int = 0

@@ -285,3 +285,26 @@ async def test_another_namespace_takes_nothing_over(bench, tmp_path):
     assert bench.platform.creates == {"a": 2}
     tags = {read_tag(video.description).object_id for video in bench.platform.videos}
     assert len(tags) == 2
+
+
+async def test_after_a_retry_the_list_is_read_once_more_for_what_was_presumed_since(bench):
+    """Also where as many POSTs as before stand for rows whose absence was presumed."""
+    bench.manifest("a", "b")
+    bench.care(attempts=1)
+    bench.platform.submits = {"a": ["lost_after"], "b": ["lost_after"]}
+    made = bench.platform.videos
+    bench.platform.on_call = lambda platform, _: setattr(platform, "hidden", {v.id for v in made})
+    rows = await bench.run()
+    assert {row.reason for row in rows.values()} == {Reason.GAVE_UP}
+
+    def late(platform, _operation):  # the first of b shows once all that can be followed is done
+        first, *second = [video for video in made if video.key == "b"]
+        is_done = [video.status for video in second] == ["DONE"]
+        platform.hidden = set() if is_done else {first.id}
+
+    bench.platform.on_call = late
+    _, rows = await bench.retry(Reason.GAVE_UP)
+    assert settled(rows) == dict.fromkeys("ab", IMPORTED)
+    assert [rows[key].attempts for key in "ab"] == [1, 2]
+    (first, _) = [video.id for video in made if video.key == "b"]
+    assert json.loads(rows["b"].duplicate_video_ids) == [first]
