@@ -100,8 +100,13 @@ async def _look_back(reader: ListReader, observer: Observer, since_s: int | None
     async def forget() -> None:
         seen.clear()
 
-    horizon_ms = None if since_s is None else since_s * 1000 - HORIZON_SLACK_MS
-    return (await sweep(reader, horizon_ms, keep, forget, PASSES)).complete
+    while True:
+        behind_ms = observer.created_behind_ms
+        horizon_ms = None if since_s is None else since_s * 1000 - HORIZON_SLACK_MS - behind_ms
+        swept = await sweep(reader, horizon_ms, keep, forget, PASSES)
+        # Where createdAt proves to lie far behind, the window was too short: read on.
+        if not swept.complete or observer.created_behind_ms <= max(behind_ms, HORIZON_SLACK_MS):
+            return swept.complete
 
 
 async def adopt(book: Book, rules: decide.CopyRules) -> int:

@@ -78,18 +78,23 @@ class Book:
         return await self._journal.run(work)
 
     async def change(
-        self, row: int, state: State, change: Change | Callable[[Checkpoint], Change]
+        self, row: int, state: State, change: Change | Callable[[Checkpoint], Change | None]
     ) -> State:
         """Let `change` happen to a row in `state`; durable when this returns the state after.
 
-        Where the change depends on what the checkpoint holds, it is a function of it.
+        Where the change depends on what the checkpoint holds, it is a function of it; None: nothing
+        happens after all.
         """
 
-        def write(checkpoint: Checkpoint) -> tuple[State, Change]:
+        def write(checkpoint: Checkpoint) -> tuple[State, Change | None]:
             written = change if isinstance(change, Change) else change(checkpoint)
+            if written is None:
+                return state, None
             return checkpoint.apply(row, state, written), written
 
         after, written = await self._journal.run(write)
+        if written is None:
+            return state
         log.debug("row %d %s: %s -> %s", row, written.event, state, after)
         self.tallies.move(state, after, written.facts.get("reason"))
         return after

@@ -5,7 +5,7 @@ tags are noted as duplicates, and a live tag of another batch on one of our obje
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 
 from migrator.checkpoint.change import Change, Transfer
@@ -35,12 +35,26 @@ def seen(video: wire.Video) -> decide.Seen:
     return decide.Seen(video.id, created_ms, sight.upload_status, sight.file_size_bytes)
 
 
+def _intended(
+    others: Sequence[tuple[decide.Seen, Tag]], rows: Mapping[bytes | None, Transfer], batch: str
+) -> list[tuple[int, int | None]]:
+    """When the platform's clock showed the intent, and what createdAt says, of videos of ours."""
+    return [
+        (transfer.intent_date_s * 1000, sight.created_ms)
+        for sight, tag in others
+        if tag.batch == batch
+        and (transfer := rows.get(tag.object_id)) is not None
+        and transfer.intent_date_s is not None
+    ]
+
+
 class Observer:
     """Applies what is seen to the rows of this batch.
 
     `returned` holds videos with our own tag of rows that wait to be sent: they were presumed
     absent, or the checkpoint is of an earlier time. Whoever is about to send such a row takes them
-    over instead.
+    over instead. `created_behind_ms` is the most that the `createdAt` of a video of this batch was
+    seen to lie before its intent's `Date`: the platform's clocks, or what stands between, differ.
     """
 
     def __init__(
@@ -57,6 +71,7 @@ class Observer:
         self._batch = batch
         self._rules = rules
         self.returned: dict[bytes, tuple[decide.Seen, ...]] = {}
+        self.created_behind_ms = 0
 
     def now_ms(self) -> int:
         """Now, for the record (epoch milliseconds)."""
@@ -82,8 +97,14 @@ class Observer:
     async def _shown(self, video: wire.Video, learned_by: LearnedBy, began_s: float) -> None:
         flight = self._flights.get(video.id)
         if flight is not None:
+            self._learn_behind([(flight.created_ms, wire.time_ms(video.created_at))])
             flight.created_ms = wire.time_ms(video.created_at) or flight.created_ms
             await self.sight(flight, decide.Sight.of(video), learned_by, began_s)
+
+    def _learn_behind(self, made: Iterable[tuple[int | None, int | None]]) -> None:
+        for intent_ms, created_ms in made:
+            if intent_ms is not None and created_ms is not None:
+                self.created_behind_ms = max(self.created_behind_ms, intent_ms - created_ms)
 
     async def sight(
         self, flight: Flight, sight: decide.Sight, learned_by: LearnedBy, began_s: float
@@ -131,7 +152,9 @@ class Observer:
         """Tags on videos that are not in flight: done rows, further carriers, other batches."""
         returned: list[tuple[bytes, decide.Seen]] = []
 
-        def look(checkpoint: Checkpoint) -> list[tuple[str, Tag, Transfer]]:
+        def look(
+            checkpoint: Checkpoint,
+        ) -> tuple[list[tuple[str, Tag, Transfer]], list[tuple[int, int | None]]]:
             rows = {
                 transfer.object_id: transfer
                 for transfer in checkpoint.transfers_of_objects(
@@ -147,13 +170,16 @@ class Observer:
                 if tag.batch != self._batch:
                     if not checkpoint.knows_platform_video(video_id):
                         strangers.append((video_id, tag, transfer))
-                elif transfer.state is State.PENDING:
+                elif (  # where it is a row's all the same, an answer named it wrongly
+                    transfer.state is State.PENDING and checkpoint.row_of_video(video_id) is None
+                ):
                     returned.append((tag.object_id, sight))
-                elif transfer.state not in {State.SUBMITTING, State.UNRESOLVED}:
+                elif transfer.state not in {State.PENDING, State.SUBMITTING, State.UNRESOLVED}:
                     checkpoint.add_duplicate_videos(transfer.row, [video_id])
-            return strangers
+            return strangers, _intended(others, rows, self._batch)
 
-        strangers = await self._book.run(look)
+        strangers, made = await self._book.run(look)
+        self._learn_behind(made)
         for object_id, sight in returned:
             known = {one.video_id: one for one in self.returned.get(object_id, ())}
             self.returned[object_id] = (*{**known, sight.video_id: sight}.values(),)

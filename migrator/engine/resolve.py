@@ -11,7 +11,8 @@ import logging
 from dataclasses import dataclass, field
 from itertools import cycle
 
-from migrator.checkpoint.change import Transfer
+from migrator.checkpoint.change import Change, Transfer
+from migrator.checkpoint.store import Checkpoint
 from migrator.engine import decide
 from migrator.engine.book import Book
 from migrator.engine.feed import Feed
@@ -46,15 +47,32 @@ SHARE = 0.05
 INCOMPLETE_TO_LEAVE_OPEN = 5
 """Incomplete sweeps in a row after which a row stays unresolved until the next run."""
 
+LOOKS_AT_UNTOLD = 5
+"""How often a video that does not yet tell its description or file is looked at again."""
+
 
 @dataclass(slots=True)
 class _Open:
-    """An unresolved row: since when (engine's clock), and how many complete sweeps in a row."""
+    """An unresolved row: since when (engine's clock), and how many complete sweeps in a row.
+
+    `untold` counts those that showed a video of which it could not yet be told whose it is.
+    """
 
     transfer: Transfer
     since_s: float
     complete: int = 0
     incomplete: int = 0
+    untold: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class _Untagged:
+    """A master without a tag; a platform may tell its file or its description only later."""
+
+    video_id: str
+    file_name: str | None
+    size_bytes: int | None
+    described: bool
 
 
 @dataclass(slots=True)
@@ -62,14 +80,14 @@ class _Window:
     """What a sweep saw in its window: all ids, and what may be one of the rows looked for.
 
     `objects` and `file_names` are those rows': carriers of other tags of ours, and untagged masters
-    of other names, are not kept.
+    of other names, are not kept. Those without a name stand under None.
     """
 
     objects: frozenset[bytes]
     file_names: frozenset[str]
     ids: set[str] = field(default_factory=set)
     carriers: dict[bytes, dict[str, decide.Seen]] = field(default_factory=dict)
-    untagged: dict[str, dict[str, int | None]] = field(default_factory=dict)
+    untagged: dict[str | None, dict[str, _Untagged]] = field(default_factory=dict)
 
     def take(self, video: wire.Video, batch: str, *, tagging: bool) -> None:
         self.ids.add(video.id)
@@ -81,8 +99,17 @@ class _Window:
                 self.carriers.setdefault(tag.object_id, {})[video.id] = seen(video)
             return
         name, size_bytes = looks(video)
-        if name in self.file_names:
-            self.untagged.setdefault(name, {})[video.id] = size_bytes
+        for kept in self.untagged.values():
+            kept.pop(video.id, None)
+        if name is None or name in self.file_names:
+            described = video.description is not None
+            untagged = _Untagged(video.id, name, size_bytes, described)
+            self.untagged.setdefault(name, {})[video.id] = untagged
+
+    def masters_of(self, file_name: str) -> tuple[_Untagged, ...]:
+        """Untagged masters of that name, and then those that do not tell theirs."""
+        kinds = (self.untagged.get(file_name, {}), self.untagged.get(None, {}))
+        return tuple(master for kind in kinds for master in kind.values())
 
 
 def looks(video: wire.Video) -> tuple[str | None, int | None]:
@@ -158,8 +185,11 @@ class Resolver:
         horizon_ms = (
             None
             if None in dates_s
-            else min(date_s for date_s in dates_s if date_s is not None) * 1000 - HORIZON_SLACK_MS
+            else min(date_s for date_s in dates_s if date_s is not None) * 1000
+            - HORIZON_SLACK_MS
+            - self._observer.created_behind_ms
         )
+        behind_ms = self._observer.created_behind_ms
         objects = frozenset(e.transfer.object_id or b"" for e in entries)
         names = frozenset(self._requests.wanted(e.transfer).file_name for e in entries)
         window = _Window(objects, names)
@@ -178,15 +208,17 @@ class Resolver:
 
         page_size = next(self._page_sizes)
         swept = await sweep(self._reader, horizon_ms, keep, forget, PASSES, page_size)
+        reached = self._observer.created_behind_ms <= max(behind_ms, HORIZON_SLACK_MS)
         log.info(
             "sweep for %d unresolved rows: %d videos, %s",
             len(entries),
             len(window.ids),
-            "complete" if swept.complete else "incomplete",
+            ("complete" if reached else "too short") if swept.complete else "incomplete",
         )
         for entry in entries:
             if entry.since_s + self._settle_s <= swept.began_s:
-                entry.complete = entry.complete + 1 if swept.complete else 0
+                # Where createdAt proves to lie far behind, the window was too short: look again.
+                entry.complete = entry.complete + 1 if swept.complete and reached else 0
                 entry.incomplete = 0 if swept.complete else entry.incomplete + 1
             await self._settle(entry, window)
         return pages
@@ -196,8 +228,19 @@ class Resolver:
         assert transfer.object_id is not None
         carriers = window.carriers.get(transfer.object_id)
         if carriers:
-            change = decide.found(carriers.values(), adopted=False)
-            state = await self._book.change(transfer.row, State.UNRESOLVED, change)
+            change: Change | None = None
+
+            def unless_another_row_s(checkpoint: Checkpoint) -> Change | None:
+                nonlocal change
+                own = [s for s in carriers.values() if checkpoint.row_of_video(s.video_id) is None]
+                change = decide.found(own, adopted=False) if own else None
+                return change
+
+            state = await self._book.change(transfer.row, State.UNRESOLVED, unless_another_row_s)
+            if change is None:
+                log.warning("row %d: an answer gave its video to another row", transfer.row)
+                self._leave_open(transfer)
+                return
             self._flights.add(
                 transfer,
                 change.facts["video_id"] or "",
@@ -207,25 +250,46 @@ class Resolver:
             )
         elif entry.complete >= decide.COMPLETE_SWEEPS_TO_PRESUME:
             alike = None if transfer.accepted else await self._look_alike(transfer, window)
+            if alike is not None and not (alike.described and alike.file_name):
+                entry.untold += 1
+                if entry.untold < LOOKS_AT_UNTOLD:
+                    return
+            if alike is not None and alike.file_name is None:
+                self._leave_open(transfer)
+                return
             now_ms = self._book.now_ms()
-            change = decide.ambiguous(alike, now_ms) if alike else decide.absent()
-            await self._book.change(transfer.row, State.UNRESOLVED, change)
+            settled = decide.ambiguous(alike.video_id, now_ms) if alike else decide.absent()
+            await self._book.change(transfer.row, State.UNRESOLVED, settled)
             self._feed.pending_again()
         elif entry.incomplete >= INCOMPLETE_TO_LEAVE_OPEN:
-            self.left_open += 1
-            self._book.tallies.changed.set()
+            self._leave_open(transfer)
+            return
         else:
             return
         del self._open[transfer.row]
 
-    async def _look_alike(self, transfer: Transfer, window: _Window) -> str | None:
-        """A master without a tag that may be this row's: same file name, and not another size."""
-        masters = window.untagged.get(self._requests.wanted(transfer).file_name, {})
-        for video_id, size_bytes in masters.items():
-            if transfer.size_bytes is None or not size_bytes:
-                alike = not self._tagging  # with a tag it would be known; without, it may be it
-            else:
-                alike = size_bytes == transfer.size_bytes
-            if alike and await self._book.run(lambda c, v=video_id: c.row_of_video(v)) is None:  # type: ignore[misc]
-                return video_id
+    def _leave_open(self, transfer: Transfer) -> None:
+        """Not to be settled by this run; the next one looks again."""
+        del self._open[transfer.row]
+        self.left_open += 1
+        self._book.tallies.changed.set()
+
+    async def _look_alike(self, transfer: Transfer, window: _Window) -> _Untagged | None:
+        """A master without a tag that may be this row's: same file name, and not another size.
+
+        What is not told (yet) differs from nothing: a description may be kept in another form, and
+        a size may be known to neither side. What the first sweep saw stood there before any POST.
+        """
+        file_name = self._requests.wanted(transfer).file_name
+        for master in window.masters_of(file_name):
+            sizes = {transfer.size_bytes or None, master.size_bytes or None} - {None}
+            if len(sizes) <= 1 and await self._book.run(lambda c, m=master: _is_nobody_s(c, m)):  # type: ignore[misc]
+                return master
         return None
+
+
+def _is_nobody_s(checkpoint: Checkpoint, master: _Untagged) -> bool:
+    """Whether a master is no row's, and was not there before the first POST."""
+    return checkpoint.row_of_video(master.video_id) is None and not checkpoint.knows_platform_video(
+        master.video_id
+    )

@@ -78,13 +78,16 @@ class ListReader:
         return Page(number * size, total, videos, reading.began_s)
 
     async def pages(self, size: int = PAGE_SIZE) -> AsyncIterator[Page]:
-        """All pages from the newest on, until the list ends."""
+        """All pages from the newest on, until the list ends.
+
+        A full page may have another after it, whatever `totalElements` says: a count may lag.
+        """
         number = 0
         while True:
             page = await self.page(number, size)
             yield page
             number += 1
-            if not page.videos or number * size >= page.total:
+            if not page.videos or (number * size >= page.total and len(page.videos) < size):
                 return
 
 

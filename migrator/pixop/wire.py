@@ -105,6 +105,10 @@ class Video(_Read):
     ingestion: Ingestion | None = None
     master_video: MasterVideo | None = None
 
+    def __post_init__(self) -> None:
+        """A UUID is the same in either case (RFC 9562), and is compared as text here."""
+        self.id = self.id.lower()
+
 
 class VideosPage(_Read):
     """A page of `GET /v1/videos`."""
@@ -119,6 +123,10 @@ class VideoInStatus(_Read):
     video_id: str
     upload: Upload | None = None
     ingestion: Ingestion | None = None
+
+    def __post_init__(self) -> None:
+        """As with `Video`: a UUID is the same in either case."""
+        self.video_id = self.video_id.lower()
 
 
 class Identified(_Read):

@@ -215,6 +215,23 @@ async def test_an_untagged_master_of_the_same_name_and_size_is_ambiguous_before_
     assert bench.platform.creates["a"] == (0 if expected != IMPORTED else 1)
 
 
+async def test_a_count_that_lags_does_not_end_the_first_look(bench):
+    bench.manifest("a")
+    tag = str(Tag(identity("", "bucket", "a"), STRANGER))
+    bench.platform.create("a", tag, "a", created_ms=1000, status="DONE")
+    for n in range(100):
+        bench.platform.create(f"b{n}", "", f"b{n}", status="DONE")
+    clean = bench.platform.list
+
+    def lagging(path, params, body):
+        page = json.loads(clean(path, params, body).body)
+        return bench.platform.answer(200, {**page, "totalElements": 100})
+
+    bench.platform.list = lagging
+    assert settled(await bench.run()) == {"a": IMPORTED}
+    assert bench.platform.creates["a"] == 1
+
+
 async def test_a_row_that_is_ambiguous_is_not_sent_by_a_later_run_either(bench):
     with_preflight(bench)
     bench.manifest("a")

@@ -216,6 +216,92 @@ async def test_a_platform_whose_clocks_differ_by_less_than_five_minutes_hides_no
     assert bench.platform.creates["a"] == 1
 
 
+@pytest.mark.parametrize("others", [0, 120])
+async def test_a_platform_whose_clocks_prove_to_differ_by_hours_hides_no_video(bench, others):
+    """A `Date` that a proxy writes, or a local time in `createdAt` that names no zone."""
+    bench.manifest("a", *(f"b{n}" for n in range(others)))
+    bench.platform.submits = {"a": ["lost_after"]}
+    clean = bench.platform.create
+
+    def early(*args, **more):
+        return clean(*args, **{"created_ms": (bench.platform.clock_s - 7200) * 1000, **more})
+
+    bench.platform.create = early
+    rows = await bench.run()
+    assert set(settled(rows).values()) == {IMPORTED}
+    assert set(bench.platform.creates.values()) == {1}
+
+
+async def test_where_no_size_is_known_an_untagged_video_of_the_same_name_is_ambiguous(bench):
+    """Whatever the platform made of the description that it was given."""
+    bench.manifest("a")
+    bench.platform.submits = {"a": ["lost_after"]}
+    clean = bench.platform.create
+    bench.platform.create = lambda key, description, *args, **more: clean(
+        key, description.replace("[", "&#91;"), *args, **more
+    )
+    rows = await bench.run()
+    assert settled(rows) == {"a": (State.FAILED, Reason.AMBIGUOUS)}
+    assert bench.platform.creates == {"a": 1}
+
+
+async def test_an_untagged_video_that_the_first_sweep_saw_is_not_the_row_s(bench):
+    bench.manifest("a")
+    fill(bench, 1, EPOCH_S - 10, "older")
+    bench.platform.videos[0].file_name = "a"
+    bench.platform.submits = {"a": ["lost_before"]}
+    assert settled(await bench.run()) == {"a": IMPORTED}
+    assert bench.platform.creates["a"] == 1
+
+
+@pytest.mark.parametrize(
+    ("hidden", "settled_as"),
+    [
+        (("description", "upload"), (State.UNRESOLVED, None)),
+        (("description",), (State.FAILED, Reason.AMBIGUOUS)),
+    ],
+)
+async def test_a_video_that_tells_nothing_of_itself_yet_may_be_the_row_s(bench, hidden, settled_as):
+    bench.manifest("a")
+    bench.platform.submits = {"a": ["lost_after"]}
+    clean = bench.platform.look
+    bench.platform.look = lambda video: {
+        name: value for name, value in clean(video).items() if name not in hidden
+    }
+    assert settled(await bench.run()) == {"a": settled_as}
+    assert bench.platform.creates == {"a": 1}
+    bench.platform.look = clean
+    again = settled(await bench.run())
+    assert again == {"a": IMPORTED if settled_as[0] is State.UNRESOLVED else settled_as}
+    assert bench.platform.creates == {"a": 1}
+
+
+async def test_a_row_whose_video_an_answer_gave_to_another_row_is_left_open_and_ends_no_run(bench):
+    bench.manifest("a", "b")
+    bench.settings = replace(bench.settings, pace=replace(bench.settings.pace, max_concurrency=1))
+    bench.platform.submits = {"a": ["lost_after"]}
+    clean = bench.platform.submit
+
+    def mistaken(path, params, body):
+        answer = clean(path, params, body)
+        if b'"objectKey":"b"' not in body:
+            return answer
+        return bench.platform.answer(202, {"videoId": bench.platform.videos[0].id})
+
+    clean_list = bench.platform.list
+    bench.platform.submit = mistaken
+    bench.platform.list = lambda *asked: (
+        bench.platform.error(503, "BUSY", "later")
+        if bench.platform.creates["a"] and not bench.platform.creates["b"]
+        else clean_list(*asked)
+    )
+    for _ in range(2):
+        rows = await bench.run()
+        assert bench.stop.error is None
+        assert rows["a"].state is State.UNRESOLVED
+    assert bench.platform.creates == {"a": 1, "b": 1}
+
+
 async def test_a_success_with_the_id_of_another_row_s_video_is_no_answer(bench):
     bench.manifest(*"abc")
     bench.settings = replace(bench.settings, pace=replace(bench.settings.pace, max_concurrency=1))

@@ -42,6 +42,12 @@ def test_fields_that_are_not_known_and_statuses_that_are_new_do_no_harm():
     assert Sight.of(page[1][0]).upload_status == "QUEUED_SOMEWHERE"
 
 
+def test_ids_are_the_same_in_upper_and_lower_case():
+    _, (video,) = wire.decode_page(page({"id": V.upper()}).encode())
+    status = wire.decode(json.dumps({"videoId": V.upper()}).encode(), wire.VideoInStatus)
+    assert video.id == status.video_id == V
+
+
 def page(*items, total=None):
     return json.dumps({"totalElements": len(items) if total is None else total, "items": items})
 
