@@ -121,7 +121,8 @@ class SimulatedJournal:
         if self._start.event("committed", inside=False):
             return
         # Whoever was committed first is told first: the real writer's calls keep their order.
-        self._woken_s = max(self._woken_s, self._world.now_s + self._takes_s())
+        # (Timers of one moment would have no order.)
+        self._woken_s = max(self._woken_s + 1e-9, self._world.now_s + self._takes_s())
         self._world.loop.call_at(self._woken_s, self._wake, group, results, failure)
         self._busy = bool(self._waiting)
         if self._busy:

@@ -30,7 +30,7 @@ from migrator.engine.stop import Stop
 from migrator.engine.tag import Tag
 from migrator.errors import CheckpointError, MigratorError, StoppedByItself, UsageError
 from migrator.lifecycle import FINAL
-from migrator.model import Columns, InvalidRow, ManifestRow, Outcome, Reason
+from migrator.model import OUTCOME_OF, Columns, InvalidRow, ManifestRow, Outcome, Reason
 from migrator.report.reconcile import disagreements, outcome_of, totals
 from migrator.settings import (
     BatchSettings,
@@ -336,7 +336,8 @@ def _balance(world):
 def _only_poisoned(world, start):
     """Whether only objects are left whose POSTs the platform fails every time: the run has stopped.
 
-    With nothing else to send nobody can tell them from an outage of POSTs.
+    With nothing else to send nobody can tell them from an outage of POSTs; and what stalls beside
+    them is not looked at for long enough then to be called stuck.
     """
     fates = {thing.row: thing.fate for thing in world.climate.things}
     checkpoint = Checkpoint.open(world.disk.directory)
@@ -346,7 +347,7 @@ def _only_poisoned(world, start):
     finally:
         checkpoint.close()
     stopped = isinstance(start.stop.error, StoppedByItself) and "POST" in str(start.stop.error)
-    return stopped and left == {"poisoned"}
+    return stopped and "poisoned" in left <= {"poisoned", "stalls"}
 
 
 def _judge_rows(world):
@@ -379,8 +380,8 @@ def _judge_rows(world):
 def _excused(world, thing, row, reason):
     """Verdicts that hang on what was lost when, and are right all the same."""
     climate = world.climate
-    if reason in {Reason.NOT_STARTED, Reason.UNRESOLVED}:  # see _only_poisoned
-        return thing.fate == "poisoned"
+    if OUTCOME_OF[reason] is Outcome.UNFINISHED:  # see _only_poisoned
+        return thing.fate in {"poisoned", "stalls"}
     if reason is Reason.STUCK:  # both are right of a copy that is gone, where looks are rare
         return thing.fate == "vanishes"
     if reason is Reason.GAVE_UP:
