@@ -150,7 +150,8 @@ SELECT platform_date_s FROM run WHERE platform_date_s IS NOT NULL ORDER BY id DE
 -- name: presumed_absent
 -- Rows of which a video was presumed absent, their POSTs, and when the first of them was meant.
 SELECT count(*), total(attempts), min(coalesce(intent_date_s, 0)) FROM object
-WHERE attempts > 1 OR reason = 'gave_up';
+WHERE attempts > 1 OR reason = 'gave_up'
+    OR (attempts = 1 AND state IN ('rejected', 'missing') AND decided_by <> 'platform');
 
 -- name: row_of_video
 SELECT row FROM object WHERE video_id = ?;

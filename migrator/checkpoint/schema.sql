@@ -56,7 +56,10 @@ CREATE TABLE object (        -- one row of the manifest, and all that became of 
 ) STRICT;
 
 CREATE UNIQUE INDEX object_identity ON object (object_id) WHERE object_id IS NOT NULL;
-CREATE INDEX object_presumed_absent ON object (row) WHERE attempts > 1 OR reason = 'gave_up';
+-- Rows of which a video was once presumed absent; the query of that name has the same words.
+CREATE INDEX object_presumed_absent ON object (row)
+    WHERE attempts > 1 OR reason = 'gave_up'
+        OR (attempts = 1 AND state IN ('rejected', 'missing') AND decided_by <> 'platform');
 CREATE UNIQUE INDEX object_video ON object (video_id) WHERE video_id IS NOT NULL;
 CREATE INDEX object_open ON object (state, row)
     WHERE state IN

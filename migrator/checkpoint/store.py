@@ -407,6 +407,11 @@ class Checkpoint:
 
 def not_written(error: sqlite3.Error) -> RunFailed:
     """The checkpoint takes no more changes; nothing may be sent then."""
+    if isinstance(error, sqlite3.IntegrityError):
+        return RunFailed(
+            f"the checkpoint refuses a change that must not be: {error}",
+            "please report this with the checkpoint; resuming is safe",
+        )
     return RunFailed(
         f"the checkpoint cannot be written: {error}",
         "make room on the disk or mend its permissions, then resume: nothing is lost",

@@ -99,6 +99,7 @@ async def _look_back(reader: ListReader, observer: Observer, since_s: int | None
 
     async def forget() -> None:
         seen.clear()
+        observer.returned.clear()  # what was deleted meanwhile is among it
 
     while True:
         behind_ms = observer.created_behind_ms

@@ -101,8 +101,10 @@ class _Window:
         name, size_bytes = looks(video)
         for kept in self.untagged.values():
             kept.pop(video.id, None)
-        if name is None or name in self.file_names:
-            described = video.description is not None
+        described = video.description is not None
+        # A description that is told and has no tag is somebody else's, as long as no name speaks
+        # against it.
+        if name in self.file_names or (name is None and not (described and tagging)):
             untagged = _Untagged(video.id, name, size_bytes, described)
             self.untagged.setdefault(name, {})[video.id] = untagged
 

@@ -212,3 +212,19 @@ def test_a_lock_file_that_a_killed_process_left_locks_nothing(tmp_path):
     (tmp_path / "lock").write_text('{"pid": 1, "host": "elsewhere"}')
     with batch_lock(tmp_path):
         assert '"pid": 1,' not in (tmp_path / "lock").read_text()
+
+
+@pytest.mark.parametrize(
+    ("attempts", "decided_by", "presumed"),
+    [(0, "preflight", 0), (1, "platform", 0), (1, "preflight", 1), (1, "breaker", 1),
+     (2, "platform", 1)],
+)  # fmt: skip
+def test_a_row_that_was_refused_by_others_after_a_post_was_once_presumed_absent(
+    checkpoint, attempts, decided_by, presumed
+):
+    add(checkpoint, ManifestRow(1, "bucket", "k"))
+    refusal = {"reason": Reason.ACCESS_DENIED, "decided_by": decided_by, "attempts": attempts}
+    with checkpoint.transaction():
+        checkpoint.apply(1, State.PENDING, Change(Event.REJECT, refusal))
+    assert checkpoint.presumed_absent().rows == presumed
+    assert checkpoint.looked_back() is not bool(presumed)

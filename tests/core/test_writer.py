@@ -73,3 +73,10 @@ async def test_a_disk_that_takes_no_more_is_told_as_such_and_nothing_is_half_wri
     await writer.run(lambda c: c.set_meta("0", "room again"))
     await writer.close()
     assert checkpoint.meta("0") == "room again"
+
+
+async def test_a_change_that_must_not_be_is_not_told_as_a_full_disk(checkpoint):
+    writer = Writer(checkpoint, lambda _c: None)
+    with pytest.raises(RunFailed, match="must not be"):
+        await writer.run(lambda c: c.set_meta("name", None))
+    await writer.close()

@@ -337,3 +337,26 @@ async def test_a_404_by_id_counts_only_once_it_has_lasted(bench):
     rows = await bench.run()
     assert unknown
     assert settled(rows) == {"a": IMPORTED}
+
+
+@pytest.mark.parametrize("text", ["somebody's film", None])
+async def test_a_video_that_tells_no_name_may_be_ours_only_as_long_as_it_tells_no_description(
+    bench, text
+):
+    bench.manifest("a")
+    bench.platform.submits = {"a": ["lost_before"]}
+    clean = bench.platform.list
+
+    def beside(path, params, body):
+        page = json.loads(clean(path, params, body).body)
+        if not bench.platform.calls["submit"] or int(params["pageNumber"]):
+            return bench.platform.answer(200, page)
+        other = {"id": VIDEO, "createdAt": EPOCH_S * 1000, "description": text}
+        items = [other, *page["items"]]
+        total = page["totalElements"] + 1
+        return bench.platform.answer(200, {**page, "totalElements": total, "items": items})
+
+    bench.platform.list = beside
+    rows = await bench.run()
+    assert settled(rows) == {"a": IMPORTED if text else (State.UNRESOLVED, None)}
+    assert bench.platform.creates["a"] == (1 if text else 0)
