@@ -177,9 +177,9 @@ def _take_over(
 
 def _never_at_rest() -> StoppedByItself:
     return StoppedByItself(
-        f"the team's list kept changing while it was read {PASSES} times, so it is not certain "
+        f"the pages of the team's list did not add up in {PASSES} readings, so it is not certain "
         "what the platform holds already",
-        "wait until nobody deletes videos of this team, then resume",
+        "wait until nobody deletes videos of this team, then resume: nothing was sent",
     )
 
 

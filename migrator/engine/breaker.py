@@ -15,9 +15,25 @@ REFUSALS_TO_OPEN = 3
 """Times in a row that the platform must refuse a bucket's keys before its rows are not sent."""
 
 
+MEAN_THE_SAME_FROM_ALL = frozenset(
+    {HTTPStatus.UNAUTHORIZED, HTTPStatus.NOT_FOUND, HTTPStatus.TOO_MANY_REQUESTS}
+)
+"""Refusals that count whoever says them; the platform itself says 404 without a body, too."""
+
+
 def is_outage(reply: Reply) -> bool:
-    """Whether a reply says that the platform is not well: no answer, or a 5xx."""
-    return not isinstance(reply, Answer) or reply.status >= HTTPStatus.INTERNAL_SERVER_ERROR
+    """Whether a reply says that the platform is not well: no answer, a 5xx, or a stranger's."""
+    if not isinstance(reply, Answer):
+        return True
+    return reply.status >= HTTPStatus.INTERNAL_SERVER_ERROR or is_strangers(reply)
+
+
+def is_strangers(answer: Answer) -> bool:
+    """Whether a refusal is a page, of a firewall or a proxy: the platform refuses in JSON."""
+    if not HTTPStatus.BAD_REQUEST <= answer.status < HTTPStatus.INTERNAL_SERVER_ERROR:
+        return False
+    body = answer.body.lstrip()
+    return answer.status not in MEAN_THE_SAME_FROM_ALL and bool(body) and body[:1] not in b"{["
 
 
 @dataclass(slots=True)

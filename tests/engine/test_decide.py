@@ -59,6 +59,9 @@ def event(reply):
         (answer(400), Event.REJECT),
         (answer(403), Event.REJECT),
         (answer(409), Event.REJECT),
+        (answer(400, b" <html>Bad Request</html>"), Event.OUTCOME_UNKNOWN),
+        (answer(403, b"<html>blocked</html>"), Event.OUTCOME_UNKNOWN),
+        (answer(403, b""), Event.REJECT),
         (answer(422), Event.REJECT),
     ],
 )

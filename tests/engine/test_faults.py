@@ -541,6 +541,22 @@ async def test_posts_that_fail_alone_stop_the_run_and_give_no_row_up(bench):
     assert set(bench.platform.creates.values()) == {1}
 
 
+async def test_a_firewall_s_page_refuses_no_row(bench):
+    keys = [f"k{n}" for n in range(20)]
+    bench.manifest(*keys)
+    clean = bench.platform.submit
+
+    def guarded(path, params, body):
+        if 5 <= bench.platform.calls["submit"] < 12:
+            return bench.platform.answer(403, b"<html>blocked</html>")
+        return clean(path, params, body)
+
+    bench.platform.submit = guarded
+    rows = await bench.run()
+    assert settled(rows) == dict.fromkeys(keys, IMPORTED)
+    assert set(bench.platform.creates.values()) == {1}
+
+
 async def test_refusals_of_keys_that_others_of_the_bucket_disprove_reject_no_other_row(bench):
     keys = [f"k{n:02}" for n in range(40)]
     bench.manifest(*keys)

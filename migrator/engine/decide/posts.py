@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from http import HTTPStatus
 
 from migrator.checkpoint.change import Change, Transfer
+from migrator.engine.breaker import is_strangers
 from migrator.engine.decide.changes import cut, failed, not_created, refused, unknown
 from migrator.lifecycle import Event
 from migrator.model import Reason
@@ -59,6 +60,8 @@ def judge_submit(reply: Reply, transfer: Transfer, now_ms: int) -> Verdict:
     if status == HTTPStatus.UNAUTHORIZED or code in TEAM_LOST:
         stops = f"the platform answered {status} {code or ''}: {message or 'no message'}"
         return Verdict(not_created(transfer, status, code, message), stops=stops)
+    if is_strangers(reply):
+        return Verdict(unknown(status, None, f"HTTP {status}, not in the platform's own form"))
     if status == HTTPStatus.FORBIDDEN:
         refusal = refused(Event.REJECT, Reason.ACCESS_DENIED, status, code, message, now_ms)
         return Verdict(refusal, ask_account=True)
