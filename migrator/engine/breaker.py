@@ -33,7 +33,7 @@ def is_strangers(answer: Answer) -> bool:
     if not HTTPStatus.BAD_REQUEST <= answer.status < HTTPStatus.INTERNAL_SERVER_ERROR:
         return False
     body = answer.body.lstrip()
-    return answer.status not in MEAN_THE_SAME_FROM_ALL and bool(body) and body[:1] not in b"{["
+    return answer.status not in MEAN_THE_SAME_FROM_ALL and body[:1] == b"<"
 
 
 @dataclass(slots=True)
