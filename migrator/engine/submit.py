@@ -11,7 +11,7 @@ from migrator.checkpoint.change import Change, Transfer
 from migrator.checkpoint.store import Checkpoint
 from migrator.engine import decide
 from migrator.engine.book import Book
-from migrator.engine.breaker import BucketBreakers
+from migrator.engine.breaker import BucketBreakers, is_outage
 from migrator.engine.feed import Feed
 from migrator.engine.flights import Flights
 from migrator.engine.gateway import Gateway
@@ -90,7 +90,8 @@ class Submitter:
             raise
         began_s = self.gateway.now_s()
         reply = await self.gateway.exchange("POST", "/v1/videos/in/s3", self.params, body)
-        self.gateway.posts.observe(reply, began_s, self.gateway.now_s())
+        if not (transfer.attempts and is_outage(reply)):  # a row that fails again is its own fault
+            self.gateway.posts.observe(reply, began_s, self.gateway.now_s())
         verdict = decide.judge_submit(reply, transfer, self.book.now_ms())
         if verdict.ask_account:
             verdict = await self._ask(transfer, verdict, "/v1/account")

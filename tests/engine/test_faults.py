@@ -715,6 +715,17 @@ async def test_a_catalogue_of_invalid_rows_alone_ends_without_a_word_too_many(be
     assert not recwarn.list
 
 
+async def test_rows_that_fail_every_time_are_given_up_though_nothing_else_is_left_to_send(bench):
+    keys = [f"k{n:02}" for n in range(30)]
+    bench.manifest(*keys)
+    bench.platform.submits = {key: ["500_before"] * 99 for key in keys[::4]}
+    rows = await bench.run()
+    assert bench.stop.error is None
+    given_up = (State.FAILED, Reason.GAVE_UP)
+    assert settled(rows) == {key: given_up if key in keys[::4] else IMPORTED for key in keys}
+    assert {rows[key].attempts for key in keys[::4]} == {5}
+
+
 async def test_a_row_is_not_given_up_for_the_time_when_every_post_failed(bench):
     keys = [f"k{n}" for n in range(10)]
     bench.manifest(*keys)
