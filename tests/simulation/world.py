@@ -28,9 +28,8 @@ from migrator.engine.ports import Ports
 from migrator.engine.run import migrate
 from migrator.engine.stop import Stop
 from migrator.engine.tag import Tag
-from migrator.errors import CheckpointError, MigratorError, StoppedByItself, UsageError
-from migrator.lifecycle import FINAL
-from migrator.model import OUTCOME_OF, Columns, InvalidRow, ManifestRow, Outcome, Reason
+from migrator.errors import CheckpointError, MigratorError, UsageError
+from migrator.model import Columns, InvalidRow, ManifestRow, Outcome, Reason
 from migrator.report.reconcile import disagreements, outcome_of, totals
 from migrator.settings import (
     BatchSettings,
@@ -302,7 +301,7 @@ async def live(world):
             settles_s = 70.0 + world.climate.late_s + world.climate.visible_s
             await asyncio.sleep(max(ending.gap_s, settles_s))
             continue
-        if _balance(world) or _only_poisoned(world, start):
+        if _balance(world):
             _judge_rows(world)
             return number
         if number > len(planned) + CALM_AFTER + 3:
@@ -331,23 +330,6 @@ def _balance(world):
     finally:
         checkpoint.close()
     return loaded and looked_back and not found.outcomes[Outcome.UNFINISHED]
-
-
-def _only_poisoned(world, start):
-    """Whether only objects are left whose POSTs the platform fails every time: the run has stopped.
-
-    With nothing else to send nobody can tell them from an outage of POSTs; and what stalls beside
-    them is not looked at for long enough then to be called stuck.
-    """
-    fates = {thing.row: thing.fate for thing in world.climate.things}
-    checkpoint = Checkpoint.open(world.disk.directory)
-    try:
-        rows = checkpoint.transfers_after(0, 10_000)
-        left = {fates[row.row] for row in rows if row.state not in FINAL}
-    finally:
-        checkpoint.close()
-    stopped = isinstance(start.stop.error, StoppedByItself) and "POST" in str(start.stop.error)
-    return stopped and "poisoned" in left <= {"poisoned", "stalls"}
 
 
 def _judge_rows(world):
@@ -380,12 +362,11 @@ def _judge_rows(world):
 def _excused(world, thing, row, reason):
     """Verdicts that hang on what was lost when, and are right all the same."""
     climate = world.climate
-    if OUTCOME_OF[reason] is Outcome.UNFINISHED:  # see _only_poisoned
-        return thing.fate in {"poisoned", "stalls"}
     if reason is Reason.STUCK:  # both are right of a copy that is gone, where looks are rare
         return thing.fate == "vanishes"
     if reason is Reason.GAVE_UP:
-        return row.attempts >= climate.attempts and not thing.videos
+        there = any(video.is_there(world.now_s) for video in thing.videos)
+        return row.attempts >= climate.attempts and not there
     if reason is Reason.COPY_FAILED:  # a restart counts with its intent, whatever becomes of it
         return thing.restarts + world.crashes >= climate.restarts
     if reason is Reason.AMBIGUOUS and climate.tag_in == "none":
