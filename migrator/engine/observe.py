@@ -146,7 +146,9 @@ class Observer:
             self._flights.remove(flight)
         elif flight.state is State.RESTARTING:
             due_ms = change.facts.get("not_before_ms") or 0
-            flight.restart_at_s = now_s + max(0.0, (due_ms - self._book.now_ms()) / 1000)
+            wait_s = max(0.0, (due_ms - self._book.now_ms()) / 1000)
+            # The machine's clock may have been set back meanwhile: never longer than it can be.
+            flight.restart_at_s = now_s + min(wait_s, decide.copies.RESTART_DELAYS_S[-1])
 
     async def _other_carriers(self, others: Sequence[tuple[decide.Seen, Tag]]) -> None:
         """Tags on videos that are not in flight: done rows, further carriers, other batches."""

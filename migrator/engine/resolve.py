@@ -8,6 +8,7 @@ presumed absent and may be sent again. What cannot be settled stays open, and is
 
 import asyncio
 import logging
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from itertools import cycle
 
@@ -56,6 +57,8 @@ class _Open:
     """An unresolved row: since when (engine's clock), and how many complete sweeps in a row.
 
     `untold` counts those that showed a video of which it could not yet be told whose it is.
+    `alike` are untagged masters that any sweep since has shown: one that a moving list hides from
+    the last of them is there all the same.
     """
 
     transfer: Transfer
@@ -63,6 +66,7 @@ class _Open:
     complete: int = 0
     incomplete: int = 0
     untold: int = 0
+    alike: dict[str, "_Untagged"] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -229,6 +233,9 @@ class Resolver:
         transfer = entry.transfer
         assert transfer.object_id is not None
         carriers = window.carriers.get(transfer.object_id)
+        masters = window.masters_of(self._requests.wanted(transfer).file_name)
+        hidden = {key: one for key, one in entry.alike.items() if key not in window.ids}
+        entry.alike = hidden | {master.video_id: master for master in masters}
         if carriers:
             change: Change | None = None
 
@@ -251,7 +258,11 @@ class Resolver:
                 self._gateway.now_s(),
             )
         elif entry.complete >= decide.COMPLETE_SWEEPS_TO_PRESUME:
-            alike = None if transfer.accepted else await self._look_alike(transfer, window)
+            alike = (
+                None
+                if transfer.accepted
+                else await self._look_alike(transfer, entry.alike.values())
+            )
             if alike is not None and not (alike.described and alike.file_name):
                 entry.untold += 1
                 if entry.untold < LOOKS_AT_UNTOLD:
@@ -276,14 +287,15 @@ class Resolver:
         self.left_open += 1
         self._book.tallies.changed.set()
 
-    async def _look_alike(self, transfer: Transfer, window: _Window) -> _Untagged | None:
+    async def _look_alike(
+        self, transfer: Transfer, masters: Iterable[_Untagged]
+    ) -> _Untagged | None:
         """A master without a tag that may be this row's: same file name, and not another size.
 
         What is not told (yet) differs from nothing: a description may be kept in another form, and
         a size may be known to neither side. What the first sweep saw stood there before any POST.
         """
-        file_name = self._requests.wanted(transfer).file_name
-        for master in window.masters_of(file_name):
+        for master in masters:
             sizes = {transfer.size_bytes or None, master.size_bytes or None} - {None}
             if len(sizes) <= 1 and await self._book.run(lambda c, m=master: _is_nobody_s(c, m)):  # type: ignore[misc]
                 return master

@@ -360,3 +360,32 @@ async def test_a_video_that_tells_no_name_may_be_ours_only_as_long_as_it_tells_n
     rows = await bench.run()
     assert settled(rows) == {"a": IMPORTED if text else (State.UNRESOLVED, None)}
     assert bench.platform.creates["a"] == (1 if text else 0)
+
+
+async def test_a_clock_that_is_set_back_while_a_failure_is_written_puts_no_restart_off(flying):
+    observer, flight, _ = flying
+    clock = iter([10_000_000, 10_000_000 - 86_400_000])
+    observer._book.now_ms = lambda: next(clock)
+    await observer.sight(flight, Sight("FAILED", 50.0, 5, None), LearnedBy.LIST, 20.0)
+    assert flight.state is State.RESTARTING
+    assert flight.restart_at_s <= 20.0 + 20.0
+
+
+async def test_a_look_alike_that_the_last_sweep_does_not_show_is_not_forgotten(bench):
+    bench.manifest("a")
+    bench.platform_settings(tag_in="none")
+    bench.platform.submits = {"a": ["lost_after"]}
+    clean = bench.platform.list
+    looks = []
+
+    def hiding(path, params, body):
+        if not bench.platform.creates["a"]:
+            return clean(path, params, body)
+        looks.append(1)
+        bench.platform.hidden = {bench.platform.videos[0].id} if len(looks) == 2 else set()
+        return clean(path, params, body)
+
+    bench.platform.list = hiding
+    rows = await bench.run()
+    assert settled(rows) == {"a": (State.FAILED, Reason.AMBIGUOUS)}
+    assert bench.platform.creates == {"a": 1}
