@@ -176,10 +176,11 @@ def _insert(connection: sqlite3.Connection, project: Project) -> Project:
     return project
 
 
-def seed(connection: sqlite3.Connection, now_ms: int) -> None:
+def seed(connection: sqlite3.Connection, clock: Clock) -> None:
     """Make the user, teams and projects of a new sandbox; nothing where they are there."""
     if connection.execute("SELECT count(*) FROM users").fetchone()[0]:
         return
+    now_ms = clock.now_ms()
     connection.execute(
         "INSERT INTO users VALUES (?, ?, ?, ?)",
         (str(uuid.uuid4()), now_ms, "rehearsal@example.com", "Rehearsal"),

@@ -5,14 +5,23 @@ from collections.abc import Sequence
 
 import msgspec
 
+from migrator.sandbox import events
 from migrator.sandbox.database import Database
+from migrator.sandbox.events import EventType
 from migrator.sandbox.moments import Clock
 from migrator.sandbox.origin import Origin, SourceHead
 from migrator.sandbox.plan import CopyFails, CopyFault
 from migrator.sandbox.seal import Sealer
-from migrator.sandbox.videos import Copy
+from migrator.sandbox.videos import Copy, UploadStatus
 
 INTERRUPTED = "COPY_INTERRUPTED"
+
+TOLD: dict[UploadStatus, EventType] = {
+    "IN_PROGRESS": "video_in.started",
+    "DONE": "video_in.done",
+    "FAILED": "video_in.failed",
+}
+"""What webhooks are told when a copy comes to be so."""
 
 
 class Copies:
@@ -151,14 +160,17 @@ class Copies:
         self,
         connection: sqlite3.Connection,
         number: int,
-        status: str,
+        status: UploadStatus,
         *,
-        only_if: str | None = None,
+        only_if: UploadStatus | None = None,
         percent: int | None = None,
         crc32c: int | None = None,
         error: tuple[str, str] = ("", ""),
     ) -> bool:
-        """Set the status of a copy, and with it all that depends on it. False: it was not so."""
+        """Set the status of a copy, and with it all that depends on it. False: it was not so.
+
+        Webhooks are told of what the status became; of an IN_PROGRESS only where it was not so.
+        """
         changed = connection.execute(
             """
             UPDATE videos SET upload_status = :status, upload_changed_at = :now,
@@ -166,6 +178,7 @@ class Copies:
                 crc32c = :crc32c,
                 error_code = nullif(:code, ''), error_message = nullif(:message, '')
             WHERE video_number = :number AND (:only_if IS NULL OR upload_status = :only_if)
+            RETURNING team_id, video_id
             """,
             {
                 "status": status,
@@ -177,8 +190,12 @@ class Copies:
                 "number": number,
                 "only_if": only_if,
             },
-        )
-        return changed.rowcount == 1
+        ).fetchone()
+        if changed is None:
+            return False
+        if status in TOLD and status != only_if:
+            events.record(connection, self._clock, TOLD[status], *changed)
+        return True
 
     def _copy(self, connection: sqlite3.Connection, number: int) -> Copy:
         row = connection.execute(
@@ -212,11 +229,14 @@ def _open_origin(sealer: Sealer, sealed: bytes | None, video_id: str) -> Origin 
     return None if content is None else msgspec.json.decode(content, type=Origin)
 
 
-def interrupt(connection: sqlite3.Connection, now_ms: int) -> None:
+def interrupt(connection: sqlite3.Connection, clock: Clock) -> None:
     """At a start: whatever was under way when the platform ended is FAILED."""
-    connection.execute(
+    now = clock.now_ms()
+    interrupted = connection.execute(
         "UPDATE videos SET upload_status = 'FAILED', upload_changed_at = ?, updated_at = ?,"
         " error_code = ?, error_message = 'The platform was stopped'"
-        " WHERE upload_status IN ('INITIAL', 'IN_PROGRESS')",
-        (now_ms, now_ms, INTERRUPTED),
+        " WHERE upload_status IN ('INITIAL', 'IN_PROGRESS') RETURNING team_id, video_id",
+        (now, now, INTERRUPTED),
     )
+    for team_id, video_id in interrupted.fetchall():
+        events.record(connection, clock, "video_in.failed", team_id, video_id)

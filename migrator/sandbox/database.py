@@ -16,13 +16,14 @@ from typing import Self, TypeVar
 
 from migrator.sandbox.errors import SandboxError
 from migrator.sandbox.keys import OWNER_FILE
+from migrator.sandbox.moments import Clock
 from migrator.sandbox.writing import GroupWriter, open_database
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 
 Result = TypeVar("Result")
-Settle = Callable[[sqlite3.Connection, int], None]
-"""What has to be put in order at a start; the second argument is now, in milliseconds."""
+Settle = Callable[[sqlite3.Connection, Clock], None]
+"""What has to be put in order at a start."""
 
 
 class Database:
@@ -51,7 +52,7 @@ class Database:
         return await loop.run_in_executor(self._reading, read, self._reader)
 
 
-def prepare(path: Path, now_ms: int, settles: Sequence[Settle]) -> None:
+def prepare(path: Path, clock: Clock, settles: Sequence[Settle]) -> None:
     """Make the database where it is absent, and settle what a crash left under way.
 
     Raises SandboxError where the file is not a database of ours.
@@ -62,7 +63,7 @@ def prepare(path: Path, now_ms: int, settles: Sequence[Settle]) -> None:
             _make(connection, path)
             connection.execute("BEGIN")
             for settle in settles:
-                settle(connection, now_ms)
+                settle(connection, clock)
             connection.execute("COMMIT")
     except sqlite3.DatabaseError as error:
         raise SandboxError(f"{path} cannot be used: {error}; use another --dir") from error

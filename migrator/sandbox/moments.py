@@ -14,7 +14,11 @@ class Clock:
 
     def now_ms(self) -> int:
         """Now, in milliseconds since 1970, UTC."""
-        return time.time_ns() // 1_000_000 + self.offset_ms
+        return self.machine_ms() + self.offset_ms
+
+    def machine_ms(self) -> int:
+        """Now by the machine's own clock, in milliseconds since 1970, UTC."""
+        return time.time_ns() // 1_000_000
 
     def http_date(self) -> str:
         """Now, as the `Date` of an answer."""

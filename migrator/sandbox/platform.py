@@ -58,7 +58,7 @@ class Platform:
         """The platform that is kept in `directory`, with its copies in `videos`."""
         sealer = Sealer(directory / "seal.key")
         path = directory / "records.db"
-        database.prepare(path, clock.now_ms(), (accounts.seed, copies.interrupt))
+        database.prepare(path, clock, (accounts.seed, copies.interrupt))
         async with AsyncExitStack() as stack:
             kept = await stack.enter_async_context(Database(path))
             records = Records(kept, clock, sealer if moves_bytes else None)

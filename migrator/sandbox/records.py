@@ -10,8 +10,10 @@ from collections.abc import Collection, Sequence
 
 import msgspec
 
+from migrator.sandbox import events
 from migrator.sandbox.copies import seal_origin
 from migrator.sandbox.database import Database
+from migrator.sandbox.events import EventType
 from migrator.sandbox.faults import UNTOUCHED, Struck
 from migrator.sandbox.keys import masked
 from migrator.sandbox.moments import Clock
@@ -79,6 +81,8 @@ class Records:
             _insert_create(connection, video, new)
             if self._sealer is None and new.struck.copy is None:
                 connection.execute(_DONE_AT_ONCE, (video.video_number,))
+                for event_type in ("video_in.started", "video_in.done"):
+                    self._tell(connection, event_type, video)
             return video
 
         if new.struck.late_s:
@@ -166,9 +170,14 @@ class Records:
                 "DELETE FROM videos WHERE video_number = ?",
                 [(one.video_number,) for one in deleted],
             )
+            for one in deleted:
+                self._tell(connection, "video.deleted", one)
             return deleted
 
         return await self._database.ask(write)
+
+    def _tell(self, connection: sqlite3.Connection, event_type: EventType, video: Video) -> None:
+        events.record(connection, self._clock, event_type, video.team_id, video.video_id)
 
     async def absent(self, video_ids: Sequence[str]) -> Sequence[str]:
         """Those of the ids that no video has."""

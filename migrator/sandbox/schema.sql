@@ -121,4 +121,44 @@ CREATE TABLE creates (
     connections       INTEGER
 ) STRICT;
 
-PRAGMA user_version = 2;
+CREATE TABLE webhooks (
+    webhook_id            TEXT PRIMARY KEY,
+    created_at            INTEGER NOT NULL,
+    updated_at            INTEGER NOT NULL,
+    team_id               TEXT NOT NULL REFERENCES teams,
+    is_active             INTEGER NOT NULL,
+    name                  TEXT NOT NULL,
+    description           TEXT,
+    url                   TEXT NOT NULL,
+    rate_limit_per_second INTEGER NOT NULL,
+    max_total_retry_delay_minutes INTEGER NOT NULL,
+    event_types           TEXT NOT NULL  -- a list, in JSON
+) STRICT;
+
+-- Looked into at every change of a video.
+CREATE INDEX webhooks_listening ON webhooks (team_id) WHERE is_active;
+
+-- What happened to a video, once for each webhook that listened, in the order of the changes.
+-- Those of a webhook that has been deleted are removed soon after it, some at a time.
+CREATE TABLE webhook_events (
+    event_number   INTEGER PRIMARY KEY,
+    event_id       TEXT NOT NULL UNIQUE,
+    webhook_id     TEXT NOT NULL,
+    team_id        TEXT NOT NULL,
+    event_type     TEXT NOT NULL,
+    video_id       TEXT NOT NULL,
+    occurred_at    INTEGER NOT NULL,
+    updated_at     INTEGER NOT NULL,
+    is_test        INTEGER NOT NULL,
+    is_successful  INTEGER NOT NULL DEFAULT 0,
+    attempts       INTEGER NOT NULL DEFAULT 0,
+    -- By the machine's clock, whatever a plan of faults makes of the platform's: when it was first
+    -- tried, and from when on it may be tried next. NULL: never again.
+    first_tried_at INTEGER,
+    due_at         INTEGER
+) STRICT;
+
+CREATE INDEX webhook_events_due ON webhook_events (webhook_id, due_at, event_number)
+    WHERE due_at IS NOT NULL;
+
+PRAGMA user_version = 3;
