@@ -1,23 +1,21 @@
-"""Reading from a URL, by ranges.
+"""Reading from a URL, by ranges. Which URLs are read at all, `addresses` says."""
 
-A platform that fetches whatever URL it is given can be made to fetch from inside its own
-network. So the API takes https on port 443 of a public host alone, and the address is looked
-at where the connection is made: a name that leads elsewhere by then is found out too.
-`allow_local` opens loopback, plain http and other ports, and nothing else.
-"""
-
-import ipaddress
-import urllib.parse
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from http import HTTPStatus
-from socket import AddressFamily
 from typing import Self
 
 import aiohttp
 import yarl
-from aiohttp.abc import AbstractResolver, ResolveResult
+from aiohttp.abc import AbstractResolver
 
+from migrator.sandbox.addresses import (
+    NOT_PUBLIC,
+    ForbiddenAddressError,
+    ForbiddenUrlError,
+    Guard,
+    check_url,
+)
 from migrator.sandbox.moments import from_http_date
 from migrator.sandbox.origin import (
     SourceError,
@@ -27,17 +25,9 @@ from migrator.sandbox.origin import (
     require_range,
 )
 
-HTTPS_PORT = 443
-
 CONNECTIONS = 64
 CONNECT_TIMEOUT_S = 5.0
 READ_TIMEOUT_S = 30.0
-
-_PRINTABLE = range(0x21, 0x7F)
-
-
-class ForbiddenAddressError(OSError):
-    """A host leads to an address that may not be fetched from."""
 
 
 class WebSource:
@@ -45,7 +35,7 @@ class WebSource:
 
     def __init__(self, *, allow_local: bool) -> None:
         self._allow_local = allow_local
-        self._session = open_session(_Guard(allow_local=allow_local))
+        self._session = open_session(Guard(allow_local=allow_local))
 
     async def __aenter__(self) -> Self:
         return self
@@ -54,25 +44,11 @@ class WebSource:
         await self._session.close()
 
     def check(self, url: str) -> None:
-        """Raise SourceError INVALID_HTTPS_URL where the URL itself is not admitted.
-
-        A host that is a name is looked at when it is connected to.
-        """
+        """Raise SourceError INVALID_HTTPS_URL where the URL itself is not admitted."""
         try:
-            parts = urllib.parse.urlsplit(url)
-            host, port = parts.hostname, parts.port
-        except ValueError as error:
-            raise _invalid("it cannot be read") from error
-        if not all(ord(character) in _PRINTABLE for character in url):
-            raise _invalid("it has characters that must be percent-encoded")
-        if parts.scheme != "https" and not (self._allow_local and parts.scheme == "http"):
-            raise _invalid("it must begin with https://")
-        if not host or parts.username is not None or parts.password is not None:
-            raise _invalid("it must name a host, and no user")
-        if port not in {None, HTTPS_PORT} and not self._allow_local:
-            raise _invalid("only port 443 is allowed")
-        if _is_forbidden(host, allow_local=self._allow_local):
-            raise _invalid("its host is not a public one")
+            check_url(url, allow_local=self._allow_local)
+        except ForbiddenUrlError as error:
+            raise _invalid(str(error)) from error
 
     async def head(self, wanted: SourceUrl) -> SourceHead:
         """Ask for the first byte, which tells the size and that ranges are honoured.
@@ -115,32 +91,13 @@ class WebSource:
                 yield answer
         except aiohttp.ClientConnectorError as error:
             if isinstance(error.os_error, ForbiddenAddressError):
-                raise _invalid("its host is not a public one") from error
+                raise _invalid(NOT_PUBLIC) from error
             raise SourceError("RESOLVE_OBJECT_METADATA_ERROR", "no connection was made") from error
         except (aiohttp.InvalidURL, ValueError) as error:
             raise _invalid("it cannot be read") from error
         except (aiohttp.ClientError, TimeoutError) as error:
             message = f"the source broke off: {type(error).__name__}"
             raise SourceError("RESOLVE_OBJECT_METADATA_ERROR", message) from error
-
-
-class _Guard(AbstractResolver):
-    """Resolves names, and refuses those that lead to an address that is not admitted."""
-
-    def __init__(self, *, allow_local: bool) -> None:
-        self._allow_local = allow_local
-        self._resolver = aiohttp.ThreadedResolver()
-
-    async def resolve(
-        self, host: str, port: int = 0, family: AddressFamily = AddressFamily.AF_INET
-    ) -> list[ResolveResult]:
-        found = await self._resolver.resolve(host, port, family)
-        if any(_is_forbidden(one["host"], allow_local=self._allow_local) for one in found):
-            raise ForbiddenAddressError(f"{host} is not public")
-        return found
-
-    async def close(self) -> None:
-        await self._resolver.close()
 
 
 def open_session(resolver: AbstractResolver | None = None) -> aiohttp.ClientSession:
@@ -155,17 +112,6 @@ def open_session(resolver: AbstractResolver | None = None) -> aiohttp.ClientSess
         # The source stands on this machine; a proxy of the user's would not find it.
         trust_env=False,
     )
-
-
-def _is_forbidden(host: str, *, allow_local: bool) -> bool:
-    """Whether `host` is an address that may not be fetched from; a name is not one."""
-    try:
-        address = ipaddress.ip_address(host.partition("%")[0])
-    except ValueError:
-        return False
-    if address.is_loopback:
-        return not allow_local
-    return not address.is_global or address.is_multicast
 
 
 def _size(answer: aiohttp.ClientResponse) -> int:

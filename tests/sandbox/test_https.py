@@ -11,6 +11,7 @@ import boto3
 import pytest
 from aiohttp import web
 
+from migrator.sandbox.addresses import is_forbidden
 from migrator.sandbox.checksum import crc32c_of
 from migrator.sandbox.origin import SourceError, SourceUrl
 from migrator.sandbox.web import WebSource
@@ -280,12 +281,21 @@ async def test_a_copy_from_a_url_killed_in_the_middle_goes_on_after_a_restart(
         "https://0.0.0.0/film.mp4",
         "https://localhost/film.mp4",
         "https://2130706433/film.mp4",
+        "https://127.1/film.mp4",
+        "https://127.0.0.1./film.mp4",
+        "https://0X7F.0x1/film.mp4",
     ],
 )
 async def test_a_url_that_is_not_https_on_443_of_a_public_host_is_refused(client, url):
     answer = await asked(client, url)
     assert (answer.status, answer.code, answer.invalid) == (400, "INVALID_HTTPS_URL", {"url"})
     assert "secret" not in answer.text
+
+
+@pytest.mark.parametrize("host", ["127.1", "127.0.0.1.", "0177.1", "0x7f.1", "2130706433"])
+def test_a_number_in_another_form_is_an_address_and_no_name_to_be_resolved(host):
+    assert is_forbidden(host, allow_local=True)
+    assert not is_forbidden("1.example.com", allow_local=False)
 
 
 async def test_a_name_that_leads_here_is_found_out_by_the_copy_too(sandbox):
