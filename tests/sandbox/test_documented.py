@@ -17,7 +17,17 @@ RULES = plan.AnyRule.__args__
 
 @pytest.fixture(scope="module")
 def implemented():
-    nothing = dict.fromkeys(("records", "accounts", "locations", "copies", "copier", "sources"))
+    names = (
+        "records",
+        "accounts",
+        "locations",
+        "copies",
+        "copier",
+        "ingester",
+        "storage",
+        "sources",
+    )
+    nothing = dict.fromkeys(names)
     routes = Platform(**nothing, head=False).routes()
     own = Inspection(None, None, None, None).routes()
     return operations(routes), operations(own)
