@@ -10,6 +10,7 @@ import string
 from dataclasses import dataclass
 
 LOGGER = logging.getLogger("migrator")
+LOGGER.addHandler(logging.NullHandler())  # until a verb says where to, nowhere
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +28,7 @@ class LogEvent:
 
 
 RUN_STARTED = LogEvent(
-    "run.started", logging.INFO, "batch in {directory}: migrator {version}, process {pid}"
+    "run.started", logging.INFO, "batch in {directory}: migrator {version}, process {process}"
 )
 RUN_PHASE = LogEvent("run.phase", logging.INFO, "phase {phase}")
 RUN_PROGRESS = LogEvent(
