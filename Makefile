@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test check bench battery simulate fuzz diagram clean
+.PHONY: demo test check bench battery simulate fuzz diagram pictures clean
 
 demo: $(READY)            ## a small catalogue with every trouble: migrated, killed, resumed, reported
 	$(BIN)/migrator demo
@@ -23,6 +23,9 @@ bench: $(READY)           ## measures, as ratios within one run
 
 diagram: $(READY)         ## the states in ARCHITECTURE.md, drawn from the transition table
 	$(BIN)/python -m tests.diagram
+
+pictures: $(READY)        ## what people see, into pictures/: SVG, and PNG where a Chromium is installed
+	$(BIN)/python -m tests.pictures
 
 battery: $(READY)         ## the actual program killed, crashed and struck by every fault; KILLS=500 ROUNDS=20
 	$(BIN)/python -m tests.battery --kills $(or $(KILLS),500) --rounds $(or $(ROUNDS),20)

@@ -154,12 +154,20 @@ class CareSettings:
 @Parameter(name="*", group=OUTPUT)
 @dataclass(frozen=True, kw_only=True)
 class DisplaySettings:
-    """What is shown while running. Not kept in the checkpoint."""
+    """What is told while running. Not kept in the checkpoint."""
 
     quiet: Annotated[bool, Parameter(alias="-q", negative=())] = False
     """Show no progress, only the result and what went wrong."""
     verbose: Annotated[int, Parameter(name=["--verbose", "-v"], count=True, negative=())] = 0
     """Log what happens to stderr; twice for every call."""
+    log_format: Literal["text", "json"] = "text"
+    """Lines for people, or an object of JSON a line. On stderr JSON takes the display's place."""
+    log_file: Path | None = None
+    """Append the log to this file instead; it then holds what -v shows at least. Rotate it with
+    logrotate's copytruncate."""
+    metrics_addr: str | None = None
+    """Serve metrics for Prometheus at http://HOST:PORT/metrics while it runs; without HOST on this
+    machine alone."""
 
 
 @dataclass(frozen=True, kw_only=True)

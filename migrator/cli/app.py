@@ -3,6 +3,7 @@
 from cyclopts import App
 
 from migrator import __version__
+from migrator.cli.completion import completion
 from migrator.cli.demo import demo
 from migrator.cli.report import report
 from migrator.cli.resume import resume
@@ -22,5 +23,5 @@ app = App(
     stopped and killed at any moment; the same command, or `migrator resume reports/NAME`, goes on.
     """,
 )
-for verb in (run, resume, retry, status, report, sandbox, demo):
+for verb in (run, resume, retry, status, report, sandbox, demo, completion):
     app.command(verb)

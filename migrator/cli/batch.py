@@ -14,16 +14,16 @@ from migrator import __version__
 from migrator.certificates import check_certificates, source_certificates
 from migrator.checkpoint.lock import batch_lock
 from migrator.checkpoint.store import Checkpoint
-from migrator.cli.display import showing
 from migrator.cli.ending import end_run, report_run
-from migrator.cli.logs import configure_logs
+from migrator.cli.observing import Observers, observing
 from migrator.cli.signals import INTERRUPTS
 from migrator.engine.book import wall_ms
 from migrator.engine.load import Inputs, check_inputs, open_inputs
+from migrator.engine.meter import Meter
 from migrator.engine.ports import Ports
 from migrator.engine.reopen import LEFT, Choice
 from migrator.engine.run import migrate
-from migrator.engine.status import Snapshot
+from migrator.engine.status import Snapshot, note_end
 from migrator.engine.stop import Stop
 from migrator.engine.tag import new_batch_id
 from migrator.errors import (
@@ -34,6 +34,7 @@ from migrator.errors import (
     UsageError,
 )
 from migrator.lifecycle import FINAL
+from migrator.log import RUN_ENDED, RUN_STARTED, tell
 from migrator.pixop.client import PixopClient
 from migrator.settings import BatchSettings, DisplaySettings, Secret, read_api_key
 from migrator.source.credentials import load_keys
@@ -62,13 +63,13 @@ def start_batch(
 
     Raises MigratorError for all that is unusable before anything is sent.
     """
-    configure_logs(display.verbose)
-    api_key = read_api_key(settings.platform, environment)
-    inputs = open_inputs(settings.inputs)
-    _make_directory(directory)
-    with batch_lock(directory), closing(_open_checkpoint(directory, settings)) as checkpoint:
-        check_inputs(checkpoint, inputs)
-        return _go_on(directory, checkpoint, settings, inputs, display, api_key, environment)
+    with observing(display) as observers:
+        api_key = read_api_key(settings.platform, environment)
+        inputs = open_inputs(settings.inputs)
+        _make_directory(directory)
+        with batch_lock(directory), closing(_open_checkpoint(directory, settings)) as checkpoint:
+            check_inputs(checkpoint, inputs)
+            return _go_on(directory, checkpoint, settings, inputs, observers, api_key, environment)
 
 
 def resume_batch(directory: Path, display: DisplaySettings, environment: Mapping[str, str]) -> int:
@@ -76,15 +77,18 @@ def resume_batch(directory: Path, display: DisplaySettings, environment: Mapping
 
     Once every source was read to its end, none of them is needed any more.
     """
-    configure_logs(display.verbose)
     require_batch(directory)
-    with batch_lock(directory), closing(Checkpoint.open(directory)) as checkpoint:
+    with (
+        observing(display) as observers,
+        batch_lock(directory),
+        closing(Checkpoint.open(directory)) as checkpoint,
+    ):
         settings = _kept_settings(checkpoint, directory)
         api_key = read_api_key(settings.platform, environment)
         inputs = None if _is_read(checkpoint) else open_inputs(settings.inputs)
         if inputs is not None:
             check_inputs(checkpoint, inputs)
-        return _go_on(directory, checkpoint, settings, inputs, display, api_key, environment)
+        return _go_on(directory, checkpoint, settings, inputs, observers, api_key, environment)
 
 
 def retry_batch(
@@ -101,9 +105,12 @@ def retry_batch(
     """
     from migrator.cli import selection
 
-    configure_logs(display.verbose)
     require_batch(directory)
-    with batch_lock(directory), closing(Checkpoint.open(directory)) as checkpoint:
+    with (
+        observing(display) as observers,
+        batch_lock(directory),
+        closing(Checkpoint.open(directory)) as checkpoint,
+    ):
         settings = _kept_settings(checkpoint, directory)
         api_key = read_api_key(settings.platform, environment)
         if not _is_read(checkpoint):
@@ -122,7 +129,7 @@ def retry_batch(
             print("nothing was changed")
             return ExitCode.USAGE
         selection.open_rows(checkpoint, choice, wall_ms())
-        return _go_on(directory, checkpoint, settings, None, display, api_key, environment)
+        return _go_on(directory, checkpoint, settings, None, observers, api_key, environment)
 
 
 def _kept_settings(checkpoint: Checkpoint, directory: Path) -> BatchSettings:
@@ -140,7 +147,7 @@ def _go_on(
     checkpoint: Checkpoint,
     settings: BatchSettings,
     inputs: Inputs | None,
-    display: DisplaySettings,
+    observers: Observers,
     api_key: Secret,
     environment: Mapping[str, str],
 ) -> int:
@@ -148,7 +155,20 @@ def _go_on(
         with contextlib.suppress(OSError):
             print("this batch is finished: nothing was sent")
         return report_run(checkpoint, directory, None)
-    return _run(directory, checkpoint, settings, inputs, display, api_key, environment)
+    tell(RUN_STARTED, directory=directory, version=__version__, process=os.getpid())
+    code: int = ExitCode.RUN_FAILED
+    try:
+        code = _run(directory, checkpoint, settings, inputs, observers, api_key, environment)
+    except MigratorError as error:
+        code = error.exit_code
+        raise
+    except KeyboardInterrupt:
+        code = ExitCode.INTERRUPTED
+        raise
+    finally:
+        note_end(directory, code)
+        tell(RUN_ENDED, exit_code=int(code))
+    return code
 
 
 def _run(
@@ -156,16 +176,19 @@ def _run(
     checkpoint: Checkpoint,
     settings: BatchSettings,
     inputs: Inputs | None,
-    display: DisplaySettings,
+    observers: Observers,
     api_key: Secret,
     environment: Mapping[str, str],
 ) -> int:
     stop = Stop()
     try:
-        with showing(quiet=display.quiet) as show:
+        with observers.showing() as show:
             _event_loop()(
-                _session(directory, checkpoint, settings, inputs, api_key, environment, stop, show)
-            )
+                _session(
+                    directory, checkpoint, settings, inputs, api_key, environment,
+                    stop, show, observers.meter,
+                )
+            )  # fmt: skip
     except MigratorError as error:
         end_run(checkpoint, error.exit_code)
         raise
@@ -184,6 +207,7 @@ async def _session(
     environment: Mapping[str, str],
     stop: Stop,
     show: Callable[[Snapshot], None],
+    meter: Meter,
 ) -> None:
     check_certificates(environment)
     keys = await load_keys(settings.bucket_keys, environment)
@@ -206,7 +230,7 @@ async def _session(
                 checkpoint,
                 settings,
                 inputs,
-                Ports(api, source, keys),
+                Ports(api, source, keys, meter=meter),
                 stop,
                 show,
             )

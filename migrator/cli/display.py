@@ -3,11 +3,13 @@
 import os
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from typing import TextIO
 
+from migrator.cli.words import line
 from migrator.engine.status import Snapshot
-from migrator.text import plain
+from migrator.settings import DisplaySettings
 
 LINE_EVERY_S = 5.0
 """Seconds between two plain lines."""
@@ -15,56 +17,40 @@ LINE_EVERY_S = 5.0
 Show = Callable[[Snapshot], None]
 
 
+def is_paintable(stream: TextIO, environment: Mapping[str, str]) -> bool:
+    """Whether a picture can be painted there, and its colours are welcome (no-color.org)."""
+    plain = environment.get("NO_COLOR") or environment.get("TERM", "dumb") == "dumb"
+    return stream.isatty() and not plain
+
+
 @contextmanager
-def showing(*, quiet: bool) -> Iterator[Show]:
+def showing(display: DisplaySettings) -> Iterator[Show]:
     """The right way to show snapshots on stderr here."""
-    if quiet:
+    log_is_json = display.log_format == "json" and display.log_file is None
+    if display.quiet or log_is_json:  # a program reads there, and the log tells it how far it is
         yield lambda _snapshot: None
-    elif sys.stderr.isatty() and os.environ.get("TERM", "dumb") != "dumb":
+    elif is_paintable(sys.stderr, os.environ):
         from migrator.cli.live import live
 
-        with live() as show:
+        with live(sys.stderr) as show:
             yield show
     else:
-        yield _Lines()
+        yield Lines(sys.stderr)
 
 
-class _Lines:
+class Lines:
     """Plain lines: at each new phase, and every few seconds."""
 
-    def __init__(self) -> None:
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
         self._phase = ""
         self._next_s = 0.0
 
     def __call__(self, snapshot: Snapshot) -> None:
+        """Print a line, if one is due."""
         now_s = time.monotonic()
         if snapshot.phase == self._phase and now_s < self._next_s:
             return
         self._phase = snapshot.phase
         self._next_s = now_s + LINE_EVERY_S
-        print(line(snapshot), file=sys.stderr, flush=True)
-
-
-def line(snapshot: Snapshot) -> str:
-    """A snapshot as one line of text."""
-    parts = [f"{snapshot.phase}: {snapshot.done:,}/{snapshot.rows:,} rows"]
-    parts += [f"{count:,} {name}" for name, count in snapshot.outcomes.items() if count]
-    if snapshot.in_flight:
-        parts.append(f"{snapshot.in_flight:,} in flight")
-    if snapshot.unresolved:
-        parts.append(f"{snapshot.unresolved:,} unresolved")
-    parts.append(f"{snapshot.rate_per_minute:,.0f} of {snapshot.allowed_per_minute:,} calls/min")
-    if snapshot.eta_s is not None:
-        parts.append(f"submitted in {duration(snapshot.eta_s)}")
-    if snapshot.waiting_for:
-        parts.append(f"waiting for {snapshot.waiting_for}")
-    return plain(", ".join(parts))  # a status file may have been written by anybody
-
-
-def duration(seconds: float) -> str:
-    """Seconds as a person reads them."""
-    minutes, rest_s = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    if hours:
-        return f"{hours} h {minutes:02} min"
-    return f"{minutes} min {rest_s:02} s" if minutes else f"{rest_s} s"
+        print(line(snapshot), file=self._stream, flush=True)

@@ -17,10 +17,14 @@ STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class Interrupts:
-    """What a signal does here now. `requested` once one has come."""
+    """What a signal does here now. `requested` once one has come.
+
+    `farewell` is written to stderr before an abort: what takes a live display away.
+    """
 
     def __init__(self) -> None:
         self.requested = False
+        self.farewell = b""
         self._gracefully: Callable[[], object] | None = None
 
     def watch(self) -> None:
@@ -46,7 +50,8 @@ class Interrupts:
     def _on_signal(self, _number: int, _frame: FrameType | None) -> None:
         if self.requested:
             # Not an exit handler more: the checkpoint is as safe as after a kill.
-            os.write(2, b"\nmigrator: aborted; the next run looks what became of open requests\n")
+            said = b"\nmigrator: aborted; the next run looks what became of open requests\n"
+            os.write(2, self.farewell + said)
             os._exit(ExitCode.INTERRUPTED)
         self.requested = True
         if self._gracefully is None:

@@ -8,7 +8,6 @@ made of our objects meanwhile stops it, and what this batch made and the checkpo
 once more at its end: the presumption may have been wrong.
 """
 
-import logging
 from collections.abc import Iterable, Sequence
 from itertools import groupby
 
@@ -23,10 +22,9 @@ from migrator.engine.sweep import HORIZON_SLACK_MS, ListReader, Page, sweep
 from migrator.engine.tag import read_tag
 from migrator.errors import StoppedByItself
 from migrator.lifecycle import State
+from migrator.log import LIST_RESTLESS, VIDEOS_RETURNED, tell
 from migrator.model import LearnedBy
 from migrator.pixop import wire
-
-log = logging.getLogger(__name__)
 
 PASSES = 5
 """How often the list is read again before it is called incomplete."""
@@ -67,7 +65,7 @@ async def catch_up(
         carriers = dict(returned[begin : begin + CHUNK])
         await book.run(lambda c, carriers=carriers: _take_back(c, carriers, rules, book.now_ms()))  # type: ignore[misc]
     if returned:
-        log.info("%d videos of rows that were not sent, by the checkpoint", len(returned))
+        tell(VIDEOS_RETURNED, videos=len(returned))
         observer.returned.clear()
         book.tallies.load(await book.run(Checkpoint.tallies))
 
@@ -81,11 +79,7 @@ async def look_back(book: Book, reader: ListReader, observer: Observer) -> None:
     if await _look_back(reader, observer, presumed.since_s):
         await book.run(lambda checkpoint: checkpoint.set_meta("looked_back", presumed.mark))
     else:
-        log.warning(
-            "the list kept changing: further videos of the %d rows that were presumed absent may "
-            "have been missed",
-            presumed.rows,
-        )
+        tell(LIST_RESTLESS, rows=presumed.rows)
 
 
 async def _look_back(reader: ListReader, observer: Observer, since_s: int | None) -> bool:

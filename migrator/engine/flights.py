@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from migrator.checkpoint.change import Transfer
 from migrator.engine.decide import Sight
+from migrator.engine.meter import Meter, Unmetered
 from migrator.engine.stop import Stop, Stopping
 from migrator.lifecycle import State
 
@@ -17,7 +18,8 @@ class Flight:
     `created_ms` is the platform's createdAt, or the platform's clock about then.
     `commanded_s` is when the last command (POST, restart) was answered: what was read in a request
     that began earlier says nothing. `moved_s` is when progress was last seen, `seen_s` when a look
-    last showed anything of it. `order` grows with each video of this run (newer videos stand before
+    last showed anything of it. `submitted_s` is set where its POST
+    was answered in this run. `order` grows with each video of this run (newer videos stand before
     it in the platform's list). `gone_s` is since when the platform does not know its id. `changing`
     is True while a change is being written.
     """
@@ -34,17 +36,29 @@ class Flight:
     order: int
     restart_at_s: float = 0.0
     seen_s: float = 0.0
+    submitted_s: float | None = None
     restarts_not_sent: int = 0
     last: Sight | None = None
     gone_s: float | None = None
     changing: bool = False
 
 
-class Flights:
-    """All copies in flight, and the places that are taken or promised."""
+NEWEST_SHARE = 0.05
+"""Weight of the newest copy in the mean duration of copies: it forgets after some twenty."""
 
-    def __init__(self, limit: int, stop: Stop) -> None:
-        self._limit = limit
+
+class Flights:
+    """All copies in flight, and the places that are taken or promised.
+
+    `size_bytes` is what is known of their sizes, `copy_s` how long copies of this run take on
+    average until their end is seen; None before the first.
+    """
+
+    def __init__(self, limit: int, stop: Stop, meter: Meter | None = None) -> None:
+        self.limit = limit
+        self.size_bytes = 0
+        self.copy_s: float | None = None
+        self._meter = meter or Unmetered()
         self._by_video: dict[str, Flight] = {}
         self._promised = 0
         self._order = 0
@@ -62,9 +76,14 @@ class Flights:
         """The flight of a video, if it is one of ours and still open."""
         return self._by_video.get(video_id)
 
+    @property
+    def is_full(self) -> bool:
+        """Whether no place is left for one more copy."""
+        return len(self._by_video) + self._promised >= self.limit
+
     async def promise(self) -> None:
         """Wait for a place for one more copy, and take it. Raises Stopping."""
-        while len(self._by_video) + self._promised >= self._limit:
+        while self.is_full:
             self._room.clear()
             if self._stop.requested:
                 raise Stopping
@@ -95,12 +114,19 @@ class Flights:
             order=self._order,
         )
         self._by_video[video_id] = flight
+        self.size_bytes += flight.size_bytes or 0
         return flight
 
-    def remove(self, flight: Flight) -> None:
-        """A copy ended."""
+    def remove(self, flight: Flight, now_s: float) -> None:
+        """A copy ended, in the state that it has now."""
         del self._by_video[flight.video_id]
+        self.size_bytes -= flight.size_bytes or 0
         self._room.set()
+        if flight.submitted_s is not None:
+            took_s = max(0.0, now_s - flight.submitted_s)
+            mean_s = took_s if self.copy_s is None else self.copy_s
+            self.copy_s = mean_s + (took_s - mean_s) * NEWEST_SHARE
+            self._meter.copy_ended(flight.state.value, took_s)
 
     @property
     def newest_order(self) -> int:

@@ -165,7 +165,8 @@ class Follower:
         except Stopping:
             return NotSent("stopped before it was sent")
         self._gateway.count("restart")
-        return await self._gateway.exchange("POST", f"/v1/videos/{flight.video_id}/in/restart")
+        path = f"/v1/videos/{flight.video_id}/in/restart"
+        return await self._gateway.exchange("restart", "POST", path)
 
 
 def is_stuck(moved_s: float, seen_s: float, now_s: float, after_s: float) -> bool:

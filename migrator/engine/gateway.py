@@ -7,7 +7,6 @@ is repeated, by it or by others, asks `may_repeat` first.
 """
 
 import asyncio
-import logging
 import math
 import random
 import time
@@ -19,14 +18,14 @@ from typing import Literal
 
 from migrator.checkpoint.values import Calls
 from migrator.engine.breaker import Breaker, is_outage
+from migrator.engine.meter import Meter, Unmetered
 from migrator.engine.pacing import STEP_S, Pacer
 from migrator.engine.quotas import WINDOW_S, rest_s
 from migrator.engine.retries import ANSWERS_PER_REPETITION, RetryBudget, backoff_s
 from migrator.engine.stop import Stop, Stopping
 from migrator.errors import StoppedByItself
-from migrator.pixop.client import Answer, Api, Reply
-
-log = logging.getLogger(__name__)
+from migrator.log import API_CALL, tell
+from migrator.pixop.client import Answer, Api, NotSent, Reply
 
 Operation = Literal["submit", "list", "status", "restart", "other"]
 
@@ -89,6 +88,13 @@ def _outline(reply: Reply) -> str:
     return f"{type(reply).__name__}: {reply.detail}"
 
 
+def _result(reply: Reply) -> str:
+    """How a call ended, in one of few words."""
+    if isinstance(reply, Answer):
+        return f"{reply.status // 100}xx" if 100 <= reply.status < 600 else "odd"  # noqa: PLR2004
+    return "not_sent" if isinstance(reply, NotSent) else "lost"
+
+
 class Gateway:
     """The paced, counted and watched way to the platform.
 
@@ -104,6 +110,7 @@ class Gateway:
         chance: random.Random,
         max_outage_s: float,
         clock: Callable[[], float] = time.monotonic,
+        meter: Meter | None = None,
     ) -> None:
         self.pacer = pacer
         self.breaker = Breaker()
@@ -125,6 +132,7 @@ class Gateway:
         self._chance = chance
         self._max_outage_s = max_outage_s
         self._clock = clock
+        self._meter = meter or Unmetered()
         pacer.pause_while(self.breaker.paused_until_s)
         stop.listen(pacer.close)
         stop.listen(self._not_well.set)
@@ -227,6 +235,7 @@ class Gateway:
 
     async def exchange(
         self,
+        operation: Operation,
         method: str,
         path: str,
         params: Mapping[str, str] | None = None,
@@ -239,8 +248,10 @@ class Gateway:
         except BaseException:
             self.pacer.ended()
             raise
+        seconds = self._clock() - began_s
+        self._meter.call_ended(operation, _result(reply), seconds)
         # Paths and statuses only: a query, a header or a body may hold what is nobody's business.
-        log.debug("call %s %s: %s", method, path, _outline(reply))
+        tell(API_CALL, method=method, path=path, answer=_outline(reply), seconds=round(seconds, 3))
         if isinstance(reply, Answer):
             self.date_s = reply.date_s or self.date_s
             if reply.status == HTTPStatus.TOO_MANY_REQUESTS:
@@ -286,7 +297,7 @@ class Gateway:
             await self.pacer.permit(urgent=True)
             began_s = self._clock()
             self.count(operation)
-            reply = await self.exchange(method, path, params, body)
+            reply = await self.exchange(operation, method, path, params, body)
             times += 1
             if isinstance(reply, Answer):
                 if reply.status == HTTPStatus.UNAUTHORIZED:
@@ -335,7 +346,7 @@ class Gateway:
     async def _probe(self) -> None:
         await self.pacer.probe()
         self.count("other")
-        reply = await self.exchange("GET", "/v1/account")
+        reply = await self.exchange("other", "GET", "/v1/account")
         if isinstance(reply, Answer) and reply.status == HTTPStatus.UNAUTHORIZED:
             self.key_refused(reply)
 

@@ -168,6 +168,7 @@ async def _store(
         checkpoint.add_projects(projects)
 
     await book.run(store)
+    book.tallies.read(len(rows))
 
 
 def _projects(rows: Rows, reader: ManifestReader) -> set[str]:

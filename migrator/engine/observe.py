@@ -138,12 +138,14 @@ class Observer:
             return
         flight.changing = True
         try:
-            flight.state = await self._book.change(flight.row, flight.state, change)
+            flight.state = await self._book.change(
+                flight.row, flight.state, change, size_bytes=flight.size_bytes
+            )
         finally:
             flight.changing = False
         flight.restarts = change.facts.get("restarts", flight.restarts)
         if flight.state not in WITH_VIDEO:
-            self._flights.remove(flight)
+            self._flights.remove(flight, now_s)
         elif flight.state is State.RESTARTING:
             due_ms = change.facts.get("not_before_ms") or 0
             wait_s = max(0.0, (due_ms - self._book.now_ms()) / 1000)

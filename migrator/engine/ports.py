@@ -1,4 +1,4 @@
-"""What the engine reaches the world with: the platform, the source, time, chance and the disk.
+"""What the engine reaches the world with: the platform, the source, time, chance, disk and meter.
 
 The defaults are the real ones. A simulation on virtual time brings all of them.
 """
@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from migrator.checkpoint.store import Checkpoint
 from migrator.checkpoint.writer import Journal, Writer
 from migrator.engine.book import wall_ms
+from migrator.engine.meter import Meter, Unmetered
 from migrator.engine.pacing import Window, announced_window
 from migrator.pixop.client import Api
 from migrator.source.credentials import KeyRing
@@ -23,7 +24,7 @@ class Ports:
 
     `clock` answers seconds that only grow and goes with the event loop's timers, `wall_ms` epoch
     milliseconds for the record, `journal` a way to write to a checkpoint (its second argument adds
-    to every commit), `window` a limiter for so many requests a window.
+    to every commit), `window` a limiter for so many requests a window. `meter` is shown durations.
     """
 
     api: Api
@@ -34,3 +35,4 @@ class Ports:
     chance: random.Random = field(default_factory=random.Random)  # jitter, no secret
     journal: Callable[[Checkpoint, Callable[[Checkpoint], None]], Journal] = Writer
     window: Callable[[int], Window] = announced_window
+    meter: Meter = field(default_factory=Unmetered)

@@ -9,7 +9,6 @@ and the next run begins with it anew.
 """
 
 import asyncio
-import logging
 from dataclasses import dataclass, replace
 from http import HTTPStatus
 
@@ -23,10 +22,9 @@ from migrator.engine.gateway import Gateway
 from migrator.engine.resolve import Resolver
 from migrator.engine.sweep import PAGE_SIZE
 from migrator.lifecycle import Event, State
+from migrator.log import VIDEO_REMOVED, tell
 from migrator.pixop import wire
 from migrator.pixop.client import Answer
-
-log = logging.getLogger(__name__)
 
 AT_ONCE = 4
 """Videos that are removed at the same time."""
@@ -105,7 +103,7 @@ class Replacer:
     async def _removed(self, transfer: Transfer) -> None:
         change = decide.removed(transfer)
         await self.book.change(transfer.row, State.REPLACING, change)
-        log.info("row %d: video %s is gone", transfer.row, transfer.video_id)
+        tell(VIDEO_REMOVED, row=transfer.row, video_id=transfer.video_id)
         self.resolver.add(replace(transfer, state=State.UNRESOLVED, video_id=None))
 
     async def _look_again(self, transfer: Transfer) -> None:

@@ -7,7 +7,6 @@ presumed absent and may be sent again. What cannot be settled stays open, and is
 """
 
 import asyncio
-import logging
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from itertools import cycle
@@ -31,10 +30,9 @@ from migrator.engine.sweep import (
 )
 from migrator.engine.tag import read_tag
 from migrator.lifecycle import State
+from migrator.log import ROW_CONTESTED, SWEEP_ENDED, tell
 from migrator.model import LearnedBy
 from migrator.pixop import wire
-
-log = logging.getLogger(__name__)
 
 PASSES = 5
 """How often one sweep reads the list again before it is called incomplete."""
@@ -215,11 +213,11 @@ class Resolver:
         page_size = next(self._page_sizes)
         swept = await sweep(self._reader, horizon_ms, keep, forget, PASSES, page_size)
         reached = self._observer.created_behind_ms <= max(behind_ms, HORIZON_SLACK_MS)
-        log.info(
-            "sweep for %d unresolved rows: %d videos, %s",
-            len(entries),
-            len(window.ids),
-            ("complete" if reached else "too short") if swept.complete else "incomplete",
+        tell(
+            SWEEP_ENDED,
+            rows=len(entries),
+            videos=len(window.ids),
+            result=("complete" if reached else "too short") if swept.complete else "incomplete",
         )
         for entry in entries:
             if entry.since_s + self._settle_s <= swept.began_s:
@@ -247,7 +245,7 @@ class Resolver:
 
             state = await self._book.change(transfer.row, State.UNRESOLVED, unless_another_row_s)
             if change is None:
-                log.warning("row %d: an answer gave its video to another row", transfer.row)
+                tell(ROW_CONTESTED, row=transfer.row)
                 self._leave_open(transfer)
                 return
             self._flights.add(

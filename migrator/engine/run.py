@@ -34,6 +34,7 @@ from migrator.engine.status import Snapshot, StatusKeeper
 from migrator.engine.stop import Stop, Stopping
 from migrator.engine.submit import Submitter
 from migrator.engine.sweep import ListReader
+from migrator.engine.waiting import Holds
 from migrator.errors import CheckpointError, StoppedByItself
 from migrator.lifecycle import WITH_VIDEO, Event, State
 from migrator.settings import BatchSettings
@@ -81,7 +82,8 @@ async def migrate(
     quotas = Quotas(settings.pace.requests_per_minute, settings.pace.reserve_percent)
     pacer = Pacer(quotas, ports.chance, ports.clock, ports.window)
     outage_s = settings.care.max_outage.total_seconds()
-    gateway = Gateway(ports.api, pacer, stop, ports.chance, outage_s, AwakeClock(ports.clock))
+    clock = AwakeClock(ports.clock)
+    gateway = Gateway(ports.api, pacer, stop, ports.chance, outage_s, clock, ports.meter)
     since_s = checkpoint.last_platform_date()
     run_id = _start_run(checkpoint, ports.wall_ms())
     journal = ports.journal(checkpoint, lambda c: c.count_calls(run_id, gateway.calls))
@@ -136,7 +138,9 @@ async def _prepare(
         project_ids.add(settings.platform.project_id)
     await check_projects(gateway, sorted(project_ids))
     engine = await _join(book, batch, settings, ports, stop, gateway, place)
-    keeper.waiting_for = lambda: _waiting_for(engine)
+    keeper.holds = Holds(
+        gateway, engine.feed, engine.flights, engine.resolver, engine.reader, book.tallies
+    )
     is_first = not settings.care.assume_empty and await book.run(lambda c: c.meta("swept")) is None
     if is_first:
         keeper.enter("sweeping")
@@ -197,7 +201,7 @@ async def _join(
     tagging = platform.tag_in != "none"
     sources = await book.run(Checkpoint.sources)
     requests = Requests(sources, batch, platform.project_id, tagged=tagging)
-    flights = Flights(settings.pace.max_in_flight, stop)
+    flights = Flights(settings.pace.max_in_flight, stop, ports.meter)
     observer = Observer(book, flights, stop, batch, _rules(settings))
     reader = ListReader(gateway, place.team_id)
     outage_s = care.max_outage.total_seconds()
@@ -338,33 +342,3 @@ def _pin(checkpoint: Checkpoint, place: Place, settings: BatchSettings) -> None:
                 "use the key and --team-id of the first run, or another --out directory",
             )
     checkpoint.set_meta("settings", settings.to_json())
-
-
-def _waiting_for(engine: Engine) -> str:
-    """What holds the run up right now, in words for the display; "" when nothing does."""
-    if engine.gateway.breaker.is_open:
-        return f"the platform does not answer ({engine.gateway.breaker.detail})"
-    if engine.gateway.posts.is_open:
-        return f"POSTs that fail one after the other ({engine.gateway.posts.detail})"
-    if engine.gateway.senseless:
-        return f"an answer that makes sense ({engine.gateway.senseless})"
-    if engine.feed.waiting_for_source:
-        return f"the source does not answer ({engine.feed.waiting_for_source})"
-    if engine.gateway.waiting_to_repeat:
-        return f"answers: {engine.gateway.waiting_to_repeat} calls that failed wait to be repeated"
-    if engine.gateway.pacer.held_for_s > 1:
-        return f"the quota: next window in {engine.gateway.pacer.held_for_s:.0f} s"
-    return _nothing_to_send(engine)
-
-
-def _nothing_to_send(engine: Engine) -> str:
-    """What a run waits for whose rows are all sent; "" while there is something to send."""
-    states = engine.book.tallies.states
-    if states[State.PENDING] == 0 and states[State.SUBMITTING] == 0:
-        if states[State.REPLACING]:
-            return f"{states[State.REPLACING]} old videos to be removed"
-        if engine.resolver.open:
-            return f"{engine.resolver.open} answers that were lost: the platform's list is read"
-        if len(engine.flights):
-            return f"{len(engine.flights)} copies to end"
-    return ""

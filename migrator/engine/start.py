@@ -86,7 +86,7 @@ async def _first_answer(gateway: Gateway, stop: Stop) -> Reply:
         try:
             async with asyncio.timeout(max(0.1, left_s)):
                 gateway.count("other")
-                reply = await gateway.exchange("GET", "/v1/account")
+                reply = await gateway.exchange("other", "GET", "/v1/account")
         except TimeoutError:
             break
         if isinstance(reply, NotSent) and reply.untrusted:

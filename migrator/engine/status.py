@@ -2,56 +2,94 @@
 
 import asyncio
 import contextlib
-import logging
 import os
+import socket
 from collections import deque
 from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
 
+from migrator.checkpoint.change import Transfer
 from migrator.engine.book import Book
+from migrator.engine.eta import MEASURED_FROM_S, MEASURED_OVER_S, UNKNOWN, Course, Eta, estimate
 from migrator.engine.gateway import CallCounts, Gateway
+from migrator.engine.waiting import Holds, Waiting
 from migrator.lifecycle import FINAL, State
+from migrator.log import RUN_PHASE, RUN_PROGRESS, RUN_WAITING, tell
 from migrator.text import plain
-
-log = logging.getLogger(__name__)
 
 INTERVAL_S = 1.0
 """Seconds between two snapshots."""
 
-RATE_OVER_S = 10
+RATE_OVER_S = 10.0
 """Seconds that the rate shown is an average over."""
+
+PROGRESS_EVERY_S = 60.0
+"""Seconds between two lines of the log that say how far the run is."""
+
+MAX_TEXT = 300
+"""Characters of others' words in a snapshot: it is written each second."""
+
+STATUS_FILE = "status.json"
+
+
+class Problem(msgspec.Struct, frozen=True, kw_only=True):
+    """A row that ended badly, in words that steer no terminal; `row` finds it in the report."""
+
+    row: int
+    outcome: str
+    reason: str
+    place: str
+    message: str
 
 
 class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
-    """A run at one moment. Rates are calls a minute, `eta_s` seconds, times epoch ms."""
+    """A run at one moment. Rates are calls a minute, `…_s` seconds, times epoch ms.
+
+    `eta_s` is until all is sent, `end_eta_s` until all has ended. `waiting_on` is one word for
+    `waiting_for`. `exit_code` is there once the process has ended in order. What has a default is
+    younger than the schema: a file of an earlier version of the program is read all the same.
+    """
 
     schema: str = "migrator.status/1"
     batch: str
     pid: int
+    host: str = ""
     phase: str
     started_ms: int
     updated_ms: int
+    exit_code: int | None = None
     rows: int
     done: int
     outcomes: dict[str, int]
     reasons: dict[str, int]
     states: dict[str, int]
+    imported_bytes: int = 0
     in_flight: int
+    in_flight_bytes: int = 0
+    max_in_flight: int | None = None
     unresolved: int
     calls: int
     by_operation: dict[str, int]
     throttled: int
+    retries: int = 0
     rate_per_minute: float
+    average_per_minute: float | None = None
     allowed_per_minute: int
     announced_per_minute: int | None
+    waiting_on: str = ""
     waiting_for: str
     eta_s: float | None
+    end_eta_s: float | None = None
+    problems: tuple[Problem, ...] = ()
 
 
 class StatusKeeper:
-    """Takes a snapshot each second, writes it, and shows it."""
+    """Takes a snapshot each second, writes it, and shows it.
+
+    `holds` is what may have to wait, once the parts of the run are joined.
+    """
 
     def __init__(
         self,
@@ -62,15 +100,17 @@ class StatusKeeper:
         show: Callable[[Snapshot], None],
     ) -> None:
         self.phase = "starting"
-        self.waiting_for: Callable[[], str] = lambda: ""
-        self._path = directory / "status.json"
+        self.holds: Holds | None = None
+        self._path = directory / STATUS_FILE
         self._batch = batch
-        self._tallies = book.tallies
-        self._now_ms = book.now_ms
+        self._book = book
         self._gateway = gateway
         self._show = show
         self._started_ms = book.now_ms()
-        self._recent: deque[tuple[float, int]] = deque(maxlen=RATE_OVER_S + 1)
+        self._began_s = gateway.now_s()
+        self._pace = _Pace()
+        self._said_s = self._began_s
+        self._waited_on = ""
 
     async def run(self) -> None:
         """One snapshot a second, for ever."""
@@ -81,64 +121,162 @@ class StatusKeeper:
     def enter(self, phase: str) -> None:
         """A new phase begins: say so at once."""
         self.phase = phase
-        log.info("phase %s", phase)
+        tell(RUN_PHASE, phase=phase)
+        if phase == "migrating":
+            self._pace.begin(self._gateway, self._to_send())
         self.tell()
 
     def tell(self) -> None:
         """Take a snapshot, write it and show it."""
         snapshot = self._take()
         with contextlib.suppress(OSError):  # a convenience: the checkpoint says when the disk fails
-            self._write(snapshot)
+            write_status(self._path, snapshot)
         with contextlib.suppress(OSError, ValueError):  # nobody looks any more: no reason to stop
             self._show(snapshot)
+        self._log(snapshot)
 
-    def _write(self, snapshot: Snapshot) -> None:
-        temporary = self._path.with_name(self._path.name + ".tmp")
-        text = msgspec.json.format(msgspec.json.encode(snapshot), indent=1)
-        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(text + b"\n")
-        temporary.replace(self._path)
+    def _log(self, snapshot: Snapshot) -> None:
+        if snapshot.waiting_on not in {"", self._waited_on}:
+            tell(RUN_WAITING, on=snapshot.waiting_on, words=snapshot.waiting_for)
+        self._waited_on = snapshot.waiting_on
+        now_s = self._gateway.now_s()
+        if now_s - self._said_s >= PROGRESS_EVERY_S:
+            self._said_s = now_s
+            tell(
+                RUN_PROGRESS,
+                done=snapshot.done,
+                rows=snapshot.rows,
+                in_flight=snapshot.in_flight,
+                unresolved=snapshot.unresolved,
+                calls=snapshot.calls,
+                rate_per_minute=round(snapshot.rate_per_minute),
+                allowed_per_minute=snapshot.allowed_per_minute,
+            )
+
+    def _to_send(self) -> int:
+        states = self._book.tallies.states
+        return states[State.PENDING] + states[State.SUBMITTING]
 
     def _take(self) -> Snapshot:
-        states, counts = self._tallies.states, self._gateway.counts
-        quotas = self._gateway.pacer.quotas
-        self._recent.append((self._gateway.now_s(), counts.total))
+        tallies, counts, holds = self._book.tallies, self._gateway.counts, self.holds
+        states, quotas, now_s = tallies.states, self._gateway.pacer.quotas, self._gateway.now_s()
+        waiting = Waiting() if holds is None else holds.now(self.phase)
+        self._pace.note(now_s, counts.total, self._to_send())
+        eta = self._eta(now_s)
         return Snapshot(
             batch=self._batch,
             pid=os.getpid(),
+            host=socket.gethostname(),
             phase=self.phase,
             started_ms=self._started_ms,
-            updated_ms=self._now_ms(),
-            rows=self._tallies.rows,
-            done=self._tallies.rows - self._tallies.open,
+            updated_ms=self._book.now_ms(),
+            rows=tallies.rows,
+            done=tallies.rows - tallies.open,
             outcomes={state.value: states[state] for state in State if state in FINAL},
-            reasons={reason.value: n for reason, n in sorted(self._tallies.reasons.items()) if n},
+            reasons={reason.value: n for reason, n in sorted(tallies.reasons.items()) if n},
             states={state.value: states[state] for state in State if state not in FINAL},
+            imported_bytes=tallies.imported_bytes,
             in_flight=states[State.COPYING] + states[State.RESTARTING] + states[State.INGESTING],
+            in_flight_bytes=0 if holds is None else holds.flights.size_bytes,
+            max_in_flight=None if holds is None else holds.flights.limit,
             unresolved=states[State.UNRESOLVED],
             calls=counts.total,
             by_operation=_by_operation(counts),
             throttled=counts.throttled,
-            rate_per_minute=self._rate(),
+            retries=counts.retries,
+            rate_per_minute=self._pace.per_minute(now_s, RATE_OVER_S),
+            average_per_minute=counts.total / max(1.0, now_s - self._began_s) * 60,
             allowed_per_minute=quotas.per_window,
             announced_per_minute=quotas.announced,
-            waiting_for=plain(self.waiting_for()),
-            eta_s=self._eta_s(),
+            waiting_on=waiting.on,
+            waiting_for=plain(waiting.words[:MAX_TEXT]),
+            eta_s=eta.sent_s if eta.sent_s is not None and eta.sent_s >= 1 else None,
+            end_eta_s=eta.ended_s,
+            problems=tuple(_problem(transfer) for transfer in self._book.problems),
         )
 
-    def _rate(self) -> float:
-        (first_s, first), (last_s, last) = self._recent[0], self._recent[-1]
+    def _eta(self, now_s: float) -> Eta:
+        if self.phase != "migrating" or self.holds is None:
+            return UNKNOWN
+        pace = self._pace
+        return estimate(
+            Course(
+                to_send=self._to_send(),
+                in_flight=len(self.holds.flights),
+                calls=self._gateway.counts.total - pace.calls_before,
+                rows_sent=pace.to_send_before - self._to_send(),
+                allowed_per_minute=self._gateway.pacer.quotas.per_window,
+                measured_per_minute=pace.of_late(now_s),
+                copy_s=self.holds.flights.copy_s,
+                idle_s=now_s - pace.sending_s,
+            )
+        )
+
+
+class _Pace:
+    """How many calls there were at which moment, over the last minutes."""
+
+    def __init__(self) -> None:
+        self.calls_before = 0
+        self.to_send_before = 0
+        self.sending_s = 0.0
+        self._began_s: float | None = None
+        self._seen: deque[tuple[float, int]] = deque(maxlen=int(MEASURED_OVER_S / INTERVAL_S) + 1)
+
+    def begin(self, gateway: Gateway, to_send: int) -> None:
+        """From now on rows are sent."""
+        self.calls_before, self.to_send_before = gateway.counts.total, to_send
+        self._began_s = gateway.now_s()
+
+    def note(self, now_s: float, calls: int, to_send: int) -> None:
+        """So many calls were made by now, and so many rows are left."""
+        self._seen.append((now_s, calls))
+        if to_send:
+            self.sending_s = now_s
+
+    def per_minute(self, now_s: float, over_s: float) -> float:
+        """Calls a minute, on average over the last seconds."""
+        since_s = now_s - over_s - INTERVAL_S / 2  # snapshots come a little late
+        (first_s, first) = next(seen for seen in self._seen if seen[0] >= since_s)
+        last_s, last = self._seen[-1]
         # Two snapshots of one moment (a new phase) say nothing about a rate.
         return (last - first) / max(1.0, last_s - first_s) * 60
 
-    def _eta_s(self) -> float | None:
-        """Until all is submitted, at the pace that the quota allows; None when it nearly is."""
-        if self.phase != "migrating":
+    def of_late(self, now_s: float) -> float | None:
+        """The pace that an estimate goes by; None while it is not known."""
+        if self._began_s is None or now_s - self._began_s < MEASURED_FROM_S:
             return None
-        pending = self._tallies.states[State.PENDING]
-        eta_s = pending / self._gateway.pacer.quotas.per_window * 60
-        return eta_s if eta_s >= 1 else None
+        return self.per_minute(now_s, min(MEASURED_OVER_S, now_s - self._began_s))
+
+
+def write_status(path: Path, snapshot: Snapshot) -> None:
+    """Put a snapshot in the place of the one before, whole. Raises OSError."""
+    temporary = path.with_name(path.name + ".tmp")
+    text = msgspec.json.format(msgspec.json.encode(snapshot), indent=1)
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(text + b"\n")
+    temporary.replace(path)
+
+
+def note_end(directory: Path, exit_code: int) -> None:
+    """Note in the last snapshot of this process with which code it ends; no harm where it fails."""
+    path = directory / STATUS_FILE
+    with contextlib.suppress(OSError, msgspec.MsgspecError):
+        snapshot = msgspec.json.decode(path.read_bytes(), type=Snapshot)
+        if snapshot.pid == os.getpid():  # else this process has shown nothing yet
+            write_status(path, msgspec.structs.replace(snapshot, exit_code=exit_code))
+
+
+def _problem(transfer: Transfer) -> Problem:
+    said = " ".join(str(word) for word in (transfer.error_code, transfer.message) if word)
+    return Problem(
+        row=transfer.row,
+        outcome=transfer.state.value,
+        reason=transfer.reason or "",
+        place=plain(f"s3://{transfer.bucket}/{transfer.key}"[:MAX_TEXT]),
+        message=plain(said[:MAX_TEXT]),
+    )
 
 
 def _by_operation(counts: CallCounts) -> dict[str, int]:

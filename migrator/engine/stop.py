@@ -4,12 +4,10 @@ Nothing is cancelled when a stop is requested: no further request leaves, those 
 waited for and written down, and then the run ends. A cancelled POST would be an orphan.
 """
 
-import logging
 from collections.abc import Callable
 
 from migrator.errors import MigratorError
-
-log = logging.getLogger(__name__)
+from migrator.log import RUN_STOPPING, tell
 
 
 class Stopping(Exception):
@@ -32,13 +30,14 @@ class Stop:
     def interrupt(self) -> None:
         """A person or the system asks to stop."""
         self.interrupted = True
+        tell(RUN_STOPPING, why="a signal")
         self._request()
 
     def because(self, error: MigratorError | BaseException) -> None:
         """The run itself has to stop; the first reason is the one that is told."""
         if self.error is None:
             self.error = error
-            log.info("stopping: %s", error)
+            tell(RUN_STOPPING, why=error)
         self._request()
 
     def _request(self) -> None:

@@ -89,7 +89,7 @@ class Submitter:
             self._leave(transfer)
             raise
         began_s = self.gateway.now_s()
-        reply = await self.gateway.exchange("POST", "/v1/videos/in/s3", self.params, body)
+        reply = await self.gateway.exchange("submit", "POST", "/v1/videos/in/s3", self.params, body)
         if not (transfer.attempts and is_outage(reply)):  # a row that fails again is its own fault
             self.gateway.posts.observe(reply, began_s, self.gateway.now_s())
         verdict = decide.judge_submit(reply, transfer, self.book.now_ms())
@@ -159,7 +159,9 @@ class Submitter:
             date_s = transfer.intent_date_s
             created_ms = None if date_s is None else date_s * 1000
             self.flights.withdraw()
-            self.flights.add(transfer, video_id, created_ms, state, self.gateway.now_s())
+            now_s = self.gateway.now_s()
+            flight = self.flights.add(transfer, video_id, created_ms, state, now_s)
+            flight.submitted_s = now_s
             self.feed.done_with(transfer.row)
         elif state is State.UNRESOLVED:
             self.flights.withdraw()

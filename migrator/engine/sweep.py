@@ -52,9 +52,11 @@ class Page:
 
 
 class ListReader:
-    """Reads pages of the team's masters."""
+    """Reads pages of the team's masters. `shown` of `total` is how far the latest page reached."""
 
     def __init__(self, gateway: Gateway, team_id: str) -> None:
+        self.shown = 0
+        self.total = 0
         self._gateway = gateway
         self._params = {
             "teamId": team_id,
@@ -75,6 +77,7 @@ class ListReader:
         listed = wire.decode_page(reading.answer.body)
         assert listed is not None  # `sensible` has seen to it
         total, videos = listed
+        self.shown, self.total = number * size + len(videos), total
         return Page(number * size, total, videos, reading.began_s)
 
     async def pages(self, size: int = PAGE_SIZE) -> AsyncIterator[Page]:

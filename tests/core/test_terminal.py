@@ -11,11 +11,12 @@ from hypothesis import strategies as st
 from rich.console import Console
 
 from migrator import cli
-from migrator.cli.display import line
-from migrator.cli.live import render
+from migrator.cli.words import line
+from migrator.cli.picture import picture
 from migrator.cli.logs import configure_logs
 from migrator.engine.status import Snapshot
 from migrator.errors import MigratorError
+from migrator.settings import DisplaySettings
 from migrator.text import plain
 
 HOSTILE = {
@@ -97,7 +98,7 @@ def test_a_defect_is_told_without_a_value_of_it(capsys, monkeypatch):
 
 @pytest.mark.parametrize("case", HOSTILE)
 def test_a_record_of_the_log_is_one_line(case, capsys):
-    configure_logs(2)
+    configure_logs(DisplaySettings(verbose=2))
     logging.getLogger("migrator.test").debug("row %s: %s", 1, HOSTILE[case])
     assert_inert(capsys.readouterr().err, 1)
 
@@ -129,7 +130,7 @@ def msgspec_json(value):
 def test_the_live_display_takes_others_words_for_text_and_for_no_markup(text):
     screen = io.StringIO()
     console = Console(file=screen, force_terminal=True, width=400, color_system="truecolor")
-    console.print(render(snapshot(waiting_for=text)))
+    console.print(picture(snapshot(waiting_for=text), console, 40))
     shown = screen.getvalue()
     assert re.sub("\x1b\\[[0-9;]*m", "", shown).count(text) == 1
     assert "\x1b]" not in shown

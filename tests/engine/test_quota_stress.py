@@ -109,7 +109,7 @@ def play(monkeypatch, limit, seconds, *, workers=8, reserve=5.0, during=None, **
         async def post():
             while True:
                 await gateway.permit()
-                await gateway.exchange("POST", "/v1/videos/in/s3")
+                await gateway.exchange("submit", "POST", "/v1/videos/in/s3")
 
         jobs = [pacer.run(), gateway.watch()]
         tasks = [asyncio.ensure_future(job) for job in jobs]

@@ -102,7 +102,7 @@ def play(monkeypatch, says, seconds, *, posting=8, reading=0, sweeping=0, max_ou
                 await gateway.post_turn()
                 await gateway.permit()
                 began_s = clock()
-                reply = await gateway.exchange("POST", "/v1/videos/in/s3")
+                reply = await gateway.exchange("submit", "POST", "/v1/videos/in/s3")
                 gateway.posts.observe(reply, began_s, clock())
 
         async def until_stopped(job):

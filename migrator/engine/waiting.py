@@ -1,0 +1,83 @@
+"""What holds a run up right now: one word for programs, and words for people."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from migrator.engine.book import Tallies
+from migrator.engine.feed import Feed
+from migrator.engine.flights import Flights
+from migrator.engine.gateway import Gateway
+from migrator.engine.resolve import Resolver
+from migrator.engine.sweep import ListReader
+from migrator.lifecycle import State
+
+WaitsOn = Literal[
+    "", "platform", "posts", "sense", "source", "repetitions", "in_flight_limit", "quota", "list",
+    "removals", "lost_answers", "copies",
+]  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """`on` is "" when nothing holds the run up."""
+
+    on: WaitsOn = ""
+    words: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Holds:
+    """The parts of a run that may have to wait."""
+
+    gateway: Gateway
+    feed: Feed
+    flights: Flights
+    resolver: Resolver
+    reader: ListReader
+    tallies: Tallies
+
+    def now(self, phase: str) -> Waiting:
+        """What holds the run up, the worst first."""
+        gateway = self.gateway
+        if gateway.breaker.is_open:
+            words = f"the platform does not answer ({gateway.breaker.detail})"
+            return Waiting("platform", words)
+        if gateway.posts.is_open:
+            words = f"POSTs that fail one after the other ({gateway.posts.detail})"
+            return Waiting("posts", words)
+        if gateway.senseless:
+            return Waiting("sense", f"an answer that makes sense ({gateway.senseless})")
+        if self.feed.waiting_for_source:
+            words = f"the source does not answer ({self.feed.waiting_for_source})"
+            return Waiting("source", words)
+        if gateway.waiting_to_repeat:
+            words = f"answers: {gateway.waiting_to_repeat} calls that failed wait to be repeated"
+            return Waiting("repetitions", words)
+        return self._limit() or self._work(phase)
+
+    def _limit(self) -> Waiting | None:
+        """A limit that was set, or announced."""
+        if self.flights.is_full and self.tallies.states[State.PENDING]:
+            words = f"a place in flight: {self.flights.limit:,} copies run (--max-in-flight)"
+            return Waiting("in_flight_limit", words)
+        held_for_s = self.gateway.pacer.held_for_s
+        if held_for_s > 1:
+            return Waiting("quota", f"the quota: next window in {held_for_s:.0f} s")
+        return None
+
+    def _work(self, phase: str) -> Waiting:
+        """Work that is under way while nothing is sent."""
+        states, reader = self.tallies.states, self.reader
+        if phase in {"sweeping", "checking"}:
+            words = f"the team's list: {reader.shown:,} of {reader.total:,} videos read"
+            return Waiting("list", words)
+        if states[State.PENDING] or states[State.SUBMITTING]:
+            return Waiting()
+        if states[State.REPLACING]:
+            return Waiting("removals", f"{states[State.REPLACING]} old videos to be removed")
+        if self.resolver.open:
+            words = f"{self.resolver.open} answers that were lost: the platform's list is read"
+            return Waiting("lost_answers", words)
+        if len(self.flights):
+            return Waiting("copies", f"{len(self.flights):,} copies to end")
+        return Waiting()
