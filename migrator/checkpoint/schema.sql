@@ -98,3 +98,14 @@ CREATE TABLE run (           -- one start of the program on this batch
     announced_per_minute INTEGER,
     platform_date_s INTEGER                          -- the platform's clock at its last answer
 ) STRICT;
+
+CREATE TABLE sample (        -- how a run went on, about once a minute: the report's timeline
+    id         INTEGER PRIMARY KEY,
+    run_id     INTEGER NOT NULL,
+    at_ms      INTEGER NOT NULL,
+    calls      INTEGER NOT NULL,                     -- of this run so far
+    allowed_per_minute INTEGER NOT NULL,             -- by the quota, less what is left to others
+    in_flight  INTEGER NOT NULL,
+    held_s     INTEGER NOT NULL,                     -- of the seconds since the sample before
+    held_by    TEXT                                  -- what for: platform, posts, source, quota
+) STRICT;

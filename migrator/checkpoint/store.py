@@ -20,6 +20,7 @@ import msgspec
 
 from migrator.checkpoint.change import Change, Transfer
 from migrator.checkpoint.examine import damaged, examine, unreadable
+from migrator.checkpoint.history import History
 from migrator.checkpoint.records import as_duplicate, record
 from migrator.checkpoint.values import (
     Calls,
@@ -51,10 +52,11 @@ _SQL = _load_queries()
 
 
 class Checkpoint:
-    """An open checkpoint file. Close it with `close`."""
+    """An open checkpoint file. Close it with `close`. `history` tells how the batch went."""
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._db = connection
+        self.history = History(connection)
 
     @classmethod
     def exists(cls, directory: Path) -> bool:

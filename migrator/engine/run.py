@@ -26,6 +26,7 @@ from migrator.engine.observe import Observer
 from migrator.engine.pacing import Pacer
 from migrator.engine.ports import Ports
 from migrator.engine.quotas import Quotas
+from migrator.engine.recorder import Recorder
 from migrator.engine.replace import Replacer
 from migrator.engine.request import Requests
 from migrator.engine.resolve import Resolver
@@ -88,16 +89,19 @@ async def migrate(
     run_id = _start_run(checkpoint, ports.wall_ms())
     journal = ports.journal(checkpoint, lambda c: c.count_calls(run_id, gateway.calls))
     book = Book(journal, ports.wall_ms)
+    recorder = Recorder(book, gateway, run_id)
     batch = checkpoint.meta("batch") or ""
     try:
         book.tallies.load(await book.run(Checkpoint.tallies))
         keeper = StatusKeeper(directory, batch, book, gateway, show)
-        async with _background(stop, gateway.pacer.run(), gateway.watch(), keeper.run()):
+        jobs = (gateway.pacer.run(), gateway.watch(), keeper.run(), recorder.run())
+        async with _background(stop, *jobs):
             try:
                 engine = await _unless_stopped(
                     stop,
                     _prepare(book, batch, settings, inputs, ports, stop, gateway, keeper, since_s),
                 )
+                recorder.source_is_silent = lambda: bool(engine.feed.waiting_for_source)
                 await _carry_out(engine, settings, keeper)
             except Stopping:
                 pass
@@ -106,7 +110,7 @@ async def migrate(
         keeper.enter("stopped" if book.tallies.open else "settled")
     finally:
         try:
-            await book.run(lambda _checkpoint: None)  # the last counts
+            await book.run(recorder.sample)  # with the last counts
         finally:
             await journal.close()
 
