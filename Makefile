@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test check bench battery simulate fuzz diagram clean
+.PHONY: demo test check bench battery simulate fuzz diagram browser clean
 
 demo: $(READY)            ## a small catalogue with every trouble: migrated, killed, resumed, reported
 	$(BIN)/migrator demo
@@ -33,6 +33,11 @@ simulate: $(READY)        ## the engine in many worlds on virtual time: SEEDS=10
 fuzz: $(READY)            ## the readers and decoders under a coverage-guided fuzzer: SECONDS=600 in all
 	$(BIN)/python -m pip install --quiet 'atheris>=3'
 	PYTHONPATH=tests $(BIN)/python -m fuzz --seconds $(or $(SECONDS),600)
+
+browser: $(READY)         ## a Chromium for the tests of the pages, where the machine has none
+	command -v chromium || if command -v apt-get; \
+	then apt-get update --quiet && apt-get install --quiet --yes --no-install-recommends chromium; \
+	else $(BIN)/playwright install chromium; fi
 
 $(READY): pyproject.toml
 	$(PYTHON) -m venv $(VENV)
