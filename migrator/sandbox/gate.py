@@ -10,7 +10,7 @@ from http import HTTPStatus
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
-from migrator.sandbox import mischief
+from migrator.sandbox import loopback, mischief
 from migrator.sandbox.errors import ApiError, error_form
 from migrator.sandbox.faults import UNTOUCHED, Faults, Struck
 from migrator.sandbox.keys import masked
@@ -20,8 +20,6 @@ from migrator.sandbox.quota import Admission, Quota
 from migrator.sandbox.wire import encoded
 
 BASE_PATH = "/api"
-INSPECTION_PATH = "/_sandbox"
-"""Under it a rehearsal is inspected, without key or quota: it is no part of the platform."""
 
 REQUEST_ID = web.RequestKey("request_id", uuid.UUID)
 OPERATION = web.RequestKey("operation", str)
@@ -49,8 +47,8 @@ class Gate:
     @web.middleware
     async def pass_through(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         """Answer `request` by `handler`, by a refusal, or in a way that is planned to be wrong."""
-        if request.path.startswith(f"{INSPECTION_PATH}/"):
-            return await handler(request)
+        if loopback.is_beside_the_platform(request.path):
+            return await loopback.answer(request, handler)
         request[REQUEST_ID] = _new_id()
         operation = request[OPERATION] = operation_of(request)
         request[STRUCK] = UNTOUCHED

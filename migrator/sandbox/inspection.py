@@ -11,7 +11,7 @@ from msgspec import Struct
 
 from migrator.sandbox.copying import Copier
 from migrator.sandbox.faults import Faults, RuleCount
-from migrator.sandbox.gate import INSPECTION_PATH
+from migrator.sandbox.loopback import INSPECTION_PATH
 from migrator.sandbox.moments import iso
 from migrator.sandbox.plan import Plan, PlanError, plan_of
 from migrator.sandbox.quota import WINDOW_S, Quota

@@ -15,7 +15,8 @@ from aiohttp import web
 from contracts.openapi import Contract
 
 from migrator.sandbox import run
-from migrator.sandbox.gate import BASE_PATH, INSPECTION_PATH, STRUCK
+from migrator.sandbox.gate import BASE_PATH, STRUCK
+from migrator.sandbox.loopback import is_beside_the_platform
 from migrator.sandbox.plan import Break, Enormous, Html, Reset, Slow, Throttle, Truncate
 
 DOCUMENT, VERDICTS = "JUDGED_BY", "JUDGED_INTO"
@@ -33,7 +34,7 @@ def judging(contract, verdicts):
     @web.middleware
     async def judge(request, handler):
         answer = await handler(request)
-        if request.path.startswith(f"{INSPECTION_PATH}/"):
+        if is_beside_the_platform(request.path):
             return answer
         inside = request.path.startswith(f"{BASE_PATH}/")
         path = request.path.removeprefix(BASE_PATH) if inside else "(outside)"
