@@ -24,6 +24,7 @@ from migrator.sandbox.records import Records
 from migrator.sandbox.seal import Sealer
 from migrator.sandbox.sources import Sources
 from migrator.sandbox.video_routes import VideoRoutes
+from migrator.sandbox.webhooks.parts import WebhookParts
 
 V1 = f"{BASE_PATH}/v1"
 
@@ -40,6 +41,7 @@ class Platform:
     copies: Copies
     copier: Copier
     sources: Sources
+    webhooks: WebhookParts
     head: bool
 
     @classmethod
@@ -54,6 +56,7 @@ class Platform:
         moves_bytes: bool,
         bytes_per_second: int,
         head: bool,
+        allow_local_urls: bool,
     ) -> AsyncIterator[Self]:
         """The platform that is kept in `directory`, with its copies in `videos`."""
         sealer = Sealer(directory / "seal.key")
@@ -68,6 +71,9 @@ class Platform:
                 held, sources, videos, moves_bytes=moves_bytes, bytes_per_second=bytes_per_second
             )
             await _remove_what_a_kill_left(records, copier)
+            webhooks = await stack.enter_async_context(
+                WebhookParts.opened(kept, clock, sealer, allow_local=allow_local_urls)
+            )
             await stack.enter_async_context(copying.running(copier))
             yield cls(
                 records=records,
@@ -76,6 +82,7 @@ class Platform:
                 copies=held,
                 copier=copier,
                 sources=sources,
+                webhooks=webhooks,
                 head=head,
             )
 
@@ -95,6 +102,7 @@ class Platform:
             *videos.routes(V1),
             *AccountRoutes(self.accounts).routes(V1),
             *LocationRoutes(self.accounts, self.locations).routes(V1),
+            *self.webhooks.routes(V1, self.accounts),
         ]
 
 
