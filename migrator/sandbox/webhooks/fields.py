@@ -80,7 +80,10 @@ def _event_types(body: Mapping[str, Any], findings: Findings) -> tuple[EventType
     if not isinstance(given, list) or not 1 <= len(given) <= TYPES_MAX:
         findings.add("eventTypes", f"must be a list of 1 to {TYPES_MAX} event types", given)
         return None
+    known: list[EventType] = []
     for number, one in enumerate(given):
         if one not in EVENT_TYPES:
             findings.add(f"eventTypes[{number}]", "must be an event type", one)
-    return tuple(known for known in dict.fromkeys(given) if known in EVENT_TYPES)
+        elif one not in known:
+            known.append(one)
+    return tuple(known)
