@@ -46,6 +46,10 @@ class Database:
         """Have `write` done; the future is done once it is on disk."""
         return self._writer.ask(write)
 
+    def when_committed(self, call: Callable[[], None]) -> None:
+        """Have `call` called after each commit."""
+        self._writer.when_committed = call
+
     async def read(self, read: Callable[[sqlite3.Connection], Result]) -> Result:
         """What `read` finds, of all that is on disk."""
         loop = asyncio.get_running_loop()

@@ -20,6 +20,12 @@ from migrator.sandbox.plan import (
     CopyFault,
     CopySize,
     CopyStalls,
+    DeliveryDoubled,
+    DeliveryFault,
+    DeliveryLate,
+    DeliveryLost,
+    DeliveryMissigned,
+    DeliveryReordered,
     Late,
     Plan,
     Shift,
@@ -36,6 +42,7 @@ class Struck:
 
     answer: AnswerFault | None = None
     copy: CopyFault | None = None
+    delivery: DeliveryFault | None = None
     size_off_bytes: int = 0
     late_s: float = 0.0
     shift_rows: int = 0
@@ -120,5 +127,13 @@ def _with(struck: Struck, rule: AnyRule, chance: float) -> Struck:
             return replace(struck, size_off_bytes=rule.off_bytes)
         case CopyFails() | CopyStalls():
             return replace(struck, copy=rule)
+        case (
+            DeliveryLost()
+            | DeliveryDoubled()
+            | DeliveryLate()
+            | DeliveryReordered()
+            | DeliveryMissigned()
+        ):
+            return replace(struck, delivery=rule)
         case _:
             return replace(struck, answer=rule)

@@ -3,6 +3,7 @@
 No part of the platform: no key is asked for, and no quota is spent.
 """
 
+import re
 from collections.abc import Sequence
 
 import msgspec
@@ -17,6 +18,8 @@ from migrator.sandbox.plan import Plan, PlanError, plan_of
 from migrator.sandbox.quota import WINDOW_S, Quota
 from migrator.sandbox.records import Records
 from migrator.sandbox.videos import Create
+from migrator.sandbox.webhooks.shapes import key_shape
+from migrator.sandbox.webhooks.signing import GRACE_S, SigningKeys
 from migrator.sandbox.wire import encoded
 
 ROWS_AT_A_TIME = 1000
@@ -89,11 +92,14 @@ class CopiesShape(Struct, frozen=True, rename="camel", kw_only=True):
 class Inspection:
     """The routes under `/_sandbox`."""
 
-    def __init__(self, records: Records, quota: Quota, copier: Copier, faults: Faults) -> None:
+    def __init__(
+        self, records: Records, quota: Quota, copier: Copier, faults: Faults, keys: SigningKeys
+    ) -> None:
         self._records = records
         self._quota = quota
         self._copier = copier
         self._faults = faults
+        self._keys = keys
 
     def routes(self) -> list[web.RouteDef]:
         """All routes."""
@@ -103,6 +109,7 @@ class Inspection:
             web.get(f"{INSPECTION_PATH}/copies", self.copies),
             web.get(f"{INSPECTION_PATH}/faults", self.faults),
             web.put(f"{INSPECTION_PATH}/faults", self.replace_faults),
+            web.post(f"{INSPECTION_PATH}/webhooks/public-keys", self.rotate_key),
         ]
 
     async def creates(self, request: web.Request) -> web.StreamResponse:
@@ -162,6 +169,17 @@ class Inspection:
             return web.Response(status=400, body=body, content_type="application/json")
         self._faults.replace(plan)
         return await self.faults(request)
+
+    async def rotate_key(self, request: web.Request) -> web.Response:
+        """Sign with a new key from now on; the one before is valid for `validSeconds` more."""
+        text = request.query.get("validSeconds", str(GRACE_S))
+        if re.fullmatch("[0-9]{1,9}", text) is None:
+            body = msgspec.json.encode({"error": "validSeconds: a whole number of seconds"})
+            return web.Response(status=400, body=body, content_type="application/json")
+        await self._keys.rotate(grace_s=int(text))
+        shapes = [key_shape(key) for key in await self._keys.published()]
+        body = msgspec.json.encode({"keys": shapes})
+        return web.Response(body=body, content_type="application/json")
 
 
 def _create(row: Create) -> CreateShape:

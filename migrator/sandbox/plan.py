@@ -13,6 +13,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 from migrator.sandbox.errors import SandboxError
+from migrator.sandbox.events import EVENT_TYPES
 
 Seconds = Annotated[float, Meta(ge=0, le=86_400)]
 Percent = Annotated[int, Meta(ge=0, le=99)]
@@ -28,6 +29,9 @@ CREATES = frozenset(
 )
 LISTS = frozenset({"GET /v1/videos", "GET /v1/videos/{videoId}/derived"})
 
+DELIVERIES = frozenset(f"DELIVER {event_type}" for event_type in EVENT_TYPES)
+"""Attempts to deliver an event to a webhook: no operations of the API, but struck like them."""
+
 MAX_CLOCK_OFFSET_S = 10 * 366 * 86_400
 
 
@@ -35,7 +39,7 @@ class Rule(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_fi
     """What all rules have: which requests are meant, and how often they are struck."""
 
     only: ClassVar[frozenset[str] | None] = None
-    """The operations that such a fault can happen to; None: all."""
+    """The operations that such a fault can happen to; None: all of the API."""
 
     operation: str = "*"
     """Method and path template, such as `GET /v1/videos`; `*` stands for any characters."""
@@ -138,10 +142,48 @@ class CopySize(Rule, frozen=True, tag="copy_size"):
     off_bytes: Annotated[int, Meta(ge=-(1 << 40), le=1 << 40)] = 1
 
 
+class DeliveryLost(Rule, frozen=True, tag="delivery_lost"):
+    """The delivery is not sent, and is not tried again."""
+
+    only = DELIVERIES
+
+
+class DeliveryDoubled(Rule, frozen=True, tag="delivery_doubled"):
+    """The delivery is sent twice, whatever is answered to the first."""
+
+    only = DELIVERIES
+
+
+class DeliveryLate(Rule, frozen=True, tag="delivery_late"):
+    """The delivery comes only after so many seconds."""
+
+    only = DELIVERIES
+    seconds: Seconds
+
+
+class DeliveryReordered(Rule, frozen=True, tag="delivery_reordered"):
+    """The delivery comes after so many later ones; where none are left to come, as the last."""
+
+    only = DELIVERIES
+    places: Annotated[int, Meta(ge=1, le=100)] = 1
+
+
+class DeliveryMissigned(Rule, frozen=True, tag="delivery_missigned"):
+    """The signature is of other bytes, or by another key, or names no known key, or is old."""
+
+    only = DELIVERIES
+    how: Literal["body", "key", "key_id", "timestamp"] = "body"
+
+
 AnswerFault = Throttle | Break | Reset | Withhold | Truncate | Html | Slow | Enormous
 CopyFault = CopyFails | CopyStalls
+DeliveryFault = (
+    DeliveryLost | DeliveryDoubled | DeliveryLate | DeliveryReordered | DeliveryMissigned
+)
 # Union[...] because msgspec reads the members at run time, and nested unions of `|` likewise.
-AnyRule = Union[AnswerFault, Shift, Ties, Late, CopyFault, CopySize]  # noqa: UP007
+AnyRule = Union[  # noqa: UP007
+    AnswerFault, Shift, Ties, Late, CopyFault, CopySize, DeliveryFault
+]
 
 
 class Plan(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -184,10 +226,10 @@ def plan_of(given: Any, operations: frozenset[str]) -> Plan:
 
 
 def operations_of(rule: Rule, operations: frozenset[str]) -> frozenset[str]:
-    """Those of `operations` that a rule is about."""
+    """Those of `operations`, or of deliveries, that a rule is about."""
     literal = (re.escape(part) for part in rule.operation.split("*"))
     pattern = re.compile(".*".join(literal))
-    able = operations if rule.only is None else operations & rule.only
+    able = operations if rule.only is None else (operations | DELIVERIES) & rule.only
     return frozenset(one for one in able if pattern.fullmatch(one))
 
 

@@ -28,6 +28,7 @@ from migrator.sandbox.seal import Sealer
 from migrator.sandbox.sources import Sources
 from migrator.sandbox.storage import Storage
 from migrator.sandbox.video_routes import VideoRoutes
+from migrator.sandbox.webhooks.parts import WebhookParts
 
 V1 = f"{BASE_PATH}/v1"
 
@@ -46,6 +47,7 @@ class Platform:
     ingester: Ingester
     storage: Storage
     sources: Sources
+    webhooks: WebhookParts
     head: bool
 
     @classmethod
@@ -62,6 +64,7 @@ class Platform:
         clips: ClipRules,
         bytes_per_second: int,
         head: bool,
+        allow_local_urls: bool,
     ) -> AsyncIterator[Self]:
         """The platform that is kept in `directory`, with its files in `storage`.
 
@@ -87,6 +90,9 @@ class Platform:
                 bytes_per_second=bytes_per_second,
             )
             await _remove_what_a_kill_left(records, storage)
+            webhooks = await stack.enter_async_context(
+                WebhookParts.opened(kept, clock, sealer, allow_local=allow_local_urls)
+            )
             if looks_inside:
                 await stack.enter_async_context(ingesting.running(ingester))
             await stack.enter_async_context(copying.running(copier))
@@ -99,6 +105,7 @@ class Platform:
                 ingester=ingester,
                 storage=storage,
                 sources=sources,
+                webhooks=webhooks,
                 head=head,
             )
 
@@ -125,6 +132,7 @@ class Platform:
             *videos.routes(V1),
             *AccountRoutes(self.accounts).routes(V1),
             *LocationRoutes(self.accounts, self.locations).routes(V1),
+            *self.webhooks.routes(V1, self.accounts),
         ]
 
 

@@ -47,10 +47,10 @@ class SandboxSettings:
     get the free clip (for all teams), and `clip_description` whether it repeats the description
     of its master. With `head` False the source is not
     looked at when a video is made, and its size is shown as 0 until it is copied.
-    `allow_local_urls` lets videos be copied from plain http and from this machine. `faults` is
-    the file of a plan. `copy_bytes_per_second` holds all copies together to that rate (0: no
-    limit). `s3_cache_s` is how long the local S3 may take to see a new file; directories of many
-    thousands of files want more of it (see `s3`).
+    `allow_local_urls` lets videos be copied from plain http and from this machine, and webhooks
+    be there. `faults` is the file of a plan. `copy_bytes_per_second` holds all copies together to
+    that rate (0: no limit). `s3_cache_s` is how long the local S3 may take to see a new file;
+    directories of many thousands of files want more of it (see `s3`).
     """
 
     directory: Path
@@ -151,6 +151,7 @@ async def _sandbox(
                 ),
                 bytes_per_second=settings.copy_bytes_per_second,
                 head=settings.head,
+                allow_local_urls=settings.allow_local_urls,
             )
         )
         quota = Quota(
@@ -160,7 +161,10 @@ async def _sandbox(
         plan = Plan() if settings.faults is None else from_toml(settings.faults, known)
         faults = Faults(plan, known, clock)
         gate = Gate(keys.api_key, quota, faults, clock)
-        inspection = Inspection(platform.records, quota, platform.copier, faults)
+        await stack.enter_async_context(platform.webhooks.delivering(faults.strike))
+        inspection = Inspection(
+            platform.records, quota, platform.copier, faults, platform.webhooks.keys
+        )
         application = compose(platform, gate, inspection)
         port = await stack.enter_async_context(listening(application, gate, settings.port))
         variables = key_files.environment(

@@ -169,6 +169,7 @@ CREATE TABLE webhook_events (
     is_test        INTEGER NOT NULL,
     is_successful  INTEGER NOT NULL DEFAULT 0,
     attempts       INTEGER NOT NULL DEFAULT 0,
+    was_put_off    INTEGER NOT NULL DEFAULT 0,  -- by a fault on purpose, which happens once
     -- By the machine's clock, whatever a plan of faults makes of the platform's: when it was first
     -- tried, and from when on it may be tried next. NULL: never again.
     first_tried_at INTEGER,
@@ -177,5 +178,38 @@ CREATE TABLE webhook_events (
 
 CREATE INDEX webhook_events_due ON webhook_events (webhook_id, due_at, event_number)
     WHERE due_at IS NOT NULL;
+CREATE INDEX webhook_events_tests ON webhook_events (team_id, occurred_at) WHERE is_test;
+-- Lists are asked for in order of either moment; whatever filters is in each, so that counting
+-- and skipping pages reads the index and never the table.
+CREATE INDEX webhook_events_occurred
+    ON webhook_events (occurred_at, team_id, is_test, is_successful);
+CREATE INDEX webhook_events_updated
+    ON webhook_events (updated_at, occurred_at, team_id, is_test, is_successful);
+
+-- What came of each attempt to deliver an event. What a webhook answered is a stranger's text.
+CREATE TABLE webhook_responses (
+    event_number    INTEGER NOT NULL REFERENCES webhook_events ON DELETE CASCADE,
+    response_number INTEGER NOT NULL,
+    requested_at    INTEGER NOT NULL,
+    took_ms         INTEGER NOT NULL,
+    status          INTEGER NOT NULL,
+    body            TEXT,
+    error_code      TEXT,
+    error_message   TEXT,
+    retry_at        INTEGER,
+    headers         TEXT,  -- an object, in JSON
+    PRIMARY KEY (event_number, response_number)
+) STRICT, WITHOUT ROWID;
+
+-- The newest signs; of the others the private half has been erased. The public half is the
+-- SubjectPublicKeyInfo in DER.
+CREATE TABLE webhook_keys (
+    key_id         TEXT PRIMARY KEY,
+    created_at     INTEGER NOT NULL,
+    updated_at     INTEGER NOT NULL,
+    public_key     BLOB NOT NULL,
+    sealed_private BLOB,
+    expires_at     INTEGER
+) STRICT;
 
 PRAGMA user_version = 3;

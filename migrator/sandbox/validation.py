@@ -12,6 +12,7 @@ import msgspec
 from aiohttp import web
 
 from migrator.sandbox.errors import ApiError, InvalidField, invalid_request, unreadable_body
+from migrator.sandbox.moments import from_iso
 
 MAX_BODY_BYTES = 1024 * 1024
 """Far more than the bounds of all fields together allow."""
@@ -96,14 +97,29 @@ class Query:
 
     def choice(self, name: str, options: tuple[Choice, ...]) -> Choice:
         """One of `options`; the first where it is absent."""
+        given = self.optional_choice(name, options)
+        return options[0] if given is None else given
+
+    def optional_choice(self, name: str, options: tuple[Choice, ...]) -> Choice | None:
+        """One of `options`, or None where it is absent."""
         text = self._one(name)
         if text is None:
-            return options[0]
+            return None
         for option in options:
             if text == option:
                 return option
         self._findings.add(name, f"must be one of {', '.join(options)}", text)
-        return options[0]
+        return None
+
+    def moment(self, name: str) -> int | None:
+        """A date-time of RFC 3339 in milliseconds since 1970, or None where it is absent."""
+        text = self._one(name)
+        if text is None:
+            return None
+        found = from_iso(text)
+        if found is None:
+            self._findings.add(name, "must be a date-time such as 2026-01-31T12:00:00Z", text)
+        return found
 
     def _one(self, name: str) -> str | None:
         given = self._given.getall(name, [])

@@ -36,9 +36,13 @@ class _Asked:
 
 
 class GroupWriter:
-    """The only writer of the database at `path`. Belongs to the loop it is made in."""
+    """The only writer of the database at `path`. Belongs to the loop it is made in.
+
+    `when_committed` is called in that loop after each commit, once who asked has been told.
+    """
 
     def __init__(self, path: Path) -> None:
+        self.when_committed: Callable[[], None] = lambda: None
         self._loop = asyncio.get_running_loop()
         self._queue: queue.SimpleQueue[_Asked | None] = queue.SimpleQueue()
         self._connection = open_database(path, check_same_thread=False)
@@ -78,7 +82,7 @@ class GroupWriter:
                 group.append(asked)
             self._commit(group)
             try:
-                self._loop.call_soon_threadsafe(_tell, group)
+                self._loop.call_soon_threadsafe(self._tell, group)
             except RuntimeError:  # the loop has gone, and with it all who waited
                 return
 
@@ -106,15 +110,15 @@ class GroupWriter:
                 self._connection.execute("ROLLBACK")
             raise
 
-
-def _tell(group: list[_Asked]) -> None:
-    for asked in group:
-        if asked.future.done():
-            continue
-        if asked.error is None:
-            asked.future.set_result(asked.result)
-        else:
-            asked.future.set_exception(asked.error)
+    def _tell(self, group: list[_Asked]) -> None:
+        for asked in group:
+            if asked.future.done():
+                continue
+            if asked.error is None:
+                asked.future.set_result(asked.result)
+            else:
+                asked.future.set_exception(asked.error)
+        self.when_committed()
 
 
 def open_database(path: Path, *, check_same_thread: bool = True) -> sqlite3.Connection:

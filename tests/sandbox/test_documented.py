@@ -1,5 +1,6 @@
 """What the page of the sandbox says is what the sandbox does."""
 
+import dataclasses
 import re
 from pathlib import Path
 
@@ -10,26 +11,21 @@ from migrator.sandbox import plan
 from migrator.sandbox.inspection import Inspection
 from migrator.sandbox.plan import Plan
 from migrator.sandbox.platform import Platform, operations
+from migrator.sandbox.webhooks.parts import WebhookParts
 
 PAGE = (Path(plan.__file__).parent / "README.md").read_text()
 RULES = plan.AnyRule.__args__
 
 
+def unopened(parts, **given):
+    """The parts of a sandbox that is not there: enough to tell its routes."""
+    return parts(**dict.fromkeys(one.name for one in dataclasses.fields(parts)) | given)
+
+
 @pytest.fixture(scope="module")
 def implemented():
-    names = (
-        "records",
-        "accounts",
-        "locations",
-        "copies",
-        "copier",
-        "ingester",
-        "storage",
-        "sources",
-    )
-    nothing = dict.fromkeys(names)
-    routes = Platform(**nothing, head=False).routes()
-    own = Inspection(None, None, None, None).routes()
+    routes = unopened(Platform, webhooks=unopened(WebhookParts)).routes()
+    own = Inspection(None, None, None, None, None).routes()
     return operations(routes), operations(own)
 
 
