@@ -23,7 +23,7 @@ from migrator.engine.meter import Meter
 from migrator.engine.ports import Ports
 from migrator.engine.reopen import LEFT, Choice
 from migrator.engine.run import migrate
-from migrator.engine.status import Snapshot, note_end
+from migrator.engine.snapshot import Snapshot, note_end
 from migrator.engine.stop import Stop
 from migrator.engine.tag import new_batch_id
 from migrator.errors import (

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from typing import TextIO
 
 from migrator.cli.words import line
-from migrator.engine.status import Snapshot
+from migrator.engine.snapshot import Snapshot
 from migrator.settings import DisplaySettings
 
 LINE_EVERY_S = 5.0

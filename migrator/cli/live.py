@@ -21,10 +21,11 @@ from typing import TextIO
 from migrator.cli.console import Terminal
 from migrator.cli.picture import picture
 from migrator.cli.signals import INTERRUPTS
-from migrator.engine.status import Snapshot
+from migrator.engine.snapshot import Snapshot
 
-ERASE = "\r\x1b[0m\x1b[J"
-"""From the line of the cursor to the end of the screen."""
+ERASE = "\r\x1b[0m\x1b[K\n\x1b[J\x1b[A\r"
+"""From the line of the cursor to the end of the screen. Not at once: a terminal that is told to
+clear all that it shows may keep it as history."""
 
 LOOK_EVERY_S = 0.25
 """How often it is looked whether the terminal has another size."""

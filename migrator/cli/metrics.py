@@ -14,7 +14,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.registry import Collector
 
 from migrator import __version__
-from migrator.engine.status import Snapshot
+from migrator.engine.snapshot import Snapshot
 from migrator.errors import UsageError
 from migrator.log import METRICS_SERVED, tell
 from migrator.model import OUTCOME_OF, Reason

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from migrator.cli.display import showing
 from migrator.cli.logs import configure_logs
 from migrator.engine.meter import Meter, Unmetered
-from migrator.engine.status import Snapshot
+from migrator.engine.snapshot import Snapshot
 from migrator.settings import DisplaySettings
 
 

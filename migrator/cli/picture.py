@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from migrator.cli.words import duration, line, size
-from migrator.engine.status import Problem, Snapshot
+from migrator.engine.snapshot import Problem, Snapshot
 from migrator.text import plain
 
 COLOURS = {

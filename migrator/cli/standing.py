@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from migrator.cli.words import duration
-from migrator.engine.status import Snapshot
+from migrator.engine.snapshot import Snapshot
 from migrator.text import plain
 
 FRESH_MS = 10_000

@@ -16,7 +16,7 @@ from migrator.errors import ExitCode, RunFailed, UsageError
 
 if TYPE_CHECKING:
     from migrator.cli.standing import Standing
-    from migrator.engine.status import Snapshot
+    from migrator.engine.snapshot import Snapshot
 
 LOOK_EVERY_S = 0.5
 
@@ -70,7 +70,7 @@ def _read(directory: Path) -> "tuple[bytes, Snapshot]":
     """The file and what it says. Raises UsageError."""
     import msgspec
 
-    from migrator.engine.status import STATUS_FILE, Snapshot
+    from migrator.engine.snapshot import STATUS_FILE, Snapshot
 
     path = directory / STATUS_FILE
     try:

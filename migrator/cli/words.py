@@ -1,6 +1,6 @@
 """Numbers and snapshots in words that a person reads."""
 
-from migrator.engine.status import Snapshot
+from migrator.engine.snapshot import Snapshot
 from migrator.text import plain
 
 _THOUSAND = 1000

@@ -30,8 +30,9 @@ from migrator.engine.recorder import Recorder
 from migrator.engine.replace import Replacer
 from migrator.engine.request import Requests
 from migrator.engine.resolve import Resolver
+from migrator.engine.snapshot import Snapshot
 from migrator.engine.start import Place, check_platform, check_projects
-from migrator.engine.status import Snapshot, StatusKeeper
+from migrator.engine.status import StatusKeeper
 from migrator.engine.stop import Stop, Stopping
 from migrator.engine.submit import Submitter
 from migrator.engine.sweep import ListReader

@@ -72,6 +72,7 @@ class Terminal:
             if not moved and condition(self.shown):
                 return self.shown
             if not moved:
+                assert self.process.poll() is None, f"ended before: {what}\n{self}"
                 assert time.monotonic() < deadline, f"not in time: {what}\n{self}"
                 time.sleep(POLL_S)
 

@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 from rich.console import Console
 
 from migrator import cli
-from migrator.cli.words import line
-from migrator.cli.picture import picture
 from migrator.cli.logs import configure_logs
-from migrator.engine.status import Snapshot
+from migrator.cli.picture import picture
+from migrator.cli.words import line
+from migrator.engine.snapshot import Snapshot
 from migrator.errors import MigratorError
 from migrator.settings import DisplaySettings
 from migrator.text import plain

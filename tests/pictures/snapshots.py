@@ -1,6 +1,6 @@
 """Moments of runs that no test waits for: a million rows, an outage, the last copies."""
 
-from migrator.engine.status import Problem, Snapshot
+from migrator.engine.snapshot import Problem, Snapshot
 
 HOUR_MS = 3600 * 1000
 
