@@ -39,7 +39,7 @@ class Gate:
 
     def __init__(self, api_key: str, quota: Quota, faults: Faults, clock: Clock) -> None:
         self._api_key = api_key.encode()
-        self._label = masked(api_key)
+        self.label = masked(api_key)
         self._quota = quota
         self._faults = faults
         self._clock = clock
@@ -54,7 +54,7 @@ class Gate:
         request[STRUCK] = UNTOUCHED
         given = request.headers.get("X-API-Key")
         valid = self._is_valid(given)
-        admission = self._quota.admit(self._label if valid else UNKNOWN_KEY, operation)
+        admission = self._quota.admit(self.label if valid else UNKNOWN_KEY, operation)
         try:
             _admit(given, valid=valid, within_quota=admission.admitted)
             # Only now: whether the quota refuses depends on the minute, and faults must not.
@@ -81,7 +81,7 @@ class Gate:
         For what the server refuses before `pass_through`; faults do not strike it.
         """
         request[REQUEST_ID] = _new_id()
-        label = self._label if self._is_valid(request.headers.get("X-API-Key")) else UNKNOWN_KEY
+        label = self.label if self._is_valid(request.headers.get("X-API-Key")) else UNKNOWN_KEY
         admission = self._quota.admit(label, UNREADABLE)
         answer = self._refused(_translated(exception), request)
         answer.headers.update({**admission.headers(), **self._dated()})

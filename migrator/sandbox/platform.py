@@ -23,6 +23,7 @@ from migrator.sandbox.location_routes import LocationRoutes
 from migrator.sandbox.locations import Locations
 from migrator.sandbox.media.workers import working
 from migrator.sandbox.moments import Clock
+from migrator.sandbox.page.glance import Glances
 from migrator.sandbox.records import Records
 from migrator.sandbox.seal import Sealer
 from migrator.sandbox.sources import Sources
@@ -46,6 +47,7 @@ class Platform:
     copier: Copier
     ingester: Ingester
     storage: Storage
+    glances: Glances
     sources: Sources
     webhooks: WebhookParts
     head: bool
@@ -104,6 +106,7 @@ class Platform:
                 copier=copier,
                 ingester=ingester,
                 storage=storage,
+                glances=Glances(kept),
                 sources=sources,
                 webhooks=webhooks,
                 head=head,

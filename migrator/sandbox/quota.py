@@ -8,7 +8,7 @@ was counted is kept for the life of the process, so that a rehearsal can be judg
 
 import math
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 WINDOW_S = 60.0
@@ -59,6 +59,16 @@ class Quota:
     wall_ms: Callable[[], int]
     windows: dict[str, list[Window]] = field(default_factory=dict)
     operations: Counter[str] = field(default_factory=Counter)
+
+    def open_windows(self) -> Mapping[str, tuple[Window, int]]:
+        """The windows that are open, by key, and the whole seconds until they end."""
+        now_s = self.monotonic_s()
+        newest = {key: windows[-1] for key, windows in self.windows.items()}
+        return {
+            key: (window, math.ceil(window.opened_s + WINDOW_S - now_s))
+            for key, window in newest.items()
+            if now_s < window.opened_s + WINDOW_S
+        }
 
     def admit(self, key: str, operation: str) -> Admission:
         """Count one request of `key` (a label, not the secret) and say if it may pass."""

@@ -83,8 +83,9 @@ class Records:
                 return None
             # The moment is taken here, so that moments are in the order of commits.
             video = _insert(connection, new, self._clock.now_ms())
-            _insert_copy(connection, video, new, self._sealer)
-            _insert_create(connection, video, new)
+            _insert_copy(
+                connection, video, new, self._sealer, _insert_create(connection, video, new)
+            )
             if self._sealer is None and new.struck.copy is None:
                 connection.execute(_DONE_AT_ONCE, (video.video_number,))
                 for event_type in _TOLD_AT_ONCE:
@@ -251,13 +252,17 @@ def _insert(connection: sqlite3.Connection, new: NewVideo, now: int) -> Video:
 
 
 def _insert_copy(
-    connection: sqlite3.Connection, video: Video, new: NewVideo, sealer: Sealer | None
+    connection: sqlite3.Connection,
+    video: Video,
+    new: NewVideo,
+    sealer: Sealer | None,
+    create_number: int,
 ) -> None:
     fault = new.struck.copy
     connection.execute(
-        "INSERT INTO copies VALUES (?, ?, ?, ?, ?, ?)",
+        "INSERT INTO copies VALUES (?, ?, ?, ?, ?, ?, ?)",
         (
-            video.video_number,
+            *(video.video_number, create_number),
             None if sealer is None else seal_origin(sealer, new.origin, video.video_id),
             *(PART_BYTES, new.connections, new.expected_crc32c),
             None if fault is None else msgspec.json.encode(fault).decode(),
@@ -265,7 +270,7 @@ def _insert_copy(
     )
 
 
-def _insert_create(connection: sqlite3.Connection, video: Video, new: NewVideo) -> None:
+def _insert_create(connection: sqlite3.Connection, video: Video, new: NewVideo) -> int:
     origin = new.origin
     asked: tuple[str | int | None, ...]
     if isinstance(origin, SourceObject):
@@ -279,9 +284,11 @@ def _insert_create(connection: sqlite3.Connection, video: Video, new: NewVideo) 
         *(new.team_id, new.project_id, new.name, new.description, new.file_name),
         *(int(new.full_ingestion), *asked),
     )
-    connection.execute(
+    number = connection.execute(
         f"INSERT INTO creates ({CREATE_COLUMNS}) VALUES (NULL{', ?' * len(values)})", values
-    )
+    ).lastrowid
+    assert number is not None
+    return number
 
 
 def _where(wanted: VideoFilter, listed_by_ms: int | None) -> tuple[str, tuple[str | int, ...]]:

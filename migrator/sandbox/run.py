@@ -25,6 +25,7 @@ from migrator.sandbox.gate import BASE_PATH, Gate
 from migrator.sandbox.ingestions import ClipRules
 from migrator.sandbox.inspection import Inspection
 from migrator.sandbox.moments import Clock
+from migrator.sandbox.page.routes import Page
 from migrator.sandbox.plan import Plan, from_toml
 from migrator.sandbox.platform import Platform, operations
 from migrator.sandbox.quota import Quota
@@ -165,7 +166,8 @@ async def _sandbox(
         inspection = Inspection(
             platform.records, quota, platform.copier, faults, platform.webhooks.keys
         )
-        application = compose(platform, gate, inspection)
+        page = Page(platform.glances, platform.storage, quota, clock, gate.label)
+        application = compose(platform, gate, inspection, page)
         port = await stack.enter_async_context(listening(application, gate, settings.port))
         variables = key_files.environment(
             keys, api_url=f"http://{HOST}:{port}{BASE_PATH}", s3_url=server.url
@@ -176,8 +178,8 @@ async def _sandbox(
         yield server.ended
 
 
-def compose(platform: Platform, gate: Gate, inspection: Inspection) -> web.Application:
+def compose(platform: Platform, gate: Gate, inspection: Inspection, page: Page) -> web.Application:
     """The application: every route, with the gate before it."""
     application = web.Application(middlewares=[gate.pass_through], client_max_size=MAX_BODY_BYTES)
-    application.add_routes([*platform.routes(), *inspection.routes()])
+    application.add_routes([*platform.routes(), *inspection.routes(), *page.routes()])
     return application

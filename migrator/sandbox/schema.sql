@@ -96,11 +96,14 @@ CREATE INDEX videos_under_way       ON videos (video_number)
 CREATE INDEX videos_media ON videos (video_number)
     WHERE (ingestion_status IN ('INITIAL', 'IN_PROGRESS')
         OR processing_status IN ('INITIAL', 'IN_PROGRESS'));
+CREATE INDEX videos_failed ON videos (video_number)
+    WHERE (upload_status = 'FAILED' OR ingestion_status = 'FAILED' OR processing_status = 'FAILED');
 
 -- Where a video is copied from: sealed, as it holds keys or a presigned URL. It is needed to go
 -- on with a copy after a restart, and is erased as soon as the copy is DONE.
 CREATE TABLE copies (
     video_number    INTEGER PRIMARY KEY REFERENCES videos ON DELETE CASCADE,
+    create_number   INTEGER NOT NULL REFERENCES creates,
     sealed_origin   BLOB,
     part_bytes      INTEGER NOT NULL,
     connections     INTEGER NOT NULL,

@@ -1,0 +1,69 @@
+"""How the page spells things: pure functions from values to text."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+import msgspec
+from msgspec import UNSET
+
+from migrator.sandbox.media.findings import VideoMetadata
+from migrator.sandbox.page.glance import COUNTED_TO, Shown
+from migrator.sandbox.videos import Video
+from migrator.sandbox.wire import shown_size
+
+_UNITS = ("kB", "MB", "GB", "TB")
+_STEP = 1000
+
+
+def size_in_words(size_bytes: int) -> str:
+    """`1.4 TB`: three significant digits in decimal units, the ones that storage is sold in."""
+    if size_bytes < _STEP:
+        return f"{size_bytes} bytes"
+    size, step = size_bytes / _STEP, 0
+    while size >= _STEP - 0.5 and step < len(_UNITS) - 1:
+        size, step = size / _STEP, step + 1
+    return f"{size:.3g} {_UNITS[step]}"
+
+
+def duration_in_words(milliseconds: int) -> str:
+    """`1:02:03`, `0:07`; under ten seconds with a tenth: `4.2 s`."""
+    seconds = milliseconds / 1000
+    if seconds < 10:  # noqa: PLR2004 - where a tenth is worth a word
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+
+
+def clock_time(moment_ms: int) -> str:
+    """`2026-01-31 12:00:00`, in UTC, to the second."""
+    return f"{datetime.fromtimestamp(moment_ms // 1000, UTC):%Y-%m-%d %H:%M:%S}"
+
+
+def counted(count: int) -> str:
+    """A count as a view has it: `1,234`, or `100,000+` where it was not counted on."""
+    return f"{COUNTED_TO:,}+" if count > COUNTED_TO else f"{count:,}"
+
+
+def source_of(shown: Shown) -> str:
+    """Where a video was copied from; nothing where it was not."""
+    if shown.bucket is not None:
+        return f"s3://{shown.bucket}/{shown.object_key}"
+    return shown.url or ""
+
+
+def facts_of(video: Video) -> Sequence[str]:
+    """What is known of the file, in the order in which one asks."""
+    facts = [size_in_words(shown_size(video))] if video.size_bytes is not None else []
+    if video.metadata is None:
+        return facts
+    known = msgspec.json.decode(video.metadata, type=VideoMetadata)
+    if known.duration_in_millis is not UNSET:
+        facts.append(duration_in_words(known.duration_in_millis))
+    if known.frame_width is not UNSET and known.frame_height is not UNSET:
+        facts.append(f"{known.frame_width} × {known.frame_height}")
+    if known.average_frame_rate is not UNSET:
+        facts.append(f"{known.average_frame_rate.frame_rate:g} fps")
+    if known.codec_name is not UNSET:
+        facts.append(known.codec_name)
+    return facts
