@@ -13,7 +13,7 @@ from cyclopts import Parameter
 from migrator.errors import RunFailed
 
 
-def sandbox(
+def sandbox(  # noqa: PLR0913 - one for each flag
     *,
     dir: Annotated[Path, Parameter(name="--dir")],  # noqa: A002 - the flag's name
     port: int = 0,
@@ -21,6 +21,8 @@ def sandbox(
     requests_per_minute: int = 1200,
     copy: Literal["on", "off"] = "on",
     media: Literal["on", "off"] = "on",
+    clips: Literal["on", "off"] = "on",
+    clip_description: Literal["master", "none"] = "master",
     head: Literal["on", "off"] = "on",
     allow_local_urls: Annotated[bool, Parameter(negative="")] = False,
     faults: Path | None = None,
@@ -45,8 +47,12 @@ def sandbox(
     copy
         off: no bytes are copied, a video is done once it is made.
     media
-        off: nothing is done with what videos hold, and as nothing reads their bytes none are
-        copied either, as with --copy off.
+        off: nothing is done with what videos hold. An ingestion is done as soon as the copy is, and
+        knows the size alone; no clip is made.
+    clips
+        off: masters get no free clip, as where it is disabled for the team.
+    clip_description
+        Whether a clip repeats the description of its master, or has none.
     head
         off: the source is not looked at when a video is made.
     allow_local_urls
@@ -77,6 +83,8 @@ def sandbox(
             requests_per_minute=requests_per_minute,
             copy=copy == "on",
             media=media == "on",
+            clips=clips == "on",
+            clip_description=clip_description,
             head=head == "on",
             allow_local_urls=allow_local_urls,
             faults=faults,

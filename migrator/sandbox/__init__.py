@@ -9,14 +9,13 @@ platform; `connection` speaks HTTP, and `gate` is what every request passes (key
 error form). The routes are in `create_routes`, `video_routes`, `account_routes` and
 `location_routes`, and those that only a rehearsal needs in `inspection`; `validation` reads what
 a client sent, and `wire` fills the `shapes` of what it gets back. `copying` moves the bytes, read
-through `sources` (`source` for S3, `web` for URLs) and laid down by `parts`. `records`, `copies`,
-`accounts` and `locations` are the memory, in one `database` that `writing` writes in groups;
+through `sources` (`source` for S3, `web` for URLs) and laid down by `parts`. `ingesting` has the
+work on what videos hold done by `media`, in processes of its own, and `storage` names where all
+files of videos lie: thumbnails and web videos too. `records`, `copies`, `ingestions`, `accounts`
+and `locations` are the memory, in one `database` that `writing` writes in groups;
 `seal` keeps what is secret in it. `plan` is what shall go wrong, `faults` decides when, and
 `mischief` does it to answers. `s3` runs `rclone serve s3`, tied to our life by `tether`. The
 README of this room tells what of the published API is there.
+
+This package imports nothing by itself, so that a worker process starts without a server in it.
 """
-
-from migrator.sandbox.errors import SandboxError
-from migrator.sandbox.run import SandboxSettings, serve
-
-__all__ = ["SandboxError", "SandboxSettings", "serve"]

@@ -22,6 +22,8 @@ def parse(arguments: list[str]) -> SandboxSettings:
     parser.add_argument("--requests-per-minute", type=int, default=1200)
     parser.add_argument("--copy", choices=("on", "off"), default="on")
     parser.add_argument("--media", choices=("on", "off"), default="on")
+    parser.add_argument("--clips", choices=("on", "off"), default="on")
+    parser.add_argument("--clip-description", choices=("master", "none"), default="master")
     parser.add_argument("--head", choices=("on", "off"), default="on")
     parser.add_argument("--allow-local-urls", action="store_true")
     parser.add_argument("--faults", type=Path, help="a plan of faults, in TOML")
@@ -35,6 +37,8 @@ def parse(arguments: list[str]) -> SandboxSettings:
         requests_per_minute=given.requests_per_minute,
         copy=given.copy == "on",
         media=given.media == "on",
+        clips=given.clips == "on",
+        clip_description=given.clip_description,
         head=given.head == "on",
         allow_local_urls=given.allow_local_urls,
         faults=given.faults,

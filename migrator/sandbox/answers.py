@@ -40,9 +40,9 @@ def answer(status: int, shape: Struct) -> web.Response:
     return web.Response(status=status, body=wire.encoded(shape), content_type="application/json")
 
 
-def status_answer(status: int, video: Video) -> web.Response:
+def status_answer(status: int, video: Video, available: wire.Availability) -> web.Response:
     """How the copy of a video stands; 204 where none was ever started."""
-    shape = wire.in_status(video)
+    shape = wire.in_status(video, available)
     return web.Response(status=204) if shape is None else answer(status, shape)
 
 

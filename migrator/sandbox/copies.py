@@ -5,18 +5,18 @@ from collections.abc import Sequence
 
 import msgspec
 
-from migrator.sandbox import events
+from migrator.sandbox import events, ingestions
 from migrator.sandbox.database import Database
 from migrator.sandbox.events import EventType
 from migrator.sandbox.moments import Clock
 from migrator.sandbox.origin import Origin, SourceHead
 from migrator.sandbox.plan import CopyFails, CopyFault
 from migrator.sandbox.seal import Sealer
-from migrator.sandbox.videos import Copy, UploadStatus
+from migrator.sandbox.videos import Copy, Status
 
 INTERRUPTED = "COPY_INTERRUPTED"
 
-TOLD: dict[UploadStatus, EventType] = {
+TOLD: dict[Status, EventType] = {
     "IN_PROGRESS": "video_in.started",
     "DONE": "video_in.done",
     "FAILED": "video_in.failed",
@@ -25,12 +25,18 @@ TOLD: dict[UploadStatus, EventType] = {
 
 
 class Copies:
-    """The copies of all videos; `sealer` opens what they are copied from."""
+    """The copies of all videos; `sealer` opens what they are copied from.
 
-    def __init__(self, database: Database, clock: Clock, sealer: Sealer) -> None:
+    With `looks_inside` False no ingestion waits for a copy: it is DONE together with it.
+    """
+
+    def __init__(
+        self, database: Database, clock: Clock, sealer: Sealer, *, looks_inside: bool
+    ) -> None:
         self._database = database
         self._clock = clock
         self._sealer = sealer
+        self._looks_inside = looks_inside
 
     async def begin(self, number: int) -> Copy | None:
         """INITIAL to IN_PROGRESS. None, and no change, where the copy is in another state."""
@@ -108,7 +114,8 @@ class Copies:
         """To DONE; what it was copied from, and the parts, are erased."""
 
         def write(connection: sqlite3.Connection) -> None:
-            self._change(connection, number, "DONE", percent=100, crc32c=crc32c)
+            if self._change(connection, number, "DONE", percent=100, crc32c=crc32c):
+                ingestions.copied(connection, self._clock, number, looks_inside=self._looks_inside)
             connection.execute(
                 "UPDATE copies SET sealed_origin = NULL"
                 " WHERE video_number = ? AND sealed_origin IS NOT NULL",
@@ -160,9 +167,9 @@ class Copies:
         self,
         connection: sqlite3.Connection,
         number: int,
-        status: UploadStatus,
+        status: Status,
         *,
-        only_if: UploadStatus | None = None,
+        only_if: Status | None = None,
         percent: int | None = None,
         crc32c: int | None = None,
         error: tuple[str, str] = ("", ""),

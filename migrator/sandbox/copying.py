@@ -9,7 +9,7 @@ yields the CRC-32C of the whole, which must be the one that the client named, if
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,6 +18,7 @@ from migrator.sandbox.origin import Origin, SourceError, SourceHead
 from migrator.sandbox.parts import Progress, allocate, on_disk, read_back, store
 from migrator.sandbox.plan import CopyFails, CopyStalls
 from migrator.sandbox.sources import Sources
+from migrator.sandbox.storage import Storage
 from migrator.sandbox.videos import Copy, Video
 
 MAX_SIZE_BYTES = 500 * 10**9
@@ -58,16 +59,18 @@ class Pace:
 
 
 class Copier:
-    """Copies videos into `directory`, in the order they are enqueued.
+    """Copies videos into the storage, in the order they are enqueued.
 
     With `moves_bytes` False no byte is fetched: a copy is DONE as soon as its turn comes.
+    `copied` is called with the number of each video whose copy is DONE.
     """
 
     def __init__(
         self,
         copies: Copies,
         sources: Sources,
-        directory: Path,
+        storage: Storage,
+        copied: Callable[[int], None],
         *,
         moves_bytes: bool,
         bytes_per_second: int,
@@ -75,7 +78,8 @@ class Copier:
         self.fetched = Fetched()
         self._copies = copies
         self._sources = sources
-        self._directory = directory
+        self._storage = storage
+        self._copied = copied
         self.moves_bytes = moves_bytes
         self._pace = Pace(bytes_per_second)
         self._queue: asyncio.Queue[int] = asyncio.Queue()
@@ -93,23 +97,13 @@ class Copier:
             for _ in range(COPIES_AT_ONCE):
                 group.create_task(self._work())
 
-    async def remove(self, videos: Sequence[Video]) -> None:
-        """End the copies of videos that have been deleted, and remove their files."""
+    async def forget(self, videos: Sequence[Video]) -> None:
+        """End the copies of videos that have been deleted."""
         for video in videos:
             task = self._under_way.get(video.video_number)
             if task is not None:
                 task.cancel()
                 await asyncio.wait((task,))
-        await asyncio.to_thread(self.remove_files, [video.video_id for video in videos])
-
-    def remove_files(self, video_ids: Sequence[str]) -> None:
-        """Remove the files of videos, where there are any."""
-        for video_id in video_ids:
-            (self._directory / video_id).unlink(missing_ok=True)
-
-    def kept(self) -> Sequence[str]:
-        """The ids of all videos that there are files of."""
-        return [path.name for path in self._directory.iterdir()]
 
     async def _work(self) -> None:
         while True:
@@ -152,6 +146,7 @@ class Copier:
                 await self._copies.failed_on_purpose(number, copy.fault)
             else:
                 await self._copies.done(number, crc32c=crc32c)
+                self._copied(number)
 
     def _stall(self, number: int, seconds: float) -> None:
         """Have a copy go on after so long. It keeps no worker waiting meanwhile."""
@@ -166,7 +161,7 @@ class Copier:
         if head.size_bytes > MAX_SIZE_BYTES:
             raise SourceError("VALIDATION_ERROR", "The video is larger than 500 GB")
         had = copy.parts
-        path = self._directory / copy.video_id
+        path = self._storage.video(copy.video_id)
         if copy.head != (head.size_bytes, head.modified_at_ms):
             await self._copies.describe(copy.video_number, head)
             had = {}

@@ -15,6 +15,7 @@ from migrator.sandbox.locations import Locations
 from migrator.sandbox.origin import Origin, SourceError, SourceHead, SourceObject, SourceUrl
 from migrator.sandbox.records import Records
 from migrator.sandbox.sources import Sources
+from migrator.sandbox.storage import Storage
 from migrator.sandbox.validation import (
     Fields,
     Findings,
@@ -65,6 +66,7 @@ class CreateRoutes:
     locations: Locations
     copier: Copier
     sources: Sources
+    storage: Storage
     head: bool
 
     def routes(self, v1: str) -> list[web.RouteDef]:
@@ -170,7 +172,7 @@ class CreateRoutes:
             raise Places(self.accounts, absent_status).no_project()
         if self.copier.moves_bytes or struck.copy is not None:
             self.copier.enqueue(video.video_number)
-        return status_answer(202, video)
+        return status_answer(202, video, self.storage.available)
 
     async def _looked_at(self, origin: Origin) -> SourceHead:
         try:

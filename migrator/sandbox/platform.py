@@ -1,4 +1,4 @@
-"""The platform put together: what it remembers, what copies, and all of its routes."""
+"""The platform put together: what it remembers, what copies and ingests, and all of its routes."""
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
@@ -9,7 +9,7 @@ from typing import Self
 
 from aiohttp import web
 
-from migrator.sandbox import accounts, copies, copying, database
+from migrator.sandbox import accounts, copies, copying, database, ingesting
 from migrator.sandbox.account_routes import AccountRoutes
 from migrator.sandbox.accounts import Accounts
 from migrator.sandbox.copies import Copies
@@ -17,12 +17,16 @@ from migrator.sandbox.copying import Copier
 from migrator.sandbox.create_routes import CreateRoutes
 from migrator.sandbox.database import Database
 from migrator.sandbox.gate import BASE_PATH, template_of
+from migrator.sandbox.ingesting import Ingester
+from migrator.sandbox.ingestions import ClipRules, Ingestions
 from migrator.sandbox.location_routes import LocationRoutes
 from migrator.sandbox.locations import Locations
+from migrator.sandbox.media.workers import working
 from migrator.sandbox.moments import Clock
 from migrator.sandbox.records import Records
 from migrator.sandbox.seal import Sealer
 from migrator.sandbox.sources import Sources
+from migrator.sandbox.storage import Storage
 from migrator.sandbox.video_routes import VideoRoutes
 from migrator.sandbox.webhooks.parts import WebhookParts
 
@@ -40,6 +44,8 @@ class Platform:
     locations: Locations
     copies: Copies
     copier: Copier
+    ingester: Ingester
+    storage: Storage
     sources: Sources
     webhooks: WebhookParts
     head: bool
@@ -49,16 +55,22 @@ class Platform:
     async def opened(
         cls,
         directory: Path,
-        videos: Path,
+        storage: Storage,
         sources: Sources,
         clock: Clock,
         *,
         moves_bytes: bool,
+        looks_inside: bool,
+        clips: ClipRules,
         bytes_per_second: int,
         head: bool,
         allow_local_urls: bool,
     ) -> AsyncIterator[Self]:
-        """The platform that is kept in `directory`, with its copies in `videos`."""
+        """The platform that is kept in `directory`, with its files in `storage`.
+
+        With `looks_inside` False nothing is done with what videos hold; what waits for that, from
+        an earlier start, waits on.
+        """
         sealer = Sealer(directory / "seal.key")
         path = directory / "records.db"
         database.prepare(path, clock, (accounts.seed, copies.interrupt))
@@ -66,14 +78,23 @@ class Platform:
             kept = await stack.enter_async_context(Database(path))
             records = Records(kept, clock, sealer if moves_bytes else None)
             await records.load()
-            held = Copies(kept, clock, sealer)
+            held = Copies(kept, clock, sealer, looks_inside=looks_inside)
+            workers = await stack.enter_async_context(working(directory))
+            ingester = Ingester(Ingestions(kept, clock, clips), storage, workers)
             copier = Copier(
-                held, sources, videos, moves_bytes=moves_bytes, bytes_per_second=bytes_per_second
+                held,
+                sources,
+                storage,
+                ingester.enqueue,
+                moves_bytes=moves_bytes,
+                bytes_per_second=bytes_per_second,
             )
-            await _remove_what_a_kill_left(records, copier)
+            await _remove_what_a_kill_left(records, storage)
             webhooks = await stack.enter_async_context(
                 WebhookParts.opened(kept, clock, sealer, allow_local=allow_local_urls)
             )
+            if looks_inside:
+                await stack.enter_async_context(ingesting.running(ingester))
             await stack.enter_async_context(copying.running(copier))
             yield cls(
                 records=records,
@@ -81,6 +102,8 @@ class Platform:
                 locations=await Locations.load(kept, clock, sealer),
                 copies=held,
                 copier=copier,
+                ingester=ingester,
+                storage=storage,
                 sources=sources,
                 webhooks=webhooks,
                 head=head,
@@ -88,13 +111,20 @@ class Platform:
 
     def routes(self) -> Sequence[web.RouteDef]:
         """All routes, under the base path."""
-        videos = VideoRoutes(records=self.records, copies=self.copies, copier=self.copier)
+        videos = VideoRoutes(
+            records=self.records,
+            copies=self.copies,
+            copier=self.copier,
+            ingester=self.ingester,
+            storage=self.storage,
+        )
         creates = CreateRoutes(
             records=self.records,
             accounts=self.accounts,
             locations=self.locations,
             copier=self.copier,
             sources=self.sources,
+            storage=self.storage,
             head=self.head,
         )
         return [
@@ -111,9 +141,9 @@ def operations(routes: Sequence[web.RouteDef]) -> frozenset[str]:
     return frozenset(f"{route.method} {template_of(route.path)}" for route in routes)
 
 
-async def _remove_what_a_kill_left(records: Records, copier: Copier) -> None:
+async def _remove_what_a_kill_left(records: Records, storage: Storage) -> None:
     """Remove the files of videos that had been deleted when the platform was killed."""
-    kept = await asyncio.to_thread(copier.kept)
+    kept = await asyncio.to_thread(storage.kept)
     for first in range(0, len(kept), IDS_AT_A_TIME):
         absent = await records.absent(kept[first : first + IDS_AT_A_TIME])
-        await asyncio.to_thread(copier.remove_files, absent)
+        await asyncio.to_thread(storage.remove, absent)

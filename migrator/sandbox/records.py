@@ -6,7 +6,7 @@ import asyncio
 import dataclasses
 import sqlite3
 import uuid
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import msgspec
 
@@ -21,6 +21,7 @@ from migrator.sandbox.origin import SourceObject
 from migrator.sandbox.seal import Sealer
 from migrator.sandbox.videos import (
     CREATE_COLUMNS,
+    NEW_VIDEO_COLUMNS,
     VIDEO_COLUMNS,
     Create,
     NewVideo,
@@ -33,7 +34,12 @@ PART_BYTES = 8 * 1024 * 1024
 
 
 _DONE_AT_ONCE = (
-    "UPDATE videos SET upload_status = 'DONE', upload_percent = 100 WHERE video_number = ?"
+    "UPDATE videos SET upload_status = 'DONE', upload_percent = 100, ingestion_status = 'DONE',"
+    " ingestion_percent = 100, ingestion_changed_at = created_at WHERE video_number = ?"
+)
+_TOLD_AT_ONCE: tuple[EventType, ...] = (
+    *("video_in.started", "video_in.done"),
+    *("video_in_ingestion.started", "video_in_ingestion.done"),
 )
 
 
@@ -81,7 +87,7 @@ class Records:
             _insert_create(connection, video, new)
             if self._sealer is None and new.struck.copy is None:
                 connection.execute(_DONE_AT_ONCE, (video.video_number,))
-                for event_type in ("video_in.started", "video_in.done"):
+                for event_type in _TOLD_AT_ONCE:
                     self._tell(connection, event_type, video)
             return video
 
@@ -93,6 +99,18 @@ class Records:
     async def video(self, video_id: str) -> Video | None:
         """The video of that id."""
         return await self._database.read(lambda connection: one_video(connection, video_id))
+
+    async def masters(self, videos: Sequence[Video]) -> Mapping[str, Video]:
+        """The masters of those of the videos that are derived from one, by id."""
+        wanted = {video.master_video_id for video in videos if video.master_video_id is not None}
+        if not wanted:
+            return {}
+
+        def read(connection: sqlite3.Connection) -> Mapping[str, Video]:
+            found = (one_video(connection, video_id) for video_id in wanted)
+            return {video.video_id: video for video in found if video is not None}
+
+        return await self._database.read(read)
 
     async def page(
         self, wanted: VideoFilter, *, limit: int, offset: int, struck: Struck = UNTOUCHED
@@ -226,7 +244,7 @@ def _insert(connection: sqlite3.Connection, new: NewVideo, now: int) -> Video:
         *(new.struck.size_off_bytes, now + late_ms if late_ms else None),
     )
     number = connection.execute(
-        f"INSERT INTO videos ({VIDEO_COLUMNS}) VALUES (NULL{', ?' * len(values)})", values
+        f"INSERT INTO videos ({NEW_VIDEO_COLUMNS}) VALUES (NULL{', ?' * len(values)})", values
     ).lastrowid
     assert number is not None
     return Video(number, *values)

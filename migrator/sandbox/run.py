@@ -1,8 +1,8 @@
 """Putting a sandbox together, and taking it apart again.
 
 `DIR` holds `buckets/` (a directory for each bucket, where the user puts objects),
-`platform/` (records, keys, copied videos) and, while a sandbox is ready there and after it
-has stopped, `sandbox.env`.
+`platform/` (records, keys, and the files of videos: see `storage`) and, while a sandbox is ready
+there and after it has stopped, `sandbox.env`.
 """
 
 import asyncio
@@ -12,6 +12,7 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from aiohttp import web
 
@@ -21,6 +22,7 @@ from migrator.sandbox.connection import HOST, listening
 from migrator.sandbox.errors import SandboxError
 from migrator.sandbox.faults import Faults
 from migrator.sandbox.gate import BASE_PATH, Gate
+from migrator.sandbox.ingestions import ClipRules
 from migrator.sandbox.inspection import Inspection
 from migrator.sandbox.moments import Clock
 from migrator.sandbox.plan import Plan, from_toml
@@ -28,6 +30,7 @@ from migrator.sandbox.platform import Platform, operations
 from migrator.sandbox.quota import Quota
 from migrator.sandbox.source import Source
 from migrator.sandbox.sources import Sources
+from migrator.sandbox.storage import Storage
 from migrator.sandbox.validation import MAX_BODY_BYTES
 from migrator.sandbox.web import WebSource, open_session
 
@@ -39,8 +42,10 @@ class SandboxSettings:
     """What a sandbox is to be.
 
     `port` and `s3_port` 0 take any free port. With `copy` False no bytes are copied: a video
-    is DONE once it is made. `media` False asks for nothing to be done with what a video holds;
-    as nothing then reads the bytes, none are copied either. With `head` False the source is not
+    is DONE once it is made, and there is nothing to look inside of. With `media` False nothing
+    is done with what a video holds: its ingestion is DONE with its copy. `clips` is whether masters
+    get the free clip (for all teams), and `clip_description` whether it repeats the description
+    of its master. With `head` False the source is not
     looked at when a video is made, and its size is shown as 0 until it is copied.
     `allow_local_urls` lets videos be copied from plain http and from this machine, and webhooks
     be there. `faults` is the file of a plan. `copy_bytes_per_second` holds all copies together to
@@ -54,6 +59,8 @@ class SandboxSettings:
     requests_per_minute: int = 1200
     copy: bool = True
     media: bool = True
+    clips: bool = True
+    clip_description: Literal["master", "none"] = "master"
     head: bool = True
     allow_local_urls: bool = False
     faults: Path | None = None
@@ -69,8 +76,8 @@ class SandboxSettings:
             raise SandboxError("a rate or a duration cannot be negative")
 
     @property
-    def moves_bytes(self) -> bool:
-        """Whether copies fetch anything."""
+    def looks_inside(self) -> bool:
+        """Whether anything is done with what videos hold."""
         return self.copy and self.media
 
 
@@ -107,7 +114,7 @@ async def _sandbox(
         directory = key_files.private_directory(settings.directory)
         buckets = key_files.private_directory(directory / "buckets")
         kept = key_files.private_directory(directory / "platform")
-        videos = key_files.private_directory(kept / "videos")
+        storage = Storage.under(kept)
     except OSError as error:
         raise SandboxError(f"{settings.directory} cannot be used: {error.strerror}") from error
     environment = directory / "sandbox.env"
@@ -133,10 +140,15 @@ async def _sandbox(
         platform = await stack.enter_async_context(
             Platform.opened(
                 kept,
-                videos,
+                storage,
                 Sources(s3_source, web_source),
                 clock,
-                moves_bytes=settings.moves_bytes,
+                moves_bytes=settings.copy,
+                looks_inside=settings.looks_inside,
+                clips=ClipRules(
+                    makes=settings.clips,
+                    repeats_description=settings.clip_description == "master",
+                ),
                 bytes_per_second=settings.copy_bytes_per_second,
                 head=settings.head,
                 allow_local_urls=settings.allow_local_urls,

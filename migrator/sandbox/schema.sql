@@ -63,7 +63,21 @@ CREATE TABLE videos (
     crc32c          INTEGER,
     -- Faults on purpose: what is added to the size that is shown, and from when on lists show it.
     size_off_bytes  INTEGER NOT NULL DEFAULT 0,
-    listed_at       INTEGER
+    listed_at       INTEGER,
+    -- The ingestion; NULL before the copy is DONE, or before a clip is made. What was found is JSON.
+    ingestion_status     TEXT CHECK (ingestion_status IN ('INITIAL', 'IN_PROGRESS', 'DONE', 'FAILED')),
+    ingestion_changed_at INTEGER,
+    ingestion_percent    INTEGER NOT NULL DEFAULT 0,
+    ingestion_eta_s      INTEGER NOT NULL DEFAULT 0,
+    metadata             TEXT,
+    quality              TEXT,
+    -- The making of a clip; NULL for masters.
+    processing_status    TEXT CHECK (processing_status IN ('INITIAL', 'IN_PROGRESS', 'DONE', 'FAILED')),
+    processing_changed_at INTEGER,
+    processing_percent   INTEGER NOT NULL DEFAULT 0,
+    processing_eta_s     INTEGER NOT NULL DEFAULT 0,
+    -- Why one of the two is FAILED. The API does not tell.
+    media_error          TEXT
 ) STRICT;
 
 -- Lists are asked for by team or project, or by neither, in order of either moment. is_clip is
@@ -79,6 +93,9 @@ CREATE INDEX videos_clip            ON videos (clip_id) WHERE clip_id IS NOT NUL
 CREATE INDEX videos_listed          ON videos (listed_at) WHERE listed_at IS NOT NULL;
 CREATE INDEX videos_under_way       ON videos (video_number)
     WHERE upload_status IN ('INITIAL', 'IN_PROGRESS');
+CREATE INDEX videos_media ON videos (video_number)
+    WHERE (ingestion_status IN ('INITIAL', 'IN_PROGRESS')
+        OR processing_status IN ('INITIAL', 'IN_PROGRESS'));
 
 -- Where a video is copied from: sealed, as it holds keys or a presigned URL. It is needed to go
 -- on with a copy after a restart, and is erased as soon as the copy is DONE.

@@ -4,7 +4,8 @@ from collections.abc import Sequence
 
 from msgspec import UNSET, Struct, UnsetType
 
-from migrator.sandbox.videos import UploadStatus
+from migrator.sandbox.media.findings import QualityAssessment, VideoMetadata
+from migrator.sandbox.videos import Status
 
 
 class _Shape(Struct, frozen=True, rename="camel", kw_only=True, omit_defaults=True):
@@ -32,7 +33,7 @@ class UploadState(_Shape, frozen=True):
     """How far a copy is."""
 
     updated_at: str
-    upload_status: UploadStatus
+    upload_status: Status
     progress_percentage: int
     error: UploadError | UnsetType = UNSET
 
@@ -49,22 +50,12 @@ class IngestionState(_Shape, frozen=True):
 
     updated_at: str
     eta_seconds: int
-    ingestion_status: UploadStatus
+    ingestion_status: Status
     web_video_available: bool
     thumbnails_available: bool
     full_frames_available: bool
     video_metadata_available: bool
     progress_percentage: int
-
-
-class VideoMetadata(_Shape, frozen=True):
-    """What is known of the content: its size in bytes, and nothing else as yet."""
-
-    size: int
-
-
-class QualityAssessment(_Shape, frozen=True):
-    """Nothing is assessed here; the API requires the object, and no field of it."""
 
 
 class VideoIngestion(_Shape, frozen=True):
@@ -73,6 +64,38 @@ class VideoIngestion(_Shape, frozen=True):
     ingestion_state: IngestionState
     metadata: VideoMetadata
     quality_assessment: QualityAssessment
+
+
+class ProcessingState(_Shape, frozen=True):
+    """How far the making of a clip is."""
+
+    updated_at: str
+    eta_seconds: int
+    processing_status: Status
+    progress_percentage: int
+
+
+class SourceVideo(_Shape, frozen=True):
+    """The video that a clip is made of, and from where on."""
+
+    video_id: str
+    start_position_milliseconds: int
+
+
+class VideoProcessing(_Shape, frozen=True):
+    """The making of a clip."""
+
+    processing_state: ProcessingState
+    source_video: SourceVideo
+
+
+class MasterVideo(_Shape, frozen=True):
+    """The master of a derived video."""
+
+    id: str
+    created_at: str
+    updated_at: str
+    video_file: VideoFile
 
 
 class VideoInStatus(_Shape, frozen=True):
@@ -110,6 +133,8 @@ class VideoShape(_Shape, frozen=True):
     clip_id: str | UnsetType = UNSET
     upload: VideoUpload | UnsetType = UNSET
     ingestion: VideoIngestion | UnsetType = UNSET
+    processing: VideoProcessing | UnsetType = UNSET
+    master_video: MasterVideo | UnsetType = UNSET
 
 
 class UserShape(_Shape, frozen=True):

@@ -77,11 +77,18 @@ class Storage:
             full_frames=_holds_files(made / FULL_FRAMES),
         )
 
-    def begin(self, video_id: str) -> Path:
-        """An empty directory for work on a video, instead of what earlier work left there."""
-        place = self.scratch / video_id
-        shutil.rmtree(place, ignore_errors=True)
-        return private_directory(place)
+    def scratch_of(self, video_id: str) -> Path:
+        """The directory for work on a video."""
+        return self.scratch / video_id
+
+    def begin(self, video_id: str) -> None:
+        """Make the directory for work on a video, empty of what earlier work left there."""
+        self.tidy(video_id)
+        private_directory(self.scratch_of(video_id))
+
+    def tidy(self, video_id: str) -> None:
+        """Remove what work on a video has left."""
+        shutil.rmtree(self.scratch_of(video_id), ignore_errors=True)
 
     def publish(self, video_id: str) -> None:
         """Put what was made in the scratch of a video in the place of its artefacts."""

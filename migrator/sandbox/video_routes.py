@@ -1,5 +1,6 @@
 """The routes of videos that are there: looking at them, their copies, changing, deleting."""
 
+import asyncio
 import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,7 +14,10 @@ from migrator.sandbox.copies import Copies
 from migrator.sandbox.copying import Copier
 from migrator.sandbox.errors import ApiError, not_found
 from migrator.sandbox.gate import STRUCK
+from migrator.sandbox.ingesting import Ingester
 from migrator.sandbox.records import DerivedConflictError, Records, derived_from
+from migrator.sandbox.shapes import VideoShape
+from migrator.sandbox.storage import Storage
 from migrator.sandbox.validation import (
     Fields,
     Findings,
@@ -32,6 +36,8 @@ class VideoRoutes:
     records: Records
     copies: Copies
     copier: Copier
+    ingester: Ingester
+    storage: Storage
 
     def routes(self, v1: str) -> list[web.RouteDef]:
         """All routes, under `v1`."""
@@ -79,12 +85,13 @@ class VideoRoutes:
         struck = request[STRUCK]
         offset = max(0, number * size + struck.shift_rows) if number else 0
         total, videos = await self.records.page(wanted, limit=size, offset=offset, struck=struck)
-        items = [wire.video_shape(video) for video in videos]
+        items = await self._shapes(videos)
         return answer(200, wire.page(items, number=number, size=size, total=total))
 
     async def one(self, request: web.Request) -> web.Response:
         """One video."""
-        return answer(200, wire.video_shape(await self._named(request)))
+        [shape] = await self._shapes([await self._named(request)])
+        return answer(200, shape)
 
     async def change(self, request: web.Request) -> web.Response:
         """Give a video another name or description."""
@@ -98,7 +105,8 @@ class VideoRoutes:
         video = await self.records.change(video_id, name=name, description=description)
         if video is None:
             raise not_found("Video")
-        return answer(200, wire.video_shape(video))
+        [shape] = await self._shapes([video])
+        return answer(200, shape)
 
     async def delete(self, request: web.Request) -> web.Response:
         """Delete a video and all that derives from it, if that is what is expected."""
@@ -111,13 +119,13 @@ class VideoRoutes:
             raise ApiError(409, code, "Derived videos that were not named") from error
         if deleted is None:
             raise not_found("Video")
-        await self.copier.remove(deleted)
+        await self._remove(deleted)
         ids = [video.video_id for video in deleted]
         return web.Response(body=msgspec.json.encode(ids), content_type="application/json")
 
     async def in_status(self, request: web.Request) -> web.Response:
         """How the copy of a video stands; 204 where none was ever started."""
-        return status_answer(200, await self._named(request))
+        return status_answer(200, await self._named(request), self.storage.available)
 
     async def restart(self, request: web.Request) -> web.Response:
         """Go on with a copy that FAILED, from the parts it has."""
@@ -130,7 +138,7 @@ class VideoRoutes:
             raise ApiError(409, code, "Restart with skipChecksumValidation=true")
         if not await self.copies.restart(video.video_number, skip_checksum=skip_checksum):
             raise _not_failed()
-        answered = status_answer(202, await self._named(request))
+        answered = status_answer(202, await self._named(request), self.storage.available)
         self.copier.enqueue(video.video_number)
         return answered
 
@@ -142,8 +150,23 @@ class VideoRoutes:
             raise not_found("Video")
         if not deleted:
             raise _not_failed()
-        await self.copier.remove(deleted)
+        await self._remove(deleted)
         return web.Response(status=204)
+
+    async def _shapes(self, videos: Sequence[Video]) -> list[VideoShape]:
+        masters = await self.records.masters(videos)
+        return [
+            wire.video_shape(
+                video, masters.get(video.master_video_id or ""), self.storage.available
+            )
+            for video in videos
+        ]
+
+    async def _remove(self, deleted: Sequence[Video]) -> None:
+        """End the work on videos that have been deleted, and remove their files."""
+        await self.copier.forget(deleted)
+        await self.ingester.forget(deleted)
+        await asyncio.to_thread(self.storage.remove, [video.video_id for video in deleted])
 
     async def _named(self, request: web.Request) -> Video:
         video = await self.records.video(path_uuid(request, "videoId"))

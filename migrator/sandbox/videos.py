@@ -1,13 +1,14 @@
 """The values that are remembered of a video, its copy and the request that made it."""
 
-from dataclasses import dataclass, fields
+from dataclasses import MISSING, dataclass, fields
 from typing import Literal
 
 from migrator.sandbox.faults import UNTOUCHED, Struck
 from migrator.sandbox.origin import Origin, SourceHead
 from migrator.sandbox.plan import CopyFault
 
-UploadStatus = Literal["INITIAL", "IN_PROGRESS", "DONE", "FAILED"]
+Status = Literal["INITIAL", "IN_PROGRESS", "DONE", "FAILED"]
+"""Of a copy, an ingestion, or the making of a clip."""
 
 S3_CONNECTIONS = 4
 """How many parts of a copy from S3 are fetched at once."""
@@ -34,7 +35,7 @@ class Video:
     content_type: str | None
     size_bytes: int | None
     modified_at: int | None
-    upload_status: UploadStatus | None
+    upload_status: Status | None
     upload_changed_at: int | None
     upload_percent: int
     error_code: str | None
@@ -42,9 +43,22 @@ class Video:
     crc32c: int | None
     size_off_bytes: int
     listed_at: int | None
+    ingestion_status: Status | None = None
+    ingestion_changed_at: int | None = None
+    ingestion_percent: int = 0
+    ingestion_eta_s: int = 0
+    metadata: str | None = None
+    quality: str | None = None
+    processing_status: Status | None = None
+    processing_changed_at: int | None = None
+    processing_percent: int = 0
+    processing_eta_s: int = 0
+    media_error: str | None = None
 
 
 VIDEO_COLUMNS = ", ".join(field.name for field in fields(Video))
+NEW_VIDEO_COLUMNS = ", ".join(field.name for field in fields(Video) if field.default is MISSING)
+"""Those that are known as a master is made."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

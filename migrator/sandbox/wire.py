@@ -1,7 +1,7 @@
 """How records fill the shapes of answers."""
 
 import mimetypes
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import PurePosixPath
 
 import msgspec
@@ -9,13 +9,16 @@ from msgspec import UNSET, Struct, UnsetType
 
 from migrator.sandbox.accounts import Project, Team, User
 from migrator.sandbox.locations import InputLocation
+from migrator.sandbox.media.findings import QualityAssessment, VideoMetadata
 from migrator.sandbox.moments import iso
 from migrator.sandbox.shapes import (
     IngestionState,
     LocationShape,
+    MasterVideo,
     PageShape,
+    ProcessingState,
     ProjectShape,
-    QualityAssessment,
+    SourceVideo,
     TeamShape,
     UploadError,
     UploadState,
@@ -24,11 +27,15 @@ from migrator.sandbox.shapes import (
     VideoFlags,
     VideoIngestion,
     VideoInStatus,
-    VideoMetadata,
+    VideoProcessing,
     VideoShape,
     VideoUpload,
 )
+from migrator.sandbox.storage import NOTHING, Available
 from migrator.sandbox.videos import Video
+
+Availability = Callable[[str], Available]
+"""Tells which artefacts the video of an id has, as `storage.Storage.available` does."""
 
 _CONTAINERS = {
     ".avi": "AVI",
@@ -72,21 +79,13 @@ def shown_size(video: Video) -> int:
 
 def upload(video: Video) -> VideoUpload | UnsetType:
     """The copy of a video, or UNSET where none was ever started."""
-    if video.upload_status is None or video.file_name is None:
+    if video.upload_status is None:
         return UNSET
     error: UploadError | UnsetType = UNSET
     if video.error_code is not None:
         error = UploadError(code=video.error_code, message=video.error_message or "")
-    modified_at = video.created_at if video.modified_at is None else video.modified_at
-    extension = PurePosixPath(video.file_name).suffix.lower()
     return VideoUpload(
-        file=VideoFile(
-            name=video.file_name,
-            size=shown_size(video),
-            type=video.content_type or guessed_content_type(video.file_name),
-            container_name=_CONTAINERS.get(extension, "Unknown"),
-            last_modified=iso(modified_at),
-        ),
+        file=_file(video),
         upload_state=UploadState(
             updated_at=iso(video.upload_changed_at or video.updated_at),
             upload_status=video.upload_status,
@@ -96,42 +95,79 @@ def upload(video: Video) -> VideoUpload | UnsetType:
     )
 
 
-def ingestion(video: Video) -> VideoIngestion | UnsetType:
-    """What was ingested of a copied video.
+def _file(video: Video) -> VideoFile:
+    """The file of a master."""
+    name = video.file_name or ""
+    modified_at = video.created_at if video.modified_at is None else video.modified_at
+    return VideoFile(
+        name=name,
+        size=shown_size(video),
+        type=video.content_type or guessed_content_type(name),
+        container_name=_CONTAINERS.get(PurePosixPath(name).suffix.lower(), "Unknown"),
+        last_modified=iso(modified_at),
+    )
 
-    The content is not opened yet, so all that is known is the size: the ingestion is DONE,
-    and no artefact is said to be available.
-    """
-    if video.upload_status != "DONE":
+
+def ingestion(video: Video, available: Availability) -> VideoIngestion | UnsetType:
+    """What was ingested of a video so far, or UNSET where that has not come up yet."""
+    if video.ingestion_status is None:
         return UNSET
+    there = available(video.video_id) if video.full_ingestion else NOTHING
     state = IngestionState(
-        updated_at=iso(video.upload_changed_at or video.updated_at),
-        eta_seconds=0,
-        ingestion_status="DONE",
-        web_video_available=False,
-        thumbnails_available=False,
-        full_frames_available=False,
-        video_metadata_available=False,
-        progress_percentage=100,
+        updated_at=iso(video.ingestion_changed_at or video.updated_at),
+        eta_seconds=video.ingestion_eta_s,
+        ingestion_status=video.ingestion_status,
+        web_video_available=there.web_video,
+        thumbnails_available=there.thumbnails,
+        full_frames_available=there.full_frames,
+        video_metadata_available=video.metadata is not None,
+        progress_percentage=video.ingestion_percent,
     )
-    return VideoIngestion(
-        ingestion_state=state,
-        metadata=VideoMetadata(size=shown_size(video)),
-        quality_assessment=QualityAssessment(),
+    size = shown_size(video)
+    metadata, quality = VideoMetadata(size=size), QualityAssessment()
+    if video.metadata is not None:
+        found = msgspec.json.decode(video.metadata, type=VideoMetadata)
+        metadata = msgspec.structs.replace(found, size=size)
+    if video.quality is not None:
+        quality = msgspec.json.decode(video.quality, type=QualityAssessment)
+    return VideoIngestion(ingestion_state=state, metadata=metadata, quality_assessment=quality)
+
+
+def _processing(video: Video) -> VideoProcessing | UnsetType:
+    if video.processing_status is None or video.master_video_id is None:
+        return UNSET
+    return VideoProcessing(
+        processing_state=ProcessingState(
+            updated_at=iso(video.processing_changed_at or video.updated_at),
+            eta_seconds=video.processing_eta_s,
+            processing_status=video.processing_status,
+            progress_percentage=video.processing_percent,
+        ),
+        source_video=SourceVideo(video_id=video.master_video_id, start_position_milliseconds=0),
     )
 
 
-def in_status(video: Video) -> VideoInStatus | None:
+def _master(master: Video) -> MasterVideo:
+    return MasterVideo(
+        id=master.video_id,
+        created_at=iso(master.created_at),
+        updated_at=iso(master.updated_at),
+        video_file=_file(master),
+    )
+
+
+def in_status(video: Video, available: Availability) -> VideoInStatus | None:
     """The copy of a video and its ingestion, or None where no copy was ever started."""
     copy = upload(video)
     if isinstance(copy, UnsetType):
         return None
-    return VideoInStatus(video_id=video.video_id, upload=copy, ingestion=ingestion(video))
+    return VideoInStatus(
+        video_id=video.video_id, upload=copy, ingestion=ingestion(video, available)
+    )
 
 
-def video_shape(video: Video) -> VideoShape:
-    """A video."""
-    ingested = ingestion(video)
+def video_shape(video: Video, master: Video | None, available: Availability) -> VideoShape:
+    """A video; `master` is that of a derived one."""
     return VideoShape(
         id=video.video_id,
         created_at=iso(video.created_at),
@@ -143,13 +179,15 @@ def video_shape(video: Video) -> VideoShape:
         description=UNSET if video.description is None else video.description,
         clip_id=UNSET if video.clip_id is None else video.clip_id,
         upload=upload(video),
-        ingestion=ingested,
+        ingestion=ingestion(video, available),
+        processing=_processing(video),
+        master_video=UNSET if master is None else _master(master),
         flags=VideoFlags(
             is_master=video.master_video_id is None and not video.is_clip,
-            is_processing=False,
-            is_processed=False,
-            is_ingesting=False,
-            is_ingested=ingested is not UNSET,
+            is_processing=video.processing_status == "IN_PROGRESS",
+            is_processed=False,  # the free clip is an original, which nothing was applied to
+            is_ingesting=video.ingestion_status == "IN_PROGRESS",
+            is_ingested=video.ingestion_status == "DONE",
             is_clip=bool(video.is_clip),
             is_sample=False,
         ),

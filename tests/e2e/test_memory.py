@@ -35,7 +35,7 @@ def peak_bytes(child):
 
 def migrate(make_sandbox, make_world, rows):
     """(peak in bytes, seconds) of a migration of so many rows."""
-    flags = ["--media", "off", "--head", "off", "--requests-per-minute", str(QUOTA)]
+    flags = ["--copy", "off", "--head", "off", "--requests-per-minute", str(QUOTA)]
     with make_sandbox(*flags) as sandbox, make_world(sandbox) as world:
         catalogue = (("a-bucket", f"archive/{n:07}/master.mxf", f"asset {n}") for n in range(rows))
         manifest = world.manifest(catalogue, ("bucket", "key", "asset"))

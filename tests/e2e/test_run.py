@@ -328,7 +328,7 @@ def test_keys_that_no_file_system_can_hold_reach_the_platform_to_the_byte(make_s
             "..", "./a", "folder/", "\x01\x7f", "x" * 1024, "\u202eoverride", '"', "'", ",", " ",
             "\ufeffmark", "\U0001f3ac" * 256]  # fmt: skip
     with (
-        make_sandbox("--head", "off", "--media", "off", "--requests-per-minute", "60000") as blind,
+        make_sandbox("--head", "off", "--copy", "off", "--requests-per-minute", "60000") as blind,
         make_world(blind) as world,
     ):
         manifest = world.manifest([("any-bucket", key) for key in keys])

@@ -15,7 +15,7 @@ import aiohttp
 import pytest
 from contracts.openapi import Contract
 
-from migrator.sandbox import SandboxSettings, serve
+from migrator.sandbox.run import SandboxSettings, serve
 
 DEADLINE_S = 20.0
 ROOT = Path(__file__).parents[2]
@@ -167,11 +167,14 @@ def connect(contract):
 
 @pytest.fixture
 def sandbox(tmp_path, connect):
-    """A sandbox in this process, over the test's own directory: `async with sandbox(...)`."""
+    """A sandbox in this process, over the test's own directory: `async with sandbox(...)`.
+
+    Nothing is done with what videos hold, unless a test asks for it: worker processes take time.
+    """
 
     @asynccontextmanager
     async def running(directory=tmp_path / "sandbox", **settings):
-        settings = {"requests_per_minute": 100_000, **settings}
+        settings = {"requests_per_minute": 100_000, "media": False, **settings}
         ready = asyncio.get_running_loop().create_future()
         stop = asyncio.Event()
         serving = asyncio.create_task(

@@ -85,7 +85,7 @@ async def test_the_users_own_keys_open_the_buckets_too(client):
 
 
 async def test_over_500_gb_is_refused_and_500_gb_is_not(sandbox):
-    async with sandbox(media=False) as client:
+    async with sandbox(copy=False) as client:
         with client.put("big.mov").open("r+b") as file:
             file.truncate(500 * 10**9 + 1)
         answer = await client.post(client.body("big.mov"))
@@ -116,7 +116,7 @@ async def test_keys_reach_s3_byte_for_byte(client, key):
 
 
 async def test_bounds_are_met_exactly(sandbox):
-    async with sandbox(media=False, head=False) as client:
+    async with sandbox(copy=False, head=False) as client:
         for field, most in (("name", 255), ("description", 511), ("fileName", 255)):
             assert (await client.post(client.body(**{field: "x" * most}))).status == 202
             over = await client.post(client.body(**{field: "x" * (most + 1)}))
@@ -127,7 +127,7 @@ async def test_bounds_are_met_exactly(sandbox):
 
 
 async def test_lengths_are_counted_in_utf16_and_keys_in_bytes(sandbox):
-    async with sandbox(media=False, head=False) as client:
+    async with sandbox(copy=False, head=False) as client:
         assert (await client.post(client.body(name="🎬" * 127))).status == 202
         assert (await client.post(client.body(name="🎬" * 128))).invalid == {"name"}
         assert (await client.post(client.body(description="🎬" * 256))).invalid == {"description"}
@@ -238,7 +238,7 @@ async def test_creates_lists_the_request_behind_each_record(client):
 
 
 async def test_without_head_nothing_is_looked_at_and_the_size_is_unknown(sandbox):
-    async with sandbox(media=False, head=False) as client:
+    async with sandbox(copy=False, head=False) as client:
         video_id = await client.create("absent.mov")
         assert (await client.ended(video_id))["uploadStatus"] == "DONE"
         video = (await client.get(f"/v1/videos/{video_id}")).json

@@ -41,7 +41,7 @@ async def test_progress_only_grows_and_says_100_only_when_done(sandbox):
         )
 
 
-async def test_a_done_video_says_so_in_flags_and_ingestion(client):
+async def test_where_nothing_looks_inside_a_done_video_is_ingested_and_only_its_size_known(client):
     video_id = await client.create()
     await client.ended(video_id)
     video = (await client.get(f"/v1/videos/{video_id}")).json
@@ -144,8 +144,8 @@ async def test_the_keys_handed_over_are_forgotten_when_the_copy_is_done(sandbox)
     assert secret not in database.read_bytes()  # stopped: the write-ahead log has been merged
 
 
-async def test_without_media_a_copy_is_done_and_no_byte_is_fetched(sandbox):
-    async with sandbox(media=False) as client:
+async def test_without_copying_a_copy_is_done_and_no_byte_is_fetched(sandbox):
+    async with sandbox(copy=False) as client:
         client.put()
         video_id = await client.create()
         assert (await client.ended(video_id))["uploadStatus"] == "DONE"

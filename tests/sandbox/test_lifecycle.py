@@ -15,7 +15,9 @@ import aiohttp
 import psutil
 import pytest
 
-from migrator.sandbox import SandboxError, SandboxSettings, s3, serve
+from migrator.sandbox import s3
+from migrator.sandbox.errors import SandboxError
+from migrator.sandbox.run import SandboxSettings, serve
 
 MEGABYTE = 1_000_000
 NAMES = [
@@ -243,7 +245,7 @@ async def test_a_copy_killed_in_the_middle_goes_on_after_a_restart(tmp_path, spa
 
 async def test_no_create_that_was_answered_is_lost_by_sigkill(tmp_path, spawn, connect):
     directory = tmp_path / "sandbox"
-    flags = ("--media", "off", "--head", "off", "--requests-per-minute", "100000")
+    flags = ("--copy", "off", "--head", "off", "--requests-per-minute", "100000")
     process, env = spawn(directory, *flags)
     answered = []
     async with connect(directory, env) as client:

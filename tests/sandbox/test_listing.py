@@ -7,7 +7,7 @@ import pytest
 
 @pytest.fixture
 async def off(sandbox):
-    async with sandbox(media=False, head=False) as client:
+    async with sandbox(copy=False, head=False) as client:
         yield client
 
 
@@ -101,7 +101,7 @@ async def test_pages_far_in_do_not_overflow(off):
 
 async def seeded(sandbox, rows, statement):
     """A sandbox whose records hold more than can be made through its routes as yet."""
-    async with sandbox(media=False, head=False) as client:
+    async with sandbox(copy=False, head=False) as client:
         directory, first = client.directory, await client.create()
     with sqlite3.connect(directory / "platform" / "records.db") as connection:
         connection.executemany(statement, rows(first))
@@ -120,7 +120,7 @@ ONE_MORE = """
 async def test_clips_are_included_excluded_or_alone(sandbox):
     clip = str(uuid.uuid4())
     first = await seeded(sandbox, lambda one: [(clip, 1, 1, 1, clip, one, one)], ONE_MORE)
-    async with sandbox(media=False, head=False) as client:
+    async with sandbox(copy=False, head=False) as client:
 
         async def ids(**query):
             return [video["id"] for video in await everything(client, **query)]
@@ -143,7 +143,7 @@ async def test_a_page_of_a_hundred_thousand_videos_is_quick(sandbox):
         FROM n, videos WHERE video_id = ?
     """
     await seeded(sandbox, lambda one: [(one,)], many)
-    async with sandbox(media=False, head=False) as client:
+    async with sandbox(copy=False, head=False) as client:
         team = (await client.get("/v1/account")).json["defaultTeam"]["id"]
         query = {"teamId": team, "clipMode": "EXCLUDE", "sortDirection": "DESC"}
         began = time.monotonic()

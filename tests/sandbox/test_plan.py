@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from migrator.sandbox import SandboxError
+from migrator.sandbox.errors import SandboxError
 from migrator.sandbox.faults import UNTOUCHED, Faults
 from migrator.sandbox.moments import Clock
 from migrator.sandbox.plan import PlanError, from_toml, plan_of

@@ -62,7 +62,7 @@ def test_keys_do_not_share_a_window(quota):
 
 
 async def test_the_headers_count_down_and_then_it_says_429(sandbox):
-    async with sandbox(requests_per_minute=3, media=False, head=False) as client:
+    async with sandbox(requests_per_minute=3, copy=False, head=False) as client:
         answers = [await client.get("/v1/account") for _ in range(4)]
         remaining = [answer.headers["X-RateLimit-Remaining"] for answer in answers]
         assert remaining == ["2", "1", "0", "0"]

@@ -41,6 +41,7 @@ class Workers:
 
     def __init__(self, place: Path, count: int = WORKERS) -> None:
         self._place = place
+        self.count = count
         self._places = asyncio.Semaphore(count)
         self._idle: list[Process] = []
 
