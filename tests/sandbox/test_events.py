@@ -9,7 +9,6 @@ from migrator.sandbox import accounts, database, events
 from migrator.sandbox.moments import Clock
 from migrator.sandbox.writing import open_database
 
-
 COPIED = (
     *("video_in.started", "video_in.done"),
     *("video_in_ingestion.started", "video_in_ingestion.done"),
