@@ -137,6 +137,31 @@ class Client:
             await asyncio.sleep(0.01)
         return state
 
+    async def video(self, video_id) -> dict:
+        answer = await self.get(f"/v1/videos/{video_id}")
+        assert answer.status == 200, answer.text
+        return answer.json
+
+    async def ingested(self, video_id) -> dict:
+        """The video once its ingestion has ended."""
+        deadline = time.monotonic() + DEADLINE_S
+        while True:
+            video = await self.video(video_id)
+            state = video.get("ingestion", {}).get("ingestionState", {})
+            if state.get("ingestionStatus") in {"DONE", "FAILED"}:
+                return video
+            assert time.monotonic() < deadline, f"still {video}"
+            await asyncio.sleep(0.01)
+
+    async def derived(self, video_id) -> list:
+        return (await self.get(f"/v1/videos/{video_id}/derived")).json["items"]
+
+    async def clip(self, video_id) -> dict:
+        """The clip of a video, once both are ingested."""
+        await self.ingested(video_id)
+        [clip] = await self.derived(video_id)
+        return await self.ingested(clip["id"])
+
     def put(self, key="film.mov", content=b"pictures", bucket="films") -> Path:
         path = self.directory / "buckets" / bucket / key
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -13,8 +13,6 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from msgspec import Raw
-
 from migrator.sandbox import tether
 from migrator.sandbox.media.jobs import Finished, Job, Progressed, Refused, line, said_decoder
 
@@ -45,7 +43,7 @@ class Workers:
         self._places = asyncio.Semaphore(count)
         self._idle: list[Process] = []
 
-    async def do(self, job: Job, progress: Callable[[float], None]) -> Raw:
+    async def do(self, job: Job, progress: Callable[[float], None]) -> bytes:
         """What comes of the job, as JSON; `progress` is told of shares from 0 to 1.
 
         Raises MediaError. Where this is cancelled the worker is killed: nothing is written any more
@@ -65,7 +63,7 @@ class Workers:
             self._idle.append(worker)
         if isinstance(said, Refused):
             raise MediaError(said.reason)
-        return said.found
+        return bytes(said.found)
 
     async def end(self) -> None:
         """End the processes that have nothing to do."""
