@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from rich.console import Console
 
 from migrator import cli
-from migrator.cli.words import line
-from migrator.cli.picture import picture
 from migrator.cli.logs import configure_logs
+from migrator.cli.picture import picture
+from migrator.cli.words import line
 from migrator.engine.status import Snapshot
 from migrator.errors import MigratorError
 from migrator.settings import DisplaySettings

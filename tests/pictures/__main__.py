@@ -41,9 +41,7 @@ def run_on_terminals():
         for columns, lines in terminal.SIZES:
             command = [sys.executable, "-m", "migrator", "run", "--manifest", manifest]
             command += ["--out", f"out-{columns}", "--namespace", str(columns)]
-            with Terminal(
-                command, world.environment({}), world.directory, columns, lines
-            ) as shown:
+            with Terminal(command, world.environment({}), world.directory, columns, lines) as shown:
                 shown.until(lambda now: re.search("[2-9][0-9]%", "\n".join(now)), "under way")
                 yield f"terminal-run-{columns}", terminal.of_screen(shown.screen, "migrator run")
                 shown.end()
