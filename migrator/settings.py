@@ -69,6 +69,9 @@ class InputSettings:
     """Format of the manifest; auto looks at the file itself."""
     prefix: Annotated[tuple[str, ...], Parameter(negative=(), consume_multiple=False)] = ()
     """List s3://bucket/prefix and import every object there. Repeatable; added to a manifest."""
+    skip_imported: Annotated[tuple[Path, ...], Parameter(negative=(), consume_multiple=False)] = ()
+    """Leave out what the batch in this --out directory has imported: for objects that came since.
+    Repeatable."""
     namespace: str = ""
     """Part of every object's identity: a second import of the same objects that is truly wanted
     uses another one."""
@@ -170,6 +173,20 @@ class DisplaySettings:
     machine alone."""
 
 
+ReportScope = Literal["AllTasks", "FailedTasksOnly"]
+"""The words of an S3 Batch completion report."""
+
+
+@Parameter(name="*", group=OUTPUT)
+@dataclass(frozen=True, kw_only=True)
+class ReportSettings:
+    """What the report holds."""
+
+    report_scope: ReportScope = "AllTasks"
+    """Rows in objects.csv and objects.parquet: all, or those that neither succeeded nor were
+    skipped. All of them are counted either way."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class BatchSettings:
     """All that a batch is run with and that `resume` uses again; no secret is among it."""
@@ -179,6 +196,7 @@ class BatchSettings:
     source: SourceSettings = SourceSettings()
     pace: PaceSettings = PaceSettings()
     care: CareSettings = CareSettings()
+    report: ReportSettings = ReportSettings()
     bucket_keys: Mapping[str, "BucketKeyNames"] = field(default_factory=dict)
 
     def to_json(self) -> str:

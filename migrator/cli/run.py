@@ -15,6 +15,7 @@ from migrator.settings import (
     InputSettings,
     PaceSettings,
     PlatformSettings,
+    ReportSettings,
     SourceSettings,
     check_settings,
     read_bucket_keys,
@@ -29,6 +30,7 @@ def run(
     source: SourceSettings = SourceSettings(),
     pace: PaceSettings = PaceSettings(),
     care: CareSettings = CareSettings(),
+    report: ReportSettings = ReportSettings(),
     display: DisplaySettings = DisplaySettings(),
     config: Annotated[Path | None, Parameter(group=OUTPUT)] = None,
 ) -> int:
@@ -55,12 +57,15 @@ def run(
 
     if inputs.manifest is not None:
         inputs = replace(inputs, manifest=inputs.manifest.absolute())
+    earlier = tuple(directory.absolute() for directory in inputs.skip_imported)
+    inputs = replace(inputs, skip_imported=earlier)
     settings = BatchSettings(
         inputs=inputs,
         platform=platform,
         source=source,
         pace=pace,
         care=care,
+        report=report,
         bucket_keys=read_bucket_keys(config),
     )
     check_settings(settings)

@@ -55,7 +55,7 @@ WHAT_TO_DO: dict[Reason, str] = {
     ),
     Reason.COPY_FAILED: (
         "The platform could not copy the object, restarts included. A video exists: "
-        "“migrator retry” restarts its copy; with --replace it removes the video and sends the "
+        "“migrator retry” restarts its copy; with “--replace” it removes the video and sends the "
         "object anew."
     ),
     Reason.INGESTION_FAILED: (
@@ -71,7 +71,7 @@ WHAT_TO_DO: dict[Reason, str] = {
         "“migrator retry” looks once more and then sends them again."
     ),
     Reason.STUCK: (
-        "The copy made no progress for too long. “migrator retry” restarts it, --replace "
+        "The copy made no progress for too long. “migrator retry” restarts it, “--replace” "
         "removes it first; never send it again while that video exists."
     ),
     Reason.AMBIGUOUS: (
@@ -85,6 +85,10 @@ WHAT_TO_DO: dict[Reason, str] = {
     ),
     Reason.DUPLICATE_ROW: "The manifest names the same object twice. Nothing to do.",
     Reason.FOLDER_MARKER: "A folder’s placeholder, not a file. Nothing to do.",
+    Reason.ALREADY_IMPORTED: (
+        "An earlier batch has imported the object; which one, and as which video, stands in the "
+        "tables. Nothing to do."
+    ),
     Reason.NOT_STARTED: "Not sent yet. “migrator resume” goes on with them.",
     Reason.IN_FLIGHT: "The platform is copying. “migrator resume” follows them to their end.",
     Reason.UNRESOLVED: (

@@ -1,6 +1,6 @@
 """Write all report files of a batch from its checkpoint."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -10,24 +10,35 @@ import pyarrow.parquet as pq
 from migrator.checkpoint.change import Transfer
 from migrator.checkpoint.store import Checkpoint
 from migrator.errors import RunFailed, Unbalanced
+from migrator.model import OUTCOME_OF
 from migrator.report import tables
+from migrator.report.conditions import META, conditions, pinned
 from migrator.report.files import AtomicFile, publish_bytes
-from migrator.report.highlights import Highlights
-from migrator.report.page import page
+from migrator.report.page import Story, page
+from migrator.report.problems import Problems, needs_a_person
 from migrator.report.reconcile import disagreements, outcome_of, totals
 from migrator.report.retry import RetryTable
+from migrator.report.sizes import LIMITS, size_classes
 from migrator.report.summary import Summary, summarise, to_json
+from migrator.report.timeline import timeline
+from migrator.settings import BatchSettings, ReportScope
+
+SLOWEST = 10
+"""Copies that the page names as the slowest."""
 
 
-def write_reports(checkpoint: Checkpoint, directory: Path) -> Summary:
+def write_reports(
+    checkpoint: Checkpoint, directory: Path, scope: ReportScope | None = None
+) -> Summary:
     """Write the tables, the page and last `summary.json`, which holds the digests of the others.
 
-    Nobody may write to the checkpoint meanwhile. The same checkpoint gives the same bytes, and
-    memory does not grow with the rows. Raises Unbalanced when the numbers disagree, after all files
-    are written, and RunFailed when they cannot be written; the earlier report then stays.
+    The tables hold the rows of `scope`, or of the batch's own. Nobody may write to the checkpoint
+    meanwhile. The same checkpoint gives the same bytes, and memory does not grow with the rows.
+    Raises Unbalanced when the numbers disagree, after all files are written, and RunFailed when
+    they cannot be written; the earlier report then stays.
     """
     try:
-        summary, wrong = _write(checkpoint, directory)
+        summary, wrong = _write(checkpoint, directory, scope)
     except OSError as error:
         raise RunFailed(
             f"the report cannot be written: {error}",
@@ -41,32 +52,40 @@ def write_reports(checkpoint: Checkpoint, directory: Path) -> Summary:
     return summary
 
 
-def _write(checkpoint: Checkpoint, directory: Path) -> tuple[Summary, tuple[str, ...]]:
+def _write(
+    checkpoint: Checkpoint, directory: Path, scope: ReportScope | None
+) -> tuple[Summary, tuple[str, ...]]:
+    kept = checkpoint.meta("settings")
+    settings = BatchSettings.from_json(kept) if kept else None
+    scope = scope or (settings or BatchSettings()).report.report_scope
     sources = checkpoint.sources()
     batch = checkpoint.meta("batch") or ""
-    highlights = Highlights(sources)
+    found = totals(checkpoint.tallies())
+    problems = Problems(
+        sources,
+        {r: n for r, n in found.reasons.items() if needs_a_person(OUTCOME_OF[r], r)},
+    )
     with ExitStack() as stack:
         parquet, csv_file, retry_file = (
             stack.enter_context(AtomicFile(directory / name))
             for name in ("objects.parquet", "objects.csv", "retry.csv")
         )
-        objects = tables.ObjectTables(parquet.stream, csv_file.stream, sources, batch)
+        objects = tables.ObjectTables(parquet.stream, csv_file.stream, sources, batch, scope)
         stack.callback(objects.close)
         retry = RetryTable(retry_file.stream, sources)
         for transfers in _chunks(checkpoint):
             verdicts = [outcome_of(transfer.state, transfer.reason) for transfer in transfers]
-            for part in (objects, retry, highlights):
+            for part in (objects, retry, problems):
                 part.append(transfers, verdicts)
         objects.close()
         digests = {file.path.name: file.publish() for file in (parquet, csv_file, retry_file)}
 
     rows = sum(s.row_count if s.complete else checkpoint.rows_of_source(s.id) for s in sources)
-    found = totals(checkpoint.tallies())
     written = {
         "objects.parquet": int(pq.read_metadata(directory / "objects.parquet").num_rows),
         "objects.csv": objects.csv_rows,
     }
-    wrong = disagreements(rows, found, written, objects.outcomes)
+    wrong = disagreements(rows, found, written, objects.outcomes, scope)
     adopted, duplicates = checkpoint.adopted_and_duplicates()
     summary = summarise(
         batch=batch,
@@ -76,9 +95,11 @@ def _write(checkpoint: Checkpoint, directory: Path) -> tuple[Summary, tuple[str,
         runs=checkpoint.runs(),
         adopted=adopted,
         duplicates=duplicates,
+        report_scope=scope,
         report_files=digests,
     )
-    digest = publish_bytes(directory / "report.html", page(summary, highlights, wrong))
+    pieces = page(summary, problems, _story(checkpoint, settings), wrong)
+    digest = _publish(directory / "report.html", pieces)
     summary = msgspec.structs.replace(summary, report_files={**digests, "report.html": digest})
     publish_bytes(directory / "summary.json", to_json(summary))
     return summary, wrong
@@ -89,3 +110,21 @@ def _chunks(checkpoint: Checkpoint) -> Iterator[list[Transfer]]:
     while transfers := checkpoint.transfers_after(last, tables.CHUNK_ROWS):
         yield transfers
         last = transfers[-1].row
+
+
+def _publish(path: Path, pieces: Iterable[bytes]) -> str:
+    with AtomicFile(path) as file:
+        file.stream.writelines(pieces)
+        return file.publish()
+
+
+def _story(checkpoint: Checkpoint, settings: BatchSettings | None) -> Story:
+    history, runs = checkpoint.history, checkpoint.runs()
+    return Story(
+        runs=runs,
+        timeline=timeline(runs, history.samples(), history.ended),
+        sizes=size_classes(history.sizes(LIMITS)),
+        slowest=history.slowest(SLOWEST),
+        pinned=pinned({name: checkpoint.meta(name) for name in META}),
+        conditions=() if settings is None else conditions(settings),
+    )
