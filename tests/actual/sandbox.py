@@ -72,9 +72,36 @@ class Sandbox:
 
     def _ask(self, path):
         url = self.env["PIXOP_API_URL"].removesuffix("/api") + path
+        request = urllib.request.Request(url, headers={"X-API-Key": self.env["PIXOP_API_KEY"]})
         opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-        with opener.open(url, timeout=10) as answer:
+        with opener.open(request, timeout=10) as answer:
             return json.load(answer)
+
+    def plan(self, *rules):
+        """Put a plan of faults in force; without rules nothing goes wrong any more."""
+        url = self.env["PIXOP_API_URL"].removesuffix("/api") + "/_sandbox/faults"
+        headers = {"Content-Type": "application/json"}
+        body = json.dumps({"rules": rules}).encode()
+        request = urllib.request.Request(url, body, headers, method="PUT")
+        opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+        with opener.open(request, timeout=10) as answer:
+            assert answer.status == 200
+
+    def videos(self, clip_mode="INCLUDE"):
+        """All videos that the platform holds now; there are less than a hundred."""
+        page = self._ask(f"/api/v1/videos?pageSize=100&clipMode={clip_mode}&sortBy=createdAt")
+        assert page["totalPages"] <= 1
+        return page["items"]
+
+    def clips(self, count):
+        """The clips, once there are so many and all of them are ingested."""
+
+        def are_ingested():
+            clips = self.videos("ONLY")
+            done = [clip["flags"]["isIngested"] for clip in clips]
+            return clips if len(clips) >= count and all(done) else None
+
+        return until(are_ingested, f"{count} clips are ingested")
 
     def creates(self, *, batch=None, bucket=None):
         """The log of creates: all of them, or those of one batch or of one bucket."""
