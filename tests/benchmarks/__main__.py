@@ -20,6 +20,7 @@ from tests.benchmarks.lines import (
     calls,
     ceiling,
     manifest,
+    media,
     memory,
     quota,
     sandbox,
@@ -35,6 +36,7 @@ PARTS = {
     "calls": calls.measure,
     "quota": quota.measure,
     "sandbox": sandbox.measure,
+    "media": media.measure,
     "memory": memory.measure,
     "startup": startup.measure,
 }

@@ -15,6 +15,7 @@ class Scale:
     calls_objects: int
     quota_objects: int
     sandbox_creates: int
+    media_answers: int
     memory_rows: tuple[int, int]
     startup_repeats: int
 
@@ -29,6 +30,7 @@ def small(seed):
         calls_objects=1_000,
         quota_objects=600,
         sandbox_creates=2_000,
+        media_answers=1_000,
         memory_rows=(1_000, 20_000),
         startup_repeats=5,
     )
@@ -44,6 +46,7 @@ def full(seed):
         calls_objects=10_000,
         quota_objects=5_000,
         sandbox_creates=20_000,
+        media_answers=2_000,
         memory_rows=(1_000, 100_000),
         startup_repeats=21,
     )
