@@ -9,6 +9,7 @@ import time
 import pytest
 import trustme
 from aiohttp import web
+from fakes.films import film
 from fakes.receiver import receiving
 
 from migrator.sandbox.events import EVENT_TYPES
@@ -94,6 +95,28 @@ async def test_what_happens_to_a_video_is_delivered_signed(local, receiver):
         body = delivery.json
         assert (body["webhookId"], body["test"], body["attemptCount"]) == (webhook["id"], False, 1)
         assert body["data"] == {"type": "VIDEO", "videoId": video_id}
+
+
+async def test_an_ingestion_and_the_clip_that_follows_it_are_told_of_each_under_its_own_id(
+    sandbox, receiver
+):
+    async with sandbox(**LOCAL, media=True) as client:
+        film(client.put("film.mp4"))
+        await make(client, receiver.url)
+        video_id = await client.create("film.mp4")
+        await receiver.until(8)
+        [clip] = (await client.get(f"/v1/videos/{video_id}/derived")).json["items"]
+    told = {(one.type, one.json["data"]["videoId"]) for one in receiver.deliveries}
+    assert told == {
+        (f"{what}.{how}", about)
+        for what, about in (
+            ("video_in", video_id),
+            ("video_in_ingestion", video_id),
+            ("clip_processing", clip["id"]),
+            ("clip_ingestion", clip["id"]),
+        )
+        for how in ("started", "done")
+    }
 
 
 async def test_a_test_is_delivered_and_says_that_it_is_one(local, receiver):
