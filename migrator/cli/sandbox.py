@@ -57,7 +57,8 @@ def sandbox(  # noqa: PLR0913 - one for each flag
         off: the source is not looked at when a video is made.
     allow_local_urls
         Let videos be copied from URLs with plain http, any port and this machine as their host.
-        Without it only https on port 443 of a public host is taken, as the platform does.
+        Without it only https on port 443 of a public host is taken, as the platform does. The
+        same goes for where webhooks lead.
     faults
         A plan in TOML of what shall go wrong on purpose. It can be replaced while the sandbox
         runs: PUT its JSON to http://127.0.0.1:PORT/_sandbox/faults.

@@ -55,13 +55,17 @@ class Receiver:
         self.deliveries = []
         self.answer = lambda _request: web.Response(status=204)
         self.url = ""
+        self.violations = []
         self._contract = contract
         self._came = asyncio.Condition()
 
     async def take(self, request):
         assert request.content_type == "application/json"
         body = await request.read()
-        self._contract.check_delivery(body)
+        try:
+            self._contract.check_delivery(body)
+        except AssertionError as violation:
+            self.violations.append(f"{violation}: {body}")
         async with self._came:
             self.deliveries.append(Delivery(dict(request.headers), body))
             self._came.notify_all()
@@ -93,3 +97,4 @@ async def receiving(contract, port=0, ssl_context=None):
         yield receiver
     finally:
         await runner.cleanup()
+        assert not receiver.violations

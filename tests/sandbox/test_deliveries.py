@@ -9,6 +9,7 @@ import time
 import pytest
 import trustme
 from aiohttp import web
+from fakes.films import film
 from fakes.receiver import receiving
 
 from migrator.sandbox.events import EVENT_TYPES
@@ -94,6 +95,28 @@ async def test_what_happens_to_a_video_is_delivered_signed(local, receiver):
         body = delivery.json
         assert (body["webhookId"], body["test"], body["attemptCount"]) == (webhook["id"], False, 1)
         assert body["data"] == {"type": "VIDEO", "videoId": video_id}
+
+
+async def test_an_ingestion_and_the_clip_that_follows_it_are_told_of_each_under_its_own_id(
+    sandbox, receiver
+):
+    async with sandbox(**LOCAL, media=True) as client:
+        film(client.put("film.mp4"))
+        await make(client, receiver.url)
+        video_id = await client.create("film.mp4")
+        await receiver.until(8)
+        [clip] = (await client.get(f"/v1/videos/{video_id}/derived")).json["items"]
+    told = {(one.type, one.json["data"]["videoId"]) for one in receiver.deliveries}
+    assert told == {
+        (f"{what}.{how}", about)
+        for what, about in (
+            ("video_in", video_id),
+            ("video_in_ingestion", video_id),
+            ("clip_processing", clip["id"]),
+            ("clip_ingestion", clip["id"]),
+        )
+        for how in ("started", "done")
+    }
 
 
 async def test_a_test_is_delivered_and_says_that_it_is_one(local, receiver):
@@ -246,6 +269,8 @@ async def test_a_new_key_signs_at_once_and_the_one_before_stays_valid_for_a_whil
         assert await keys(client) == published
         await client.create()
         assert (await receiver.until(3))[-1].is_signed_by([new])
+        await rotate(client)
+        assert [key["id"] for key in (await keys(client))[:1]] == [new["id"]]  # two at most
         await rotate(client, validSeconds=0)
         [newest] = await keys(client)
         assert newest["id"] not in {old["id"], new["id"]}
@@ -315,14 +340,13 @@ async def test_a_copy_that_a_kill_broke_off_is_told_of_after_the_next_start(
         client.put(content=bytes(100_000))
         await make(client, receiver.url, types=["video_in.started", "video_in.failed"])
         video_id = await client.create()
-        await receiver.until(1)
+        await all_delivered(client, 1)
     process.send_signal(signal.SIGKILL)
     process.wait()
     spawn(place, *flags)
     await receiver.until(2)
-    assert receiver.types[0] == "video_in.started"
-    assert receiver.deliveries[-1].json["data"]["videoId"] == video_id
-    assert "video_in.failed" in receiver.types
+    assert receiver.types == ["video_in.started", "video_in.failed"]
+    assert receiver.deliveries[1].json["data"]["videoId"] == video_id
 
 
 # ------------------------------------------------------------------------ https, faults

@@ -180,10 +180,12 @@ async def test_a_platform_whose_clock_is_wrong_keeps_its_schedule(post, receiver
     answers = [web.Response(status=429, headers={"Retry-After": "60"}), web.Response()]
     receiver.answer = lambda _request: answers.pop(0)
     async with post(None) as platform:
+        platform.faults.replace(plan_of({"clock_offset_s": -3600}, frozenset()))
         await platform.webhook(receiver)
         await platform.happen(A)
         event = await platform.tried(1)
-        platform.faults.replace(plan_of({"clock_offset_s": -3600}, frozenset()))
+        assert event.due_at == platform.clock.machine_ms() + 60_000
+        assert event.responses[0].retry_at == platform.clock.now_ms() + 60_000
         platform.clock.advance(60)
         await platform.until(lambda event: event.is_successful)
         hour_ago = platform.clock.machine_ms() // 1000 - 3600
@@ -216,6 +218,23 @@ async def test_while_a_webhook_is_inactive_what_waits_goes_on_waiting(post, rece
         await platform.happen(C)
         await receiver.until(3)
         assert sorted(videos(receiver)) == [A, A, C]
+
+
+async def test_a_webhook_that_is_switched_off_is_sent_nothing_of_what_was_due_already(
+    post, receiver
+):
+    async with post(None) as platform:
+        webhook = await platform.webhook(receiver, rate_limit_per_second=1)
+        await platform.happen(A, B, C)
+        await receiver.until(1)
+        await platform.change(webhook, is_active=False)
+        for _ in range(3):
+            platform.clock.advance(1)
+            await asyncio.sleep(0)
+        await platform.webhook(receiver, types=("video.deleted",))
+        await platform.happen(D, kind="video.deleted")
+        await receiver.until(2)
+        assert videos(receiver) == [A, D]
 
 
 async def test_a_deleted_webhook_is_sent_nothing_more_and_its_events_are_removed(post, receiver):
@@ -303,6 +322,25 @@ async def test_what_fails_in_the_platform_itself_stops_no_other_delivery(
         assert "could not be noted" in caplog.text
 
 
+# ------------------------------------------------------------------------ at a glance
+
+
+async def test_the_last_events_of_each_webhook_are_shown_newest_first(post, receiver):
+    async with post(None) as platform:
+        telling = await platform.webhook(receiver)
+        silent = await platform.webhook(receiver, types=("video.deleted",))
+        for count, video_id in enumerate((A, B, C), start=1):
+            await platform.happen(video_id)
+            await platform.tried(1)
+            await receiver.until(count)
+            platform.clock.ms += 1000
+        [(one, events_), (other, nothing)] = await platform.parts.overview(2)
+        assert (one, other) == (telling, silent)
+        assert [event.video_id for event in events_] == [C, B]
+        assert [event.responses[0].status for event in events_] == [204, 204]
+        assert list(nothing) == []
+
+
 # ------------------------------------------------------------------------ retention
 
 
@@ -382,18 +420,18 @@ async def test_a_late_delivery_comes_so_much_later_and_is_then_spared(post, rece
 
 
 async def test_a_delivery_out_of_order_comes_after_as_many_later_ones(post, receiver):
-    rule = {"fault": "delivery_reordered", "places": 2, "count": 1}
+    ids = [f"{number:08}-0000-4000-8000-000000000000" for number in range(12)]
+    rule = {"fault": "delivery_reordered", "places": 4, "count": 1}
     async with post(None, rule) as platform:
         await platform.webhook(receiver, rate_limit_per_second=2)
-        await platform.happen(A, B, C, D)
-        for count in range(1, 5):
-            async with asyncio.timeout(DEADLINE_S):
-                while len(receiver.deliveries) < count:
-                    platform.clock.advance(0.5)
-                    await asyncio.sleep(0.002)
-        order = videos(receiver)
-        assert order.index(A) >= 2
-        assert sorted(order) == [A, B, C, D]
+        await platform.happen(*ids)
+        async with asyncio.timeout(DEADLINE_S):
+            while len(receiver.deliveries) < len(ids):
+                platform.clock.advance(0.5)
+                await asyncio.sleep(0.005)
+    order = videos(receiver)
+    assert 4 <= order.index(ids[0]) < len(ids) - 1
+    assert sorted(order) == ids
 
 
 async def test_where_none_are_left_to_come_it_comes_as_the_last(post, receiver):

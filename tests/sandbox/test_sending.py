@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 from aiohttp import web
+from contracts.openapi import Contract
 from fakes.receiver import receiving
 from fakes.steered_clock import BEGAN_MS, SteeredClock
 
@@ -21,9 +22,8 @@ async def sender():
 
 
 @pytest.fixture
-async def receiver(contract):
-    async with receiving(contract) as receiver:
-        receiver._contract = type(contract)(None)  # bodies are made up here
+async def receiver():
+    async with receiving(Contract(None)) as receiver:  # bodies are made up here
         yield receiver
 
 
@@ -62,14 +62,15 @@ async def test_any_2xx_is_a_success_and_its_headers_are_not_kept(sender, receive
 async def test_any_other_status_is_none_and_some_headers_are_kept_cut(sender, receiver, status):
     headers = {"Location": "/elsewhere" + "e" * 100, "Server": "s", "Set-Cookie": "a=b"}
     receiver.answer = lambda _request: web.Response(status=status, text="no", headers=headers)
-    response = await post(sender, receiver.url)
+    url = receiver.url.replace("127.0.0.1", "localhost")  # an address is never told its cookies
+    response = await post(sender, url)
     assert (response.status, response.is_success, response.body) == (status, False, "no")
     assert response.headers == {
         "Content-Type": "text/plain; charset=utf-8",
         "Location": "/elsewhere" + "e" * 40,
         "Server": "s",
     }
-    await post(sender, receiver.url)
+    await post(sender, url)
     assert len(receiver.deliveries) == 2  # no redirect was followed
     assert "Cookie" not in receiver.deliveries[1].headers
 
@@ -83,7 +84,8 @@ async def test_a_body_that_is_compressed_is_not_unpacked(sender, receiver):
     bomb = gzip.compress(bytes(50 * MEGABYTE))
     headers = {"Content-Encoding": "gzip"}
     receiver.answer = lambda _request: web.Response(body=bomb, headers=headers)
-    assert len((await post(sender, receiver.url)).body) == 100
+    response = await post(sender, receiver.url)
+    assert response.body == bomb[:400].decode(errors="replace")[:100]
 
 
 async def test_bytes_that_are_no_text_are_kept_as_text_that_can_be_shown(sender):

@@ -137,6 +137,13 @@ async def test_what_is_given_is_changed_and_nothing_else(client):
     assert (await client.patch(f"/v1/webhooks/{made['id']}", {})).json == made
 
 
+async def test_no_event_types_at_all_change_nothing_and_make_no_webhook(client):
+    made = await make(client)
+    assert (await client.patch(f"/v1/webhooks/{made['id']}", {"eventTypes": None})).json == made
+    answer = await client.call("POST", "/v1/webhooks", data=body(eventTypes=None))
+    assert (answer.status, answer.invalid) == (400, {"eventTypes"})
+
+
 async def test_types_that_are_named_twice_are_kept_once(client):
     types = ["video_in.done", "video.deleted", "video_in.done"]
     assert (await make(client, eventTypes=types))["eventTypes"] == types[:2]
@@ -151,6 +158,7 @@ async def test_a_team_has_at_most_ten_active_webhooks_and_any_number_of_others(c
     refused = await post(client, idle["id"], "activate")
     assert (refused.status, refused.code) == (409, code)
     assert (await post(client, made[0]["id"], "activate")).status == 200  # it is, already
+    assert (await client.patch(f"/v1/webhooks/{made[0]['id']}", {"name": "x"})).status == 200
     await make(client, query={"selectTeamId": (await teams(client))[1]})
     await post(client, made[0]["id"], "deactivate")
     assert (await post(client, idle["id"], "activate")).json["active"] is True

@@ -40,7 +40,8 @@ def webhook_change(body: Mapping[str, Any], findings: Findings) -> WebhookChange
         url=fields.url("url") if "url" in body else None,
         rate_limit_per_second=_rate(body, findings),
         max_total_retry_delay_minutes=_retry_minutes(body, findings),
-        event_types=_event_types(body, findings),
+        # The document marks it as nullable here, and null as its default: nothing is changed.
+        event_types=None if body.get("eventTypes") is None else _event_types(body, findings),
     )
 
 

@@ -93,20 +93,20 @@ class Lane:
         now = self._clock.machine_ms()
         due = [event for event, due_at in pending if due_at <= now]
         due = [event for event in due if event.event_number not in busy]
-        ripe = self._ripe(none_to_come=not due and not self._under_way)
-        for event in ripe:
-            await self._begin(event, may_be_struck=False)
         for event in due:
             await self._begin(event, may_be_struck=not event.was_put_off)
-        if ripe or due:
+            await self._begin_ripe(none_to_come=False)
+        if await self._begin_ripe(none_to_come=not due and not self._under_way) or due:
             return now
         return next((due_at for _, due_at in pending if due_at > now), now + LONGEST_WAIT_MS)
 
-    def _ripe(self, *, none_to_come: bool) -> list[Event]:
-        """Those that have waited for as many others as planned; all, where none are to come."""
+    async def _begin_ripe(self, *, none_to_come: bool) -> bool:
+        """Begin what has waited for as many others as planned; all, where none are to come."""
         ripe = [one for one in self._held if one.left <= 0 or none_to_come]
         self._held = [one for one in self._held if one not in ripe]
-        return [one.event for one in ripe]
+        for one in ripe:
+            await self._begin(one.event, may_be_struck=False)
+        return bool(ripe)
 
     async def _begin(self, event: Event, *, may_be_struck: bool) -> None:
         """Begin a delivery once its turn has come; nothing if nothing is to be sent by then."""
