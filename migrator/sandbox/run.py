@@ -166,7 +166,7 @@ async def _sandbox(
         inspection = Inspection(
             platform.records, quota, platform.copier, faults, platform.webhooks.keys
         )
-        page = Page(platform.glances, platform.storage, quota, clock, gate.label)
+        page = Page(platform.glances, platform.storage, platform.webhooks, quota, clock, gate.label)
         application = compose(platform, gate, inspection, page)
         port = await stack.enter_async_context(listening(application, gate, settings.port))
         variables = key_files.environment(

@@ -96,6 +96,8 @@ CREATE INDEX videos_under_way       ON videos (video_number)
 CREATE INDEX videos_media ON videos (video_number)
     WHERE (ingestion_status IN ('INITIAL', 'IN_PROGRESS')
         OR processing_status IN ('INITIAL', 'IN_PROGRESS'));
+-- For the page, which shows a few of each kind, newest first.
+CREATE INDEX videos_clips ON videos (video_number) WHERE is_clip;
 CREATE INDEX videos_failed ON videos (video_number)
     WHERE (upload_status = 'FAILED' OR ingestion_status = 'FAILED' OR processing_status = 'FAILED');
 

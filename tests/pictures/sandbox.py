@@ -10,6 +10,7 @@ import tempfile
 from pathlib import Path
 
 import aiohttp
+from aiohttp import web
 
 from tests.actual.sandbox import Sandbox
 from tests.browser import opened
@@ -30,8 +31,9 @@ FILMS = {
 class Rehearsal:
     """A sandbox with all sorts of videos in it, and two webhooks of which one does not listen."""
 
-    def __init__(self, sandbox, session):
+    def __init__(self, sandbox, session, listener):
         self.sandbox = sandbox
+        self.listener = listener
         self._session = session
 
     async def ask(self, method, path, body=None, *, inside="", **query):
@@ -53,7 +55,20 @@ class Rehearsal:
         body = {"name": name or key, "objectKey": key, "s3Bucket": bucket}
         await self.ask("POST", "/v1/videos/in/s3", body, fullIngestion=full)
 
+    async def webhook(self, name, url):
+        body = {
+            "name": name,
+            "url": url,
+            "active": True,
+            "rateLimitPerSecond": 100,
+            "maxTotalRetryDelayMinutes": 60,
+            "eventTypes": ["video_in.done", "video_in.failed", "clip_ingestion.done"],
+        }
+        await self.ask("POST", "/v1/webhooks", body)
+
     async def fill(self):
+        await self.webhook("The archive", f"{self.listener}/told?token=secret")
+        await self.webhook("Nobody listens", f"{self.listener}/nowhere")
         for key, form in FILMS.items():
             path = self.sandbox.directory / "buckets" / "masters" / key
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -92,13 +107,31 @@ class Rehearsal:
 
 
 @contextlib.asynccontextmanager
+async def listening():
+    """A program that takes what webhooks tell it, at `/told` alone."""
+
+    async def told(_request):
+        return web.Response(status=204)
+
+    application = web.Application()
+    application.router.add_post("/told", told)
+    runner = web.AppRunner(application, access_log=None)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    try:
+        yield f"http://127.0.0.1:{runner.addresses[0][1]}"
+    finally:
+        await runner.cleanup()
+
+
+@contextlib.asynccontextmanager
 async def rehearsal():
     with tempfile.TemporaryDirectory() as directory:
         sandbox = Sandbox(Path(directory) / "sandbox", ("--allow-local-urls",))
         sandbox.start()
         try:
-            async with aiohttp.ClientSession() as session:
-                shown = Rehearsal(sandbox, session)
+            async with aiohttp.ClientSession() as session, listening() as listener:
+                shown = Rehearsal(sandbox, session, listener)
                 await shown.fill()
                 yield shown
         finally:

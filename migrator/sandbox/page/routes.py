@@ -23,6 +23,7 @@ from migrator.sandbox.page import words
 from migrator.sandbox.page.glance import Glances, Kind, Shown, View
 from migrator.sandbox.quota import Quota
 from migrator.sandbox.storage import Available, Storage
+from migrator.sandbox.webhooks.parts import WebhookParts
 from migrator.text import plain
 
 POLICY = (
@@ -34,6 +35,10 @@ FILES = {"page.css": "text/css", "page.js": "text/javascript", "icon.svg": "imag
 
 KINDS: Mapping[str, Kind] = {kind: kind for kind in get_args(Kind)}
 
+WEBHOOKS = 20
+DELIVERIES = 5
+"""How many webhooks are shown, active ones first, and how many deliveries of each."""
+
 MAX_NUMBER = (1 << 63) - 1
 
 
@@ -41,10 +46,17 @@ class Page:
     """The routes of the page. `key` is how the platform's key stands in the quota, masked."""
 
     def __init__(
-        self, glances: Glances, storage: Storage, quota: Quota, clock: Clock, key: str
+        self,
+        glances: Glances,
+        storage: Storage,
+        webhooks: WebhookParts,
+        quota: Quota,
+        clock: Clock,
+        key: str,
     ) -> None:
         self._glances = glances
         self._storage = storage
+        self._webhooks = webhooks
         self._quota = quota
         self._clock = clock
         self._key = key
@@ -59,6 +71,9 @@ class Page:
             "source": words.source_of,
             "facts": words.facts_of,
             "duration": words.duration_in_words,
+            "address": words.address_of,
+            "outcome": words.outcome_of,
+            "answer": words.answer_of,
         }
         text = self._templates.joinpath("page.html.j2").read_text(encoding="utf-8")
         self._template = environment.from_string(text)
@@ -77,15 +92,20 @@ class Page:
         """What is there at this moment; 404 for a view that there cannot be."""
         view = _view(request.query)
         glance = await self._glances.look(view)
+        webhooks = sorted(self._webhooks.webhooks.all(), key=lambda one: not one.is_active)
         text = self._template.render(
             view=view,
             glance=glance,
             there=await asyncio.to_thread(self._available, glance.shown),
+            webhooks=webhooks[:WEBHOOKS],
+            more_webhooks=len(webhooks[WEBHOOKS:]),
+            told=await self._webhooks.deliveries.latest(DELIVERIES),
             windows=self._quota.open_windows(),
             limit=self._quota.requests_per_minute,
             key=self._key,
             host=request.headers["Host"],
             now=self._clock.now_ms(),
+            machine_ms=self._clock.machine_ms(),
         )
         headers = {"Content-Security-Policy": POLICY, "Cache-Control": "no-store"}
         return web.Response(text=text, content_type="text/html", headers=headers)

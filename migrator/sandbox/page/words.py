@@ -7,8 +7,10 @@ import msgspec
 from msgspec import UNSET
 
 from migrator.sandbox.media.findings import VideoMetadata
+from migrator.sandbox.origin import SourceUrl
 from migrator.sandbox.page.glance import COUNTED_TO, Shown
 from migrator.sandbox.videos import Video
+from migrator.sandbox.webhooks.values import Event, Response
 from migrator.sandbox.wire import shown_size
 
 _UNITS = ("kB", "MB", "GB", "TB")
@@ -50,6 +52,29 @@ def source_of(shown: Shown) -> str:
     if shown.bucket is not None:
         return f"s3://{shown.bucket}/{shown.object_key}"
     return shown.url or ""
+
+
+def address_of(url: str) -> str:
+    """The URL of a webhook without its query, which may be a secret."""
+    return SourceUrl(url).shown
+
+
+def outcome_of(event: Event, machine_ms: int) -> str:
+    """What became of an event so far; `machine_ms` is now, by the machine's clock."""
+    if event.is_successful:
+        return "delivered"
+    if event.due_at is None:
+        return "given up"
+    wait_s = -(-(event.due_at - machine_ms) // 1000)
+    return "due" if wait_s <= 0 else f"due in {wait_s:,} s"
+
+
+def answer_of(response: Response) -> str:
+    """What came of an attempt; the body of an answer is a stranger's text."""
+    if not response.status:
+        return f"{response.error_message or response.error_code} ({response.took_ms:,} ms)"
+    said = " ".join((response.body or "").split())
+    return f"{response.status} after {response.took_ms:,} ms" + (f": {said}" if said else "")
 
 
 def facts_of(video: Video) -> Sequence[str]:
