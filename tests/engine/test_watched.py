@@ -109,7 +109,7 @@ async def test_a_place_in_flight_is_waited_for_where_the_limit_binds(bench, ofte
 async def test_a_source_that_does_not_answer_is_waited_for(sized, often):
     sized.manifest(*KEYS)
     await sized.run(Source(silent_until=lambda: "source" in waits(sized)))
-    assert waits(sized)["source"] == "the source does not answer (timed out)"
+    assert waits(sized)["source"] == "the source: it does not answer (timed out)"
     assert sized.shown[-1].done == 6
 
 
@@ -123,7 +123,7 @@ async def test_an_outage_is_waited_for(bench, often):
 
     bench.platform.on_call = is_down
     await bench.run()
-    assert waits(bench)["platform"] == "the platform does not answer (connection refused)"
+    assert waits(bench)["platform"] == "the platform: it does not answer (connection refused)"
     assert bench.shown[-1].done == 6
 
 
