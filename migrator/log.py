@@ -70,6 +70,11 @@ EVENTS = tuple(value for value in list(globals().values()) if isinstance(value, 
 """All of them, as the README lists them."""
 
 
+def errors_are_told() -> bool:
+    """Whether a program reads stderr, so that the log alone says there what people are told."""
+    return any(getattr(handler, "tells_errors", False) for handler in LOGGER.handlers)
+
+
 def tell(event: LogEvent, /, **fields: object) -> None:
     """Log an event; `fields` are all that its text names, and no others."""
     if LOGGER.isEnabledFor(event.level):

@@ -2,7 +2,7 @@
 
 import asyncio
 import os
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
@@ -13,6 +13,7 @@ from migrator.checkpoint.store import Checkpoint
 from migrator.cli.selection import covered, open_rows
 from migrator.engine import decide, feed, follow, gateway, resolve, retries, run
 from migrator.engine.load import open_inputs
+from migrator.engine.meter import Meter, Unmetered
 from migrator.engine.ports import Ports
 from migrator.engine.reopen import Choice
 from migrator.engine.stop import Stop
@@ -91,13 +92,15 @@ class Judged:
 
 @dataclass
 class Bench:
-    """A batch directory, and runs on it."""
+    """A batch directory, and runs on it; `shown` are the snapshots of all of them."""
 
     directory: Path
     platform: FakePlatform
     settings: BatchSettings
     contract: Contract
     stop: Stop | None = None
+    shown: list = field(default_factory=list)
+    meter: Meter = field(default_factory=Unmetered)
 
     def manifest(self, *keys, header="bucket,key", lines=None):
         path = self.directory.parent / "manifest.csv"
@@ -123,7 +126,8 @@ class Bench:
             checkpoint = Checkpoint.create(directory, {"batch": new_batch_id()})
         keys = KeyRing(SourceKeys("AKIAEXAMPLE", Secret("secret")), {})
         self.stop = Stop()
-        ports = Ports(Judged(self.platform, self.contract), source, keys)
+        judged = Judged(self.platform, self.contract)
+        ports = Ports(judged, source, keys, meter=self.meter)
         try:
             async with asyncio.timeout(30):
                 await run.migrate(
@@ -133,7 +137,7 @@ class Bench:
                     open_inputs(self.settings.inputs),
                     ports,
                     self.stop,
-                    lambda _snapshot: None,
+                    self.shown.append,
                 )
             if self.stop.error is not None and not isinstance(self.stop.error, MigratorError):
                 raise self.stop.error

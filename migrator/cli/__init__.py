@@ -82,11 +82,11 @@ _REPORT_IT = "please report this with what you did; resuming is safe"
 
 def complain(message: str, hint: str) -> None:
     """One error on stderr: what is wrong, and what to do next. Where the log is there, it tells."""
-    from migrator.log import LOGGER, RUN_FAILED, tell
+    from migrator.log import RUN_FAILED, errors_are_told, tell
     from migrator.text import plain
 
     tell(RUN_FAILED, message=message, hint=hint)
-    if any(getattr(handler, "tells_errors", False) for handler in LOGGER.handlers):
+    if errors_are_told():
         return
     with contextlib.suppress(OSError):
         print(f"migrator: {plain(message)}", file=sys.stderr)

@@ -34,7 +34,7 @@ from migrator.errors import (
     UsageError,
 )
 from migrator.lifecycle import FINAL
-from migrator.log import RUN_ENDED, RUN_STARTED, tell
+from migrator.log import RUN_ENDED, RUN_STARTED, errors_are_told, tell
 from migrator.pixop.client import PixopClient
 from migrator.settings import BatchSettings, DisplaySettings, Secret, read_api_key
 from migrator.source.credentials import load_keys
@@ -329,11 +329,12 @@ def _stopped_by_signals(stop: Stop) -> Iterator[None]:
     loop = asyncio.get_running_loop()
 
     def say_and_stop() -> None:
-        with contextlib.suppress(OSError):
-            print(
-                "\nstopping: waiting for the answers in flight (again to abort at once)",
-                file=sys.stderr,
-            )
+        if not errors_are_told():
+            with contextlib.suppress(OSError):
+                print(
+                    "\nstopping: waiting for the answers in flight (again to abort at once)",
+                    file=sys.stderr,
+                )
         stop.interrupt()
 
     # A handler runs between any two steps of the program: it only leaves word to the loop.

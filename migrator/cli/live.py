@@ -41,7 +41,7 @@ def live(stream: TextIO) -> Iterator[Callable[[Snapshot], None]]:
     """Show snapshots in place until the block ends; what else goes to stderr stands above them."""
     painter = _Painter(stream)
     own_stderr = sys.stderr
-    sys.stderr = _Above(painter, own_stderr)
+    sys.stderr = above = _Above(painter, own_stderr)
     INTERRUPTS.farewell = ERASE.encode()
     try:
         with _erased_while_suspended(painter):
@@ -50,7 +50,7 @@ def live(stream: TextIO) -> Iterator[Callable[[Snapshot], None]]:
     finally:
         INTERRUPTS.farewell = b""
         painter.end()
-        sys.stderr.flush()
+        above.leave()
         sys.stderr = own_stderr
 
 
@@ -152,6 +152,12 @@ class _Above:
 
     def flush(self) -> None:
         """Nothing: lines leave at once."""
+
+    def leave(self) -> None:
+        """Write what was no whole line to its end."""
+        with contextlib.suppress(OSError, ValueError):
+            self._stderr.write(self._begun)
+            self._stderr.flush()
 
 
 def terminal_size(stream: TextIO) -> os.terminal_size:

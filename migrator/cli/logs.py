@@ -101,6 +101,7 @@ class _File(logging.Handler):
         self._fails = False
         self._was_cut = False
         try:
+            path.parent.mkdir(mode=0o700, exist_ok=True)  # the batch's own is not there yet
             # Not blocking: a pipe that nobody reads is refused, and never waited for.
             flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NONBLOCK | os.O_CLOEXEC
             self._descriptor = os.open(path, flags, 0o600)

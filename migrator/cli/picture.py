@@ -82,7 +82,8 @@ def _head(snapshot: Snapshot) -> RenderableType:
 
 def _wrapped(label: str, items: Sequence[Text], width: int) -> Iterator[Text]:
     """Items behind their label, in lines that break between items alone; what is longer is cut."""
-    now = Text(f"{label:<{LABEL_WIDTH}}", "dim", no_wrap=True, overflow="ellipsis")
+    now = Text(no_wrap=True, overflow="ellipsis")
+    now.append(f"{label:<{LABEL_WIDTH}}", "dim")
     is_first = True
     for item in items:
         if not is_first and now.cell_len + len(BETWEEN) + item.cell_len > width:

@@ -34,7 +34,6 @@ LOOK_EVERY_S = 0.01
 FROZEN_S = 0.4
 """At ten requests a second, some four leave in this time."""
 
-SHOW_CURSOR_AND_END_LINE = "\x1b[0m\x1b[?25h\n"
 PAGE_SIZE = 100
 """The longest page of the platform's list."""
 
@@ -203,8 +202,10 @@ class Rehearsal:
                 code = process.wait()
             if code != -signal.SIGKILL:
                 raise RunFailed("the run ended by itself just before it was killed")
-        if sys.stderr.isatty():  # who is killed cannot put a terminal right again
-            sys.stderr.write(SHOW_CURSOR_AND_END_LINE)
+        if sys.stderr.isatty():  # who is killed cannot take its display away
+            from migrator.cli.live import ERASE
+
+            sys.stderr.write(ERASE)
         unanswered = self._unanswered()
         time.sleep(FROZEN_S)  # the last of them are being made
         return Killed(len(platform.creates()), unanswered)

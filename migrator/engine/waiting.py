@@ -40,15 +40,15 @@ class Holds:
         """What holds the run up, the worst first."""
         gateway = self.gateway
         if gateway.breaker.is_open:
-            words = f"the platform does not answer ({gateway.breaker.detail})"
+            words = f"the platform: it does not answer ({gateway.breaker.detail})"
             return Waiting("platform", words)
         if gateway.posts.is_open:
-            words = f"POSTs that fail one after the other ({gateway.posts.detail})"
+            words = f"the platform: it fails one POST after the other ({gateway.posts.detail})"
             return Waiting("posts", words)
         if gateway.senseless:
             return Waiting("sense", f"an answer that makes sense ({gateway.senseless})")
         if self.feed.waiting_for_source:
-            words = f"the source does not answer ({self.feed.waiting_for_source})"
+            words = f"the source: it does not answer ({self.feed.waiting_for_source})"
             return Waiting("source", words)
         if gateway.waiting_to_repeat:
             words = f"answers: {gateway.waiting_to_repeat} calls that failed wait to be repeated"

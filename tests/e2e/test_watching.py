@@ -92,8 +92,7 @@ def test_a_run_that_is_stopped_says_so_in_its_status(world, running):
 
 
 def test_a_directory_without_a_status_is_told_from_one(world):
-    for arguments in ((), ("--watch",), ("--json",)):
-        assert_told(world.call("status", world.directory, *arguments), 2, "no status there")
+    assert_told(world.call("status", world.directory, "--watch"), 2, "no status there")
     assert_told(world.call("status", world.directory / "absent"), 2, "no status there")
 
 
@@ -128,14 +127,13 @@ def test_stderr_in_json_is_nothing_but_json_and_the_log_tells_the_story(world, r
     assert told[-1]["exit_code"] == 3
 
 
-def test_an_error_is_json_too_where_stderr_is(world, rows, closed_port):
-    url = f"http://127.0.0.1:{closed_port}/api"
+def test_an_error_is_json_too_where_stderr_is(world, rows):
     ended = world.call("run", "--manifest", world.manifest(rows), "--out", "out", "--log-format",
-                       "json", "-q", "--api-url", url)  # fmt: skip
-    assert ended.code == 1
+                       "json", "-q", env={"PIXOP_API_KEY": "wrong-key"})  # fmt: skip
+    assert ended.code == 4
     (error,) = [json.loads(line) for line in ended.err.splitlines()]
     assert (error["event"], error["level"]) == ("run.failed", "error")
-    assert "platform cannot be used" in error["message"]
+    assert "refuses the API key" in error["message"]
     assert error["hint"]
 
 
@@ -158,6 +156,23 @@ def test_a_log_file_that_cannot_be_written_is_refused_before_anything_is_sent(wo
     flags = ("--manifest", world.manifest(rows), "--out", "out", "--log-file", "no/such/place")
     assert_told(world.call("run", *flags), 2, "--log-file no/such/place")
     assert not (world.directory / "out").exists()
+
+
+def test_the_log_may_lie_in_the_directory_that_the_run_makes(world, rows):
+    flags = ("--log-file", world.directory / "out" / "run.log", *QUICKLY)
+    batch = world.migrate("--manifest", world.manifest(rows), *flags, code=3)
+    assert "run.ended" in (batch.directory / "run.log").read_text()
+    assert stat.S_IMODE(batch.directory.stat().st_mode) == 0o700
+
+
+def test_a_run_that_is_stopped_says_so_in_json_alone_where_programs_read(world, rows, until):
+    child = world.start("run", "--manifest", world.manifest(rows), "--out", "out", *SLOWLY,
+                        "--log-format", "json")  # fmt: skip
+    until(lambda: submitted(world.batch()) >= 2, "it submits")
+    child.signal(signal.SIGTERM)
+    told = [json.loads(line) for line in child.wait().err.splitlines()]
+    assert [line["why"] for line in told if line["event"] == "run.stopping"] == ["a signal"]
+    assert told[-1]["exit_code"] == 130
 
 
 def test_a_log_on_a_full_disk_costs_no_run(world, rows):

@@ -56,13 +56,15 @@ MOMENTS = {
     ),
     "sweeping": snapshot(
         phase="sweeping", done=0, outcomes=dict.fromkeys(snapshot().outcomes, 0),
-        imported_bytes=0, in_flight=0, in_flight_bytes=0, unresolved=0, calls=1_201, eta_s=None,
+        imported_bytes=0, in_flight=0, in_flight_bytes=0, unresolved=0, calls=1_201,
+        by_operation={**dict.fromkeys(snapshot().by_operation, 0), "list": 1_198, "other": 3},
+        eta_s=None,
         end_eta_s=None, problems=(), waiting_on="list", updated_ms=64_000,
         waiting_for="the team's list: 119,800 of 812,345 videos read",
     ),
     "outage": snapshot(
         rate_per_minute=58.0, eta_s=None, end_eta_s=None, waiting_on="platform",
-        waiting_for="the platform does not answer (HTTP 503)",
+        waiting_for="the platform: it does not answer (HTTP 503)",
     ),
     "in-flight-limit": snapshot(
         in_flight=5_000, in_flight_bytes=12_300_000_000_000, rate_per_minute=212.0,
