@@ -55,7 +55,7 @@ WHAT_TO_DO: dict[Reason, str] = {
     ),
     Reason.COPY_FAILED: (
         "The platform could not copy the object, restarts included. A video exists: "
-        "“migrator retry” restarts its copy; with --replace it removes the video and sends the "
+        "“migrator retry” restarts its copy; with “--replace” it removes the video and sends the "
         "object anew."
     ),
     Reason.INGESTION_FAILED: (
@@ -71,7 +71,7 @@ WHAT_TO_DO: dict[Reason, str] = {
         "“migrator retry” looks once more and then sends them again."
     ),
     Reason.STUCK: (
-        "The copy made no progress for too long. “migrator retry” restarts it, --replace "
+        "The copy made no progress for too long. “migrator retry” restarts it, “--replace” "
         "removes it first; never send it again while that video exists."
     ),
     Reason.AMBIGUOUS: (

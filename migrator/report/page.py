@@ -1,25 +1,34 @@
 """`report.html`: one quiet page for the person who answers for the archive.
 
-The page is self-contained and runs nothing: no script, no font, no image from elsewhere, and a
-content security policy that allows the one style sheet by its hash. Every value is escaped by the
-template engine, and what people did not write for reading goes through `visible` first.
+The page is self-contained: no font, no image, nothing from elsewhere, and a content security policy
+that allows the one style sheet and the one script by their hashes. Without scripts all of it can be
+read but the table of problem rows. Every value is escaped by the template engine, and what people
+did not write for reading goes through `visible` first; the rows are data, and the script makes text
+of them and nothing else.
 """
 
 import base64
 import hashlib
 import re
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from importlib import resources
 
 import jinja2
 from markupsafe import Markup, escape
 
+from migrator.checkpoint.history import SlowCopy
+from migrator.checkpoint.values import Run
 from migrator.errors import ExitCode
 from migrator.model import OUTCOME_OF, Outcome, Reason
 from migrator.report.advice import MEANING, WHAT_TO_DO
-from migrator.report.highlights import Highlights, Problem, needs_a_person
+from migrator.report.conditions import Condition
+from migrator.report.problems import Named, Problems, needs_a_person
+from migrator.report.sizes import SizeClass
 from migrator.report.summary import Summary
-from migrator.report.words import bytes_in_words, moment, visible
+from migrator.report.timeline import Timeline
+from migrator.report.verdict import attention, counted, headline
+from migrator.report.words import bytes_in_words, iso_utc, moment, visible
 
 EXIT_WORDS: dict[int | None, str] = {
     None: "killed, or still running",
@@ -34,6 +43,14 @@ EXIT_WORDS: dict[int | None, str] = {
 }
 """How a run ended, in words."""
 
+HELD_WORDS = {
+    "platform": "the platform did not answer",
+    "posts": "the platform refused every POST",
+    "source": "the source did not answer",
+    "quota": "the quota was spent",
+}
+"""Why a run paused, in words (the names are those of schema.sql)."""
+
 FILE_WORDS = {
     "objects.csv": "Every row, for a spreadsheet",
     "objects.parquet": "Every row, exact and typed",
@@ -41,15 +58,10 @@ FILE_WORDS = {
 }
 """The tables that the page vouches for."""
 
+_PLACE = "\0"
+"""Stands in the template's output where the rows go: they are not rendered, they are copied.
 
-@dataclass(frozen=True, slots=True)
-class Headline:
-    """The verdict: `tone` picks the colour and the mark, the words say it all."""
-
-    tone: str
-    mark: str
-    text: str
-    sentences: tuple[str, ...]
+No text of others can hold it: `visible` makes a picture of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,110 +75,97 @@ class Bar:
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """The rows of one reason that the page shows, and how many there are in all."""
+    """A reason that asks for a person: how many rows, what to do, some of them by name."""
 
     reason: str
-    title: str
     outcome: str
     advice: str
     count: int
-    shown: list[Problem]
-
-    @property
-    def caption(self) -> str:
-        """How many of the rows stand in the table."""
-        if len(self.shown) < self.count:
-            return f"The first {len(self.shown):,} of {_rows(self.count)}"
-        return f"All {_rows(self.count)}" if self.count > 1 else "One row"
-
-    @property
-    def videos(self) -> bool:
-        """Whether any of the rows has a video: a column of dashes says nothing."""
-        return any(problem.video_id for problem in self.shown)
+    shown: int
+    examples: list[Named]
 
 
-def page(summary: Summary, highlights: Highlights, wrong: tuple[str, ...]) -> bytes:
-    """The page as UTF-8; `wrong` says where the numbers disagree."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Story:
+    """How it went, beside the counts: what the engineer reads on for."""
+
+    runs: Sequence[Run] = ()
+    timeline: Timeline | None = None
+    sizes: Sequence[SizeClass] = ()
+    slowest: Sequence[SlowCopy] = ()
+    pinned: Sequence[Condition] = ()
+    conditions: Sequence[Condition] = ()
+    held_words: Mapping[str, str] = field(default_factory=lambda: HELD_WORDS)
+
+
+def page(
+    summary: Summary, problems: Problems, story: Story, wrong: tuple[str, ...]
+) -> Iterator[bytes]:
+    """The page as UTF-8, in pieces; `wrong` says where the numbers disagree."""
     files = resources.files(__package__).joinpath("templates")
     style = files.joinpath("report.css").read_text(encoding="utf-8")
+    script = files.joinpath("report.js").read_text(encoding="utf-8")
     environment = jinja2.Environment(
-        autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        loader=jinja2.FunctionLoader(lambda name: files.joinpath(name).read_text(encoding="utf-8")),
     )
-    environment.filters |= {
-        "visible": visible,
-        "moment": moment,
-        "words": _words,
-        "commands": commands,
-        "size": bytes_in_words,
-        "count": lambda number: f"{number:,}",
-    }
-    template = environment.from_string(files.joinpath("report.html.j2").read_text(encoding="utf-8"))
-    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
-    text = template.render(
+    environment.filters |= FILTERS
+    groups = _groups(summary, problems)
+    text = environment.get_template("report.html.j2").render(
         summary=summary,
+        story=story,
         headline=headline(summary, wrong),
+        waiting=attention(summary),
         style=Markup(style),  # noqa: S704 - our own file
-        style_digest=digest,
+        script=Markup(script),  # noqa: S704 - our own file
+        style_digest=_digest(style),
+        script_digest=_digest(script),
         bars=bars(summary),
         meaning=MEANING,
-        shown={reason.value for reason in highlights.problems()},
-        reasons=_reasons(summary),
-        groups=_groups(summary, highlights),
-        duplicates=highlights.duplicates,
-        rows_with_duplicates=highlights.rows_with_duplicates,
+        groups=groups,
+        shown=sum(group.shown for group in groups),
+        quiet=_quiet(summary),
+        duplicates=problems.duplicates,
+        rows_with_duplicates=problems.rows_with_duplicates,
         exit_words=EXIT_WORDS,
         file_words=FILE_WORDS,
         calls_per_import=_per_import(summary),
+        place=_PLACE,
     )
-    return text.encode()
+    before, after = text.split(_PLACE)
+    yield before.encode()
+    yield from problems.data()
+    yield after.encode()
+
+
+def _at(ms: int) -> str:
+    return moment(iso_utc(ms))
+
+
+def _clock(ms: int) -> str:
+    """As `_at`, where something else says that it is UTC."""
+    return _at(ms).removesuffix(" UTC")
 
 
 def commands(sentence: str) -> Markup:
     """A sentence of ours in which each “command” is set as code."""
-    return Markup(re.sub("“(.*?)”", r"<code>\1</code>", escape(sentence)))  # noqa: S704 - escaped
+    safe = str(escape(sentence))  # as plain text: Markup would escape what is put into it
+    return Markup(re.sub("“(.*?)”", r"<code>\1</code>", safe))  # noqa: S704 - escaped
 
 
-def attention(summary: Summary) -> int:
-    """How many rows wait for a person."""
-    return sum(
-        rows
-        for reason, rows in summary.reasons.items()
-        if needs_a_person(OUTCOME_OF[Reason(reason)], Reason(reason))
-    )
-
-
-def headline(summary: Summary, wrong: tuple[str, ...]) -> Headline:
-    """The verdict first: does it balance, is it finished, does anybody have to do anything."""
-    rows, waiting = summary.manifest.rows, attention(summary)
-    unfinished = summary.outcomes[Outcome.UNFINISHED]
-    if wrong:
-        numbers = tuple(f"{said[0].upper()}{said[1:]}." for said in wrong)
-        keep = "Keep it with the checkpoint and report it: the defect is the program’s."
-        return Headline("bad", "✕", "This report does not balance", (*numbers, keep))
-    parts = " + ".join(
-        f"{n:,}\N{NO-BREAK SPACE}{outcome}" for outcome, n in summary.outcomes.items() if n
-    )
-    accounted = f"Every row has exactly one outcome: {parts} = {rows:,}." if rows else "No rows."
-    duplicates = (
-        f"{_videos(summary.duplicates)} on the platform: see below." if summary.duplicates else ""
-    )
-    waits = f"{_needs(waiting)} a person: what to do stands below." if waiting else ""
-    if not summary.complete:
-        still = (
-            f"{_rows(unfinished)} {'is' if unfinished == 1 else 'are'} still open"
-            if unfinished
-            else "the objects were not read to the end"
-        )
-        goes_on = "Nothing is lost: “migrator resume” goes on where it stopped."
-        return Headline(
-            "open", "…", f"Not finished: {still}", (accounted, goes_on, waits, duplicates)
-        )
-    if waiting:
-        text = f"Finished, and {_needs(waiting)} a person"
-        return Headline("attention", "!", text, (accounted, duplicates))
-    if duplicates:
-        return Headline("attention", "!", "Finished, with duplicates", (accounted, duplicates))
-    return Headline("good", "✓", "Finished, and nothing is left to do", (accounted,))
+def lasting(ms: int) -> str:
+    """`45 s`, `12 min`, `3 h 5 min`, `2 d 4 h`: a length of time in its two largest units."""
+    seconds = round(ms / 1000)
+    for unit, length, less, part in (("d", 86_400, "h", 3_600), ("h", 3_600, "min", 60)):
+        if seconds >= length:
+            rest = seconds % length // part
+            return f"{seconds // length} {unit}" + (f" {rest} {less}" if rest else "")
+    if seconds >= 60:  # noqa: PLR2004 - a minute
+        return f"{seconds // 60} min" + (f" {seconds % 60} s" if seconds % 60 else "")
+    return f"{seconds} s"
 
 
 def bars(summary: Summary) -> list[Bar]:
@@ -181,45 +180,51 @@ def bars(summary: Summary) -> list[Bar]:
     return drawn
 
 
-def _groups(summary: Summary, highlights: Highlights) -> list[Group]:
-    return [
+FILTERS: dict[str, Callable[..., str]] = {
+    "visible": visible,
+    "moment": moment,
+    "at": _at,
+    "clock": _clock,
+    "words": lambda name: name.replace("_", " "),
+    "commands": commands,
+    "size": bytes_in_words,
+    "count": lambda number: f"{number:,}",
+    "counted": counted,
+    "lasting": lasting,
+}
+"""How the templates spell values."""
+
+
+def _digest(text: str) -> str:
+    return base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+
+
+def _groups(summary: Summary, problems: Problems) -> list[Group]:
+    """The reasons that ask for a person, the most frequent first."""
+    found = [
         Group(
             reason=reason.value,
-            title=_words(reason.value),
             outcome=OUTCOME_OF[reason].value,
             advice=WHAT_TO_DO[reason],
-            count=summary.reasons[reason],
-            shown=shown,
+            count=rows,
+            shown=problems.shown[reason],
+            examples=problems.examples.get(reason, []),
         )
-        for reason, shown in highlights.problems().items()
+        for reason, rows in ((Reason(name), rows) for name, rows in summary.reasons.items())
+        if needs_a_person(OUTCOME_OF[reason], reason)
     ]
+    return sorted(found, key=lambda group: -group.count)
 
 
-def _reasons(summary: Summary) -> list[tuple[Outcome, Reason, int, str]]:
-    """What asks for a person first, then the rest."""
-    listed = [
+def _quiet(summary: Summary) -> list[tuple[Outcome, Reason, int, str]]:
+    """The reasons that ask for nobody."""
+    return [
         (OUTCOME_OF[reason], reason, rows, WHAT_TO_DO[reason])
         for reason, rows in ((Reason(name), rows) for name, rows in summary.reasons.items())
+        if not needs_a_person(OUTCOME_OF[reason], reason)
     ]
-    return sorted(listed, key=lambda entry: not needs_a_person(entry[0], entry[1]))
 
 
 def _per_import(summary: Summary) -> str:
     imported = summary.outcomes[Outcome.IMPORTED]
     return f"{summary.api.calls / imported:.2f}" if imported else "—"
-
-
-def _words(name: str) -> str:
-    return name.replace("_", " ")
-
-
-def _rows(count: int) -> str:
-    return f"{count:,} row" if count == 1 else f"{count:,} rows"
-
-
-def _needs(count: int) -> str:
-    return f"{_rows(count)} needs" if count == 1 else f"{_rows(count)} need"
-
-
-def _videos(count: int) -> str:
-    return "1 duplicate video" if count == 1 else f"{count:,} duplicate videos"

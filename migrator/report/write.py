@@ -1,6 +1,6 @@
 """Write all report files of a batch from its checkpoint."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -10,13 +10,21 @@ import pyarrow.parquet as pq
 from migrator.checkpoint.change import Transfer
 from migrator.checkpoint.store import Checkpoint
 from migrator.errors import RunFailed, Unbalanced
+from migrator.model import OUTCOME_OF
 from migrator.report import tables
+from migrator.report.conditions import META, conditions, pinned
 from migrator.report.files import AtomicFile, publish_bytes
-from migrator.report.highlights import Highlights
-from migrator.report.page import page
+from migrator.report.page import Story, page
+from migrator.report.problems import Problems, needs_a_person
 from migrator.report.reconcile import disagreements, outcome_of, totals
 from migrator.report.retry import RetryTable
+from migrator.report.sizes import LIMITS, size_classes
 from migrator.report.summary import Summary, summarise, to_json
+from migrator.report.timeline import timeline
+from migrator.settings import BatchSettings
+
+SLOWEST = 10
+"""Copies that the page names as the slowest."""
 
 
 def write_reports(checkpoint: Checkpoint, directory: Path) -> Summary:
@@ -44,7 +52,11 @@ def write_reports(checkpoint: Checkpoint, directory: Path) -> Summary:
 def _write(checkpoint: Checkpoint, directory: Path) -> tuple[Summary, tuple[str, ...]]:
     sources = checkpoint.sources()
     batch = checkpoint.meta("batch") or ""
-    highlights = Highlights(sources)
+    found = totals(checkpoint.tallies())
+    problems = Problems(
+        sources,
+        {r: n for r, n in found.reasons.items() if needs_a_person(OUTCOME_OF[r], r)},
+    )
     with ExitStack() as stack:
         parquet, csv_file, retry_file = (
             stack.enter_context(AtomicFile(directory / name))
@@ -55,13 +67,12 @@ def _write(checkpoint: Checkpoint, directory: Path) -> tuple[Summary, tuple[str,
         retry = RetryTable(retry_file.stream, sources)
         for transfers in _chunks(checkpoint):
             verdicts = [outcome_of(transfer.state, transfer.reason) for transfer in transfers]
-            for part in (objects, retry, highlights):
+            for part in (objects, retry, problems):
                 part.append(transfers, verdicts)
         objects.close()
         digests = {file.path.name: file.publish() for file in (parquet, csv_file, retry_file)}
 
     rows = sum(s.row_count if s.complete else checkpoint.rows_of_source(s.id) for s in sources)
-    found = totals(checkpoint.tallies())
     written = {
         "objects.parquet": int(pq.read_metadata(directory / "objects.parquet").num_rows),
         "objects.csv": objects.csv_rows,
@@ -78,7 +89,8 @@ def _write(checkpoint: Checkpoint, directory: Path) -> tuple[Summary, tuple[str,
         duplicates=duplicates,
         report_files=digests,
     )
-    digest = publish_bytes(directory / "report.html", page(summary, highlights, wrong))
+    pieces = page(summary, problems, _story(checkpoint), wrong)
+    digest = _publish(directory / "report.html", pieces)
     summary = msgspec.structs.replace(summary, report_files={**digests, "report.html": digest})
     publish_bytes(directory / "summary.json", to_json(summary))
     return summary, wrong
@@ -89,3 +101,22 @@ def _chunks(checkpoint: Checkpoint) -> Iterator[list[Transfer]]:
     while transfers := checkpoint.transfers_after(last, tables.CHUNK_ROWS):
         yield transfers
         last = transfers[-1].row
+
+
+def _publish(path: Path, pieces: Iterable[bytes]) -> str:
+    with AtomicFile(path) as file:
+        file.stream.writelines(pieces)
+        return file.publish()
+
+
+def _story(checkpoint: Checkpoint) -> Story:
+    history, runs = checkpoint.history, checkpoint.runs()
+    kept = checkpoint.meta("settings")
+    return Story(
+        runs=runs,
+        timeline=timeline(runs, history.samples(), history.ended),
+        sizes=size_classes(history.sizes(LIMITS)),
+        slowest=history.slowest(SLOWEST),
+        pinned=pinned({name: checkpoint.meta(name) for name in META}),
+        conditions=conditions(BatchSettings.from_json(kept)) if kept else (),
+    )

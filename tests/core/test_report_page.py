@@ -1,6 +1,7 @@
 import base64
 import hashlib
 import html
+import json
 import re
 from html.parser import HTMLParser
 
@@ -10,9 +11,10 @@ from migrator.checkpoint.change import Change
 from migrator.checkpoint.store import Checkpoint
 from migrator.lifecycle import Event, State
 from migrator.model import InvalidRow, ManifestRow, Outcome, Reason
-from migrator.report import highlights, write_reports
+from migrator.report import problems, write_reports
 from migrator.report.advice import MEANING, WHAT_TO_DO
-from migrator.report.highlights import fair_shares
+from migrator.report.page import commands, lasting
+from migrator.report.problems import fair_shares
 from migrator.report.reconcile import fits, outcome_of
 from migrator.report.words import bytes_in_words, iso_utc, moment, shortened, visible
 
@@ -77,6 +79,13 @@ def page_of(checkpoint, directory):
     return (directory / "report.html").read_text()
 
 
+def data_of(text):
+    """The rows that the page holds for its script."""
+    return json.loads(
+        re.search(r'<script type="application/json" id="data">(.*?)</script>', text, re.DOTALL)[1]
+    )
+
+
 def test_hostile_text_is_shown_and_never_becomes_markup(checkpoint, tmp_path):
     plain_directory = tmp_path / "plain"
     plain_directory.mkdir()
@@ -86,38 +95,45 @@ def test_hostile_text_is_shown_and_never_becomes_markup(checkpoint, tmp_path):
     plain.close()
     missing(checkpoint, HOSTILE)
     checkpoint.set_meta("batch", HOSTILE[0])
-    found = Page(page_of(checkpoint, tmp_path))
+    text = page_of(checkpoint, tmp_path)
+    found = Page(text)
     assert found.tags == expected
-    assert not {"script", "img", "iframe", "link", "object"} & set(found.tags)
+    assert found.tags.count("script") == 2
+    assert not {"img", "iframe", "link", "object"} & set(found.tags)
     assert not [name for name, _ in found.attributes if name.startswith("on") or name == "style"]
-    for text in HOSTILE:
-        assert text in found.texts
+    assert HOSTILE[0] in found.texts
+    assert data_of(text)["messages"] == HOSTILE
+    assert not set("<>&") & set(text[text.index('id="data">') + 10 : text.index("]}</script>")])
 
 
 def test_the_page_needs_nothing_from_elsewhere_and_its_policy_forbids_it(checkpoint, tmp_path):
     missing(checkpoint, ["plain"])
     text = page_of(checkpoint, tmp_path)
     assert not re.search(r"(?:src|href)=\"(?!#)|url\(|@import|https?:", text)
+    assert "innerHTML" not in text
     policy = re.search(r'content="(default-src[^"]*)"', text)[1]
     assert html.unescape(policy).startswith("default-src 'none'; style-src 'sha256-")
     assert "unsafe" not in policy
-    style = re.search(r"<style>(.*?)</style>", text, re.DOTALL)[1]
-    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
-    assert f"'sha256-{digest}'" in html.unescape(policy)
+    for element in ("style", "script"):
+        content = re.search(rf"<{element}>(.*?)</{element}>", text, re.DOTALL)[1]
+        digest = base64.b64encode(hashlib.sha256(content.encode()).digest()).decode()
+        assert f"{element}-src 'sha256-{digest}'" in html.unescape(policy)
 
 
 def test_tables_have_captions_and_headings_with_a_scope(checkpoint, tmp_path):
     missing(checkpoint, ["plain"])
     text = page_of(checkpoint, tmp_path)
-    assert text.count("<table") == text.count("<caption") > 3
+    assert text.count("<table") == text.count("<caption") >= 3
     assert re.findall(r"<th(?! scope=|ead)[^>]*>", text) == []
 
 
 def test_marks_that_hide_or_reorder_are_made_visible_on_the_page(checkpoint, tmp_path):
     missing(checkpoint, ["a\u202egpj.exe\nb "])
     text = page_of(checkpoint, tmp_path)
-    assert "a\\u202egpj.exe␊b 1" in text
-    assert "\u202e" not in text
+    shown, data = text.split('<script type="application/json"')
+    assert "a\\u202egpj.exe␊b 1" in shown
+    assert "\u202e" not in shown
+    assert "a\u202egpj.exe\\nb 1" in data  # for the button that copies it
 
 
 def test_the_verdict_comes_first_and_says_the_sum(checkpoint, tmp_path):
@@ -158,27 +174,57 @@ def test_duplicates_are_listed_and_make_the_batch_need_a_person(checkpoint, tmp_
     assert ">second<" in text
 
 
-def test_beyond_its_limit_the_page_says_how_many_more_and_where(checkpoint, tmp_path, monkeypatch):
-    monkeypatch.setattr(highlights, "PAGE_ROWS", 4)
+def test_beyond_its_limit_the_page_says_how_many_it_holds_and_where_all_are(
+    checkpoint, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(problems, "PAGE_ROWS", 4)
     missing(checkpoint, ["plain"] * 9)
     bad = [InvalidRow(10, None, "1 cell", ("a line\udcff of its own",), ragged=True)]
     checkpoint.add_source(2, "manifest", "b.csv", ("bucket", "key"), "ab" * 32)
     checkpoint.add_rows(2, bad, "", NOW)
     checkpoint.complete_source(2, "ab" * 32)
     text = page_of(checkpoint, tmp_path)
-    assert "The first 3 of 9 rows" in text
-    assert "6 more in <code>objects.csv</code>" in text
-    assert "a line\\xff of its own" in text
-    assert text.count('data-label="Object"') == 4
+    assert "This page holds 4 of 10 rows." in text
+    assert "object not found 3 of 9." in text
+    rows = data_of(text)["rows"]
+    assert [row[0] for row in rows] == [1, 2, 3, 10]
+    assert rows[-1][3] == "a line\\xff of its own"
 
 
-def test_what_is_kept_for_the_page_is_bounded(checkpoint, monkeypatch):
-    monkeypatch.setattr(highlights, "PAGE_ROWS", 4)
-    missing(checkpoint, ["plain"] * 9)
-    found = highlights.Highlights(checkpoint.sources())
-    transfers = checkpoint.transfers_after(0, 100)
-    found.append(transfers, [outcome_of(t.state, t.reason) for t in transfers])
-    assert sum(len(kept) for kept in found._problems.values()) == 4
+def test_long_keys_fill_the_page_sooner_and_crowd_no_rare_reason_out(
+    checkpoint, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(problems, "PAGE_BYTES", 20_000)
+    monkeypatch.setattr(problems, "LEAST_BYTES", 2_000)
+    missing(checkpoint, ["k" * 1000 + str(n) for n in range(40)])
+    checkpoint.add_source(2, "manifest", "b.csv", ("bucket", "key"), "ab" * 32)
+    checkpoint.add_rows(
+        2, [InvalidRow(41, "key", "not UTF-8", ("x", "y"), "b", "k" * 1000)], "", NOW
+    )
+    checkpoint.complete_source(2, "ab" * 32)
+    text = page_of(checkpoint, tmp_path)
+    rows = data_of(text)["rows"]
+    assert rows[-1][0] == 41
+    assert 5 <= len(rows) <= 21
+    assert f"This page holds {len(rows)} of 41 rows." in text
+
+
+def test_a_row_on_the_page_says_all_that_the_table_of_objects_does(checkpoint, tmp_path):
+    missing(checkpoint, ["plain"])
+    data = data_of(page_of(checkpoint, tmp_path))
+    assert data == {
+        "reasons": ["object_not_found"], "buckets": ["bplain"], "messages": ["plain"],
+        "codes": ["plain"], "sources": [], "rows": [[1, 0, 0, "plain1", 0, 0, 404]],
+    }  # fmt: skip
+
+
+def test_the_same_checkpoint_makes_the_same_page(checkpoint, tmp_path):
+    missing(checkpoint, HOSTILE)
+    assert page_of(checkpoint, tmp_path) == page_of(checkpoint, tmp_path)
+
+
+def test_commands_are_set_as_code_and_all_else_is_text():
+    assert commands("do “migrator retry” <now>") == ("do <code>migrator retry</code> &lt;now&gt;")
 
 
 def test_a_rare_reason_is_not_crowded_out_by_a_frequent_one():
@@ -251,3 +297,6 @@ def test_sizes_and_times_are_spelled_for_people():
     assert moment("2023-11-14T22:13:20.123Z") == "2023-11-14 22:13:20 UTC"
     assert moment(None) == "—"
     assert shortened("abcdef", 4) == "abc…"
+    assert [lasting(s * 1000) for s in (0, 45, 60, 61, 3600, 11_100, 86_400, 187_200)] == [
+        "0 s", "45 s", "1 min", "1 min 1 s", "1 h", "3 h 5 min", "1 d", "2 d 4 h",
+    ]  # fmt: skip

@@ -1,0 +1,86 @@
+"""What the batch was run with: every setting by its flag, and what the checkpoint is pinned to."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from datetime import timedelta
+
+from migrator.settings import BatchSettings
+
+_PINNED = {
+    "api_url": "Platform",
+    "team_id": "Team",
+    "user_id": "User",
+    "program": "Begun with migrator",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """One line: a flag, its value, and whether somebody chose it."""
+
+    name: str
+    value: str
+    chosen: bool
+
+
+def pinned(meta: Mapping[str, str | None]) -> list[Condition]:
+    """Where the videos were made, and by which version of the program."""
+    return [
+        Condition(said, value, chosen=False)
+        for name, said in _PINNED.items()
+        if (value := meta.get(name)) is not None
+    ]
+
+
+def conditions(settings: BatchSettings) -> list[Condition]:
+    """All settings in the order of the help; no secret is among them."""
+    found = []
+    for group in fields(settings):
+        values = getattr(settings, group.name)
+        if group.name == "bucket_keys":
+            found += [
+                Condition(
+                    f"keys of {bucket}",
+                    f"{names.access_key_id_env}, {names.secret_access_key_env}",
+                    chosen=True,
+                )
+                for bucket, names in sorted(values.items())
+            ]
+            continue
+        usual = type(values)()
+        for field in fields(values):
+            value = getattr(values, field.name)
+            found.append(
+                Condition(
+                    f"--{field.name.replace('_', '-')}",
+                    in_words(value),
+                    chosen=value != getattr(usual, field.name),
+                )
+            )
+    return found
+
+
+META = tuple(_PINNED)
+"""Names of what the checkpoint keeps beside the settings, for `pinned`."""
+
+
+def in_words(value: object) -> str:
+    """A setting as a person would write it."""
+    if value is None or value in ("", ()):
+        return "—"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, timedelta):
+        return _span(int(value.total_seconds()))
+    if isinstance(value, tuple):
+        return ", ".join(map(str, value))
+    if isinstance(value, float) and value.is_integer():
+        return f"{value:,.0f}"
+    return f"{value:,}" if isinstance(value, int) else str(value)
+
+
+def _span(seconds: int) -> str:
+    for unit, length in (("d", 86_400), ("h", 3_600), ("m", 60)):
+        if seconds and seconds % length == 0:
+            return f"{seconds // length}{unit}"
+    return f"{seconds}s"
