@@ -170,6 +170,20 @@ class DisplaySettings:
     machine alone."""
 
 
+ReportScope = Literal["AllTasks", "FailedTasksOnly"]
+"""The words of an S3 Batch completion report."""
+
+
+@Parameter(name="*", group=OUTPUT)
+@dataclass(frozen=True, kw_only=True)
+class ReportSettings:
+    """What the report holds."""
+
+    report_scope: ReportScope = "AllTasks"
+    """Rows in objects.csv and objects.parquet: all, or those that neither succeeded nor were
+    skipped. All of them are counted either way."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class BatchSettings:
     """All that a batch is run with and that `resume` uses again; no secret is among it."""
@@ -179,6 +193,7 @@ class BatchSettings:
     source: SourceSettings = SourceSettings()
     pace: PaceSettings = PaceSettings()
     care: CareSettings = CareSettings()
+    report: ReportSettings = ReportSettings()
     bucket_keys: Mapping[str, "BucketKeyNames"] = field(default_factory=dict)
 
     def to_json(self) -> str:

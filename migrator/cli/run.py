@@ -15,6 +15,7 @@ from migrator.settings import (
     InputSettings,
     PaceSettings,
     PlatformSettings,
+    ReportSettings,
     SourceSettings,
     check_settings,
     read_bucket_keys,
@@ -29,6 +30,7 @@ def run(
     source: SourceSettings = SourceSettings(),
     pace: PaceSettings = PaceSettings(),
     care: CareSettings = CareSettings(),
+    report: ReportSettings = ReportSettings(),
     display: DisplaySettings = DisplaySettings(),
     config: Annotated[Path | None, Parameter(group=OUTPUT)] = None,
 ) -> int:
@@ -61,6 +63,7 @@ def run(
         source=source,
         pace=pace,
         care=care,
+        report=report,
         bucket_keys=read_bucket_keys(config),
     )
     check_settings(settings)

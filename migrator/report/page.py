@@ -52,11 +52,17 @@ HELD_WORDS = {
 """Why a run paused, in words (the names are those of schema.sql)."""
 
 FILE_WORDS = {
-    "objects.csv": "Every row, for a spreadsheet",
-    "objects.parquet": "Every row, exact and typed",
-    "retry.csv": "A manifest of the rows that have no video for certain",
+    "objects.csv": (
+        "Every row, for a spreadsheet",
+        "Every row that was neither imported nor skipped, for a spreadsheet",
+    ),
+    "objects.parquet": (
+        "Every row, exact and typed",
+        "Every row that was neither imported nor skipped, exact and typed",
+    ),
+    "retry.csv": ("A manifest of the rows that have no video for certain",) * 2,
 }
-"""The tables that the page vouches for."""
+"""The tables that the page vouches for: what they hold, and with `FailedTasksOnly`."""
 
 _PLACE = "\0"
 """Stands in the template's output where the rows go: they are not rendered, they are copied.

@@ -4,12 +4,13 @@ The numbers compared are learned in three independent ways: the rows that were r
 source), the outcomes (counted by SQL over states and reasons), and the rows that each table holds.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from migrator.checkpoint.values import Tally
 from migrator.lifecycle import FINAL, State
 from migrator.model import OUTCOME_OF, Outcome, Reason
+from migrator.settings import ReportScope
 
 _OPEN: dict[State, Reason] = {
     State.PENDING: Reason.NOT_STARTED,
@@ -78,30 +79,40 @@ def totals(tallies: Iterable[Tally]) -> Totals:
     )
 
 
+SCOPES: Mapping[ReportScope, Collection[Outcome]] = {
+    "AllTasks": frozenset(Outcome),
+    "FailedTasksOnly": frozenset(Outcome) - {Outcome.IMPORTED, Outcome.SKIPPED},
+}
+"""The outcomes whose rows stand in the tables: what is unfinished has not succeeded either."""
+
+
 def disagreements(
     rows: int,
     found: Totals,
     written: Mapping[str, int],
     written_outcomes: Mapping[Outcome, int],
+    scope: ReportScope = "AllTasks",
 ) -> tuple[str, ...]:
     """Every way in which the report does not add up, each with both numbers; empty when it does.
 
     `rows` were read in, `found` says what the checkpoint counts, `written` how many rows each table
-    holds, `written_outcomes` what the table's own outcome column adds up to.
+    holds, `written_outcomes` what the table's own outcome column adds up to, of those in `scope`.
     """
     said = list(found.misfits)
     accounted = sum(found.outcomes.values())
     if accounted != rows:
         said.append(f"{rows} rows were read in and {accounted} have an outcome")
+    left_out = sum(n for outcome, n in found.outcomes.items() if outcome not in SCOPES[scope])
+    of_them = "" if scope == "AllTasks" else f", {left_out} of them for no table,"
     said += [
-        f"{rows} rows were read in and {name} holds {held}"
+        f"{rows} rows were read in{of_them} and {name} holds {held}"
         for name, held in written.items()
-        if held != rows
+        if held != rows - left_out
     ]
     said += [
         f"{found.outcomes[outcome]} rows are {outcome} and the tables hold "
         f"{written_outcomes.get(outcome, 0)}"
         for outcome in Outcome
-        if found.outcomes[outcome] != written_outcomes.get(outcome, 0)
+        if outcome in SCOPES[scope] and found.outcomes[outcome] != written_outcomes.get(outcome, 0)
     ]
     return tuple(said)

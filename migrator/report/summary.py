@@ -8,6 +8,7 @@ import msgspec
 from migrator.checkpoint.values import Run, Source
 from migrator.report.reconcile import Totals
 from migrator.report.words import iso_utc
+from migrator.settings import ReportScope
 
 SCHEMA = "migrator.summary/1"
 
@@ -67,6 +68,7 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     adopted: int
     duplicates: int
     listing_filtered: int = 0
+    report_scope: ReportScope = "AllTasks"
     report_files: dict[str, str]
     runs: tuple[RunSummary, ...]
 
@@ -80,6 +82,7 @@ def summarise(
     runs: Sequence[Run],
     adopted: int,
     duplicates: int,
+    report_scope: ReportScope,
     report_files: dict[str, str],
 ) -> Summary:
     """Put the facts of a checkpoint together."""
@@ -103,6 +106,7 @@ def summarise(
         api=_api_use(runs),
         adopted=adopted,
         duplicates=duplicates,
+        report_scope=report_scope,
         report_files=report_files,
         runs=tuple(
             RunSummary(

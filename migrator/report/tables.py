@@ -1,4 +1,4 @@
-"""`objects.parquet` and `objects.csv`: one line for each row of the manifest.
+"""`objects.parquet` and `objects.csv`: one line for each row of the manifest, in row order.
 
 Both are made from the same typed chunks. Parquet is exact. The CSV file is for spreadsheets: a
 text cell or header that a spreadsheet would run as a formula is written with a single quote before
@@ -7,10 +7,9 @@ it; whoever needs the exact text reads the Parquet file.
 
 import csv
 from collections import Counter
-from collections.abc import Callable, Sequence
-from typing import Any, BinaryIO, NamedTuple
+from collections.abc import Sequence
+from typing import Any, BinaryIO
 
-import msgspec
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -20,9 +19,11 @@ from migrator.checkpoint.change import Transfer
 from migrator.checkpoint.values import Source
 from migrator.model import Outcome
 from migrator.report.cells import Layout
+from migrator.report.columns import ABOUT, COLUMNS, IDS, TEXT, TIME
 from migrator.report.files import LINE_END, CsvSink
-from migrator.report.reconcile import Verdict
+from migrator.report.reconcile import SCOPES, Verdict
 from migrator.report.words import escaped, iso_utc
+from migrator.settings import ReportScope
 
 CHUNK_ROWS = 4_000
 """Rows held in memory at a time, and in one row group of the Parquet file."""
@@ -39,62 +40,6 @@ Blanks, quotes and characters that show nothing may stand before them, since a p
 the file may drop those first (OWASP, "CSV Injection").
 """
 
-TASK_STATUS = {
-    Outcome.IMPORTED: "succeeded",
-    Outcome.REJECTED: "failed",
-    Outcome.MISSING: "failed",
-    Outcome.FAILED: "failed",
-    Outcome.SKIPPED: "skipped",
-    Outcome.UNFINISHED: "unfinished",
-}
-"""The word of an S3 Batch completion report for each outcome."""
-
-
-class Column(NamedTuple):
-    """A column of ours: its name, its Arrow type, and where its value comes from."""
-
-    name: str
-    type: Any
-    value: Callable[[Transfer, Verdict], object]
-
-
-_TEXT = pa.string()
-_TIME = pa.timestamp("ms", tz="UTC")
-_IDS = pa.list_(pa.string())
-_ids = msgspec.json.Decoder(list[str])
-
-
-def _duplicates(transfer: Transfer, _: Verdict) -> list[str] | None:
-    found = _ids.decode(transfer.duplicate_video_ids) if transfer.duplicate_video_ids else []
-    return found or None
-
-
-COLUMNS = (
-    # The columns of an S3 Batch completion report come first and keep their names.
-    Column("Bucket", _TEXT, lambda t, _: t.bucket),
-    Column("Key", _TEXT, lambda t, _: t.key),
-    Column("VersionId", _TEXT, lambda t, _: t.version_id),
-    Column("TaskStatus", _TEXT, lambda _, v: TASK_STATUS[v[0]]),
-    Column("ErrorCode", _TEXT, lambda t, _: t.error_code),
-    Column("HTTPStatusCode", pa.int32(), lambda t, _: t.http_status),
-    Column("ResultMessage", _TEXT, lambda t, _: t.message),
-    Column("Outcome", _TEXT, lambda _, v: v[0].value),
-    Column("Reason", _TEXT, lambda _, v: None if v[1] is None else v[1].value),
-    Column("VideoId", _TEXT, lambda t, _: t.video_id),
-    Column("SizeBytes", pa.int64(), lambda t, _: t.size_bytes),
-    Column("Row", pa.int64(), lambda t, _: t.row),
-    Column("DecidedBy", _TEXT, lambda t, _: t.decided_by),
-    Column("LearnedBy", _TEXT, lambda t, _: t.learned_by),
-    Column("Adopted", pa.bool_(), lambda t, _: bool(t.adopted)),
-    Column("DuplicateVideoIds", _IDS, _duplicates),
-    Column("ETag", _TEXT, lambda t, _: t.etag),
-    Column("LastModified", _TIME, lambda t, _: t.last_modified_ms),
-    Column("Attempts", pa.int32(), lambda t, _: t.attempts),
-    Column("Restarts", pa.int32(), lambda t, _: t.restarts),
-    Column("SubmittedAt", _TIME, lambda t, _: t.submitted_ms),
-    Column("FinishedAt", _TIME, lambda t, _: t.finished_ms),
-)
-
 
 class ObjectTables:
     """Writes both tables chunk by chunk; `close` ends the Parquet file.
@@ -103,14 +48,27 @@ class ObjectTables:
     """
 
     def __init__(
-        self, parquet: BinaryIO, csv_file: BinaryIO, sources: Sequence[Source], batch: str
+        self,
+        parquet: BinaryIO,
+        csv_file: BinaryIO,
+        sources: Sequence[Source],
+        batch: str,
+        scope: ReportScope,
     ) -> None:
         ours = [column.name for column in COLUMNS]
         self._layout = Layout.of(sources, ours)
-        fields = [pa.field(column.name, column.type) for column in COLUMNS]
-        fields += [pa.field(name, _TEXT) for name in self._layout.names]
-        self._schema = pa.schema(fields, metadata={"schema": SCHEMA, "batch": batch})
-        self._parquet = pq.ParquetWriter(parquet, self._schema, compression="zstd")
+        fields = [
+            pa.field(column.name, column.type, metadata={"about": ABOUT[column.name]})
+            for column in COLUMNS
+        ]
+        fields += [pa.field(name, TEXT) for name in self._layout.names]
+        about = {"schema": SCHEMA, "batch": batch, "scope": scope}
+        self._schema = pa.schema(fields, metadata=about)
+        self._outcomes = SCOPES[scope]
+        by_row = pq.SortingColumn(ours.index("Row"))
+        self._parquet = pq.ParquetWriter(
+            parquet, self._schema, compression="zstd", sorting_columns=[by_row]
+        )
         self._sink = CsvSink(csv_file)
         header = _defused_names(self._schema.names)
         csv.writer(self._sink, lineterminator=LINE_END).writerow(header)
@@ -123,8 +81,15 @@ class ObjectTables:
         return self._sink.lines - 1
 
     def append(self, transfers: Sequence[Transfer], verdicts: Sequence[Verdict]) -> None:
-        """Write one chunk to both tables."""
-        table = self._table(transfers, verdicts)
+        """Write one chunk to both tables, as far as it is in the scope."""
+        pairs = [
+            (transfer, verdict)
+            for transfer, verdict in zip(transfers, verdicts, strict=True)
+            if verdict[0] in self._outcomes
+        ]
+        if not pairs:
+            return
+        table = self._table(pairs)
         self._parquet.write_table(table)
         self.parquet_rows += table.num_rows
         frame = table.to_pandas(types_mapper=pd.ArrowDtype)
@@ -141,10 +106,9 @@ class ObjectTables:
         """Write the footer of the Parquet file; once, however often it is called."""
         self._parquet.close()
 
-    def _table(self, transfers: Sequence[Transfer], verdicts: Sequence[Verdict]) -> Any:
-        pairs = list(zip(transfers, verdicts, strict=True))
+    def _table(self, pairs: Sequence[tuple[Transfer, Verdict]]) -> Any:
         values = [[column.value(t, v) for t, v in pairs] for column in COLUMNS]
-        manifest = [self._layout.row(transfer) for transfer in transfers]
+        manifest = [self._layout.row(transfer) for transfer, _ in pairs]
         values += [
             [escaped(cells[i]) for cells in manifest] for i in range(len(self._layout.names))
         ]
@@ -162,14 +126,14 @@ def for_spreadsheet(frame: pd.DataFrame, schema: Any) -> pd.DataFrame:
     shown: dict[str, Any] = {}
     for field in schema:
         column = frame[field.name]
-        if field.type == _TEXT:
+        if field.type == TEXT:
             shown[field.name] = _defused(column)
-        elif field.type == _TIME:
+        elif field.type == TIME:
             shown[field.name] = [
                 None if ms is None else iso_utc(ms)
                 for ms in pa.array(column).cast(pa.int64()).to_pylist()
             ]
-        elif field.type == _IDS:
+        elif field.type == IDS:
             shown[field.name] = [
                 None if ids is None else " ".join(ids) for ids in pa.array(column).to_pylist()
             ]

@@ -21,21 +21,24 @@ from migrator.report.retry import RetryTable
 from migrator.report.sizes import LIMITS, size_classes
 from migrator.report.summary import Summary, summarise, to_json
 from migrator.report.timeline import timeline
-from migrator.settings import BatchSettings
+from migrator.settings import BatchSettings, ReportScope
 
 SLOWEST = 10
 """Copies that the page names as the slowest."""
 
 
-def write_reports(checkpoint: Checkpoint, directory: Path) -> Summary:
+def write_reports(
+    checkpoint: Checkpoint, directory: Path, scope: ReportScope | None = None
+) -> Summary:
     """Write the tables, the page and last `summary.json`, which holds the digests of the others.
 
-    Nobody may write to the checkpoint meanwhile. The same checkpoint gives the same bytes, and
-    memory does not grow with the rows. Raises Unbalanced when the numbers disagree, after all files
-    are written, and RunFailed when they cannot be written; the earlier report then stays.
+    The tables hold the rows of `scope`, or of the batch's own. Nobody may write to the checkpoint
+    meanwhile. The same checkpoint gives the same bytes, and memory does not grow with the rows.
+    Raises Unbalanced when the numbers disagree, after all files are written, and RunFailed when
+    they cannot be written; the earlier report then stays.
     """
     try:
-        summary, wrong = _write(checkpoint, directory)
+        summary, wrong = _write(checkpoint, directory, scope)
     except OSError as error:
         raise RunFailed(
             f"the report cannot be written: {error}",
@@ -49,7 +52,12 @@ def write_reports(checkpoint: Checkpoint, directory: Path) -> Summary:
     return summary
 
 
-def _write(checkpoint: Checkpoint, directory: Path) -> tuple[Summary, tuple[str, ...]]:
+def _write(
+    checkpoint: Checkpoint, directory: Path, scope: ReportScope | None
+) -> tuple[Summary, tuple[str, ...]]:
+    kept = checkpoint.meta("settings")
+    settings = BatchSettings.from_json(kept) if kept else None
+    scope = scope or (settings or BatchSettings()).report.report_scope
     sources = checkpoint.sources()
     batch = checkpoint.meta("batch") or ""
     found = totals(checkpoint.tallies())
@@ -62,7 +70,7 @@ def _write(checkpoint: Checkpoint, directory: Path) -> tuple[Summary, tuple[str,
             stack.enter_context(AtomicFile(directory / name))
             for name in ("objects.parquet", "objects.csv", "retry.csv")
         )
-        objects = tables.ObjectTables(parquet.stream, csv_file.stream, sources, batch)
+        objects = tables.ObjectTables(parquet.stream, csv_file.stream, sources, batch, scope)
         stack.callback(objects.close)
         retry = RetryTable(retry_file.stream, sources)
         for transfers in _chunks(checkpoint):
@@ -77,7 +85,7 @@ def _write(checkpoint: Checkpoint, directory: Path) -> tuple[Summary, tuple[str,
         "objects.parquet": int(pq.read_metadata(directory / "objects.parquet").num_rows),
         "objects.csv": objects.csv_rows,
     }
-    wrong = disagreements(rows, found, written, objects.outcomes)
+    wrong = disagreements(rows, found, written, objects.outcomes, scope)
     adopted, duplicates = checkpoint.adopted_and_duplicates()
     summary = summarise(
         batch=batch,
@@ -87,9 +95,10 @@ def _write(checkpoint: Checkpoint, directory: Path) -> tuple[Summary, tuple[str,
         runs=checkpoint.runs(),
         adopted=adopted,
         duplicates=duplicates,
+        report_scope=scope,
         report_files=digests,
     )
-    pieces = page(summary, problems, _story(checkpoint), wrong)
+    pieces = page(summary, problems, _story(checkpoint, settings), wrong)
     digest = _publish(directory / "report.html", pieces)
     summary = msgspec.structs.replace(summary, report_files={**digests, "report.html": digest})
     publish_bytes(directory / "summary.json", to_json(summary))
@@ -109,14 +118,13 @@ def _publish(path: Path, pieces: Iterable[bytes]) -> str:
         return file.publish()
 
 
-def _story(checkpoint: Checkpoint) -> Story:
+def _story(checkpoint: Checkpoint, settings: BatchSettings | None) -> Story:
     history, runs = checkpoint.history, checkpoint.runs()
-    kept = checkpoint.meta("settings")
     return Story(
         runs=runs,
         timeline=timeline(runs, history.samples(), history.ended),
         sizes=size_classes(history.sizes(LIMITS)),
         slowest=history.slowest(SLOWEST),
         pinned=pinned({name: checkpoint.meta(name) for name in META}),
-        conditions=conditions(BatchSettings.from_json(kept)) if kept else (),
+        conditions=() if settings is None else conditions(settings),
     )

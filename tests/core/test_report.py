@@ -11,14 +11,18 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from migrator import report
 from migrator.checkpoint.change import Change
 from migrator.checkpoint.store import Checkpoint
 from migrator.checkpoint.values import Calls
-from migrator.errors import RunFailed, Unbalanced
+from migrator.errors import RunFailed, Unbalanced, UsageError
 from migrator.lifecycle import Event, State
 from migrator.manifest import open_manifest
 from migrator.model import InvalidRow, ManifestRow, Reason
 from migrator.report import tables, write_reports
+from migrator.report.check import check_report
+from migrator.report.columns import ABOUT, COLUMNS
+from migrator.settings import BatchSettings, ReportSettings
 
 NOW = 1_740_830_400_000
 HEADER = ("bucket", "key", "version_id", "title")
@@ -129,8 +133,8 @@ def test_the_summary_file_holds_the_fields_of_the_design(every_kind, tmp_path):
     assert text.endswith("}\n")
     assert list(found) == [
         "schema", "batch", "complete", "started_at", "finished_at", "manifest", "outcomes",
-        "reasons", "bytes", "api", "adopted", "duplicates", "listing_filtered", "report_files",
-        "runs",
+        "reasons", "bytes", "api", "adopted", "duplicates", "listing_filtered", "report_scope",
+        "report_files", "runs",
     ]  # fmt: skip
     assert found["schema"] == "migrator.summary/1"
     assert found["batch"] == "0123456789abc"
@@ -306,12 +310,107 @@ def test_parquet_is_typed_and_says_what_it_is(every_kind, tmp_path):
     assert types["DuplicateVideoIds"] == pa.list_(pa.string())
     assert types["FinishedAt"] == types["LastModified"] == pa.timestamp("ms", tz="UTC")
     assert types["Key"] == types["title"] == pa.string()
-    assert table.schema.metadata == {b"schema": b"migrator.objects/1", b"batch": b"0123456789abc"}
+    assert table.schema.metadata == {
+        b"schema": b"migrator.objects/1", b"batch": b"0123456789abc", b"scope": b"AllTasks",
+    }  # fmt: skip
+    assert table.schema.field("Row").metadata[b"about"].startswith(b"number of the row")
     second = table.slice(1, 1).to_pylist()[0]
     assert second["DuplicateVideoIds"] == ["video-2a", "video-2b"]
     assert second["SubmittedAt"].isoformat() == "2025-03-01T12:00:00.001000+00:00"
-    codec = pq.ParquetFile(tmp_path / "objects.parquet").metadata.row_group(0).column(0)
-    assert codec.compression == "ZSTD"
+    group = pq.ParquetFile(tmp_path / "objects.parquet").metadata.row_group(0)
+    assert group.column(0).compression == "ZSTD"
+    (by,) = group.sorting_columns
+    assert table.schema.names[by.column_index] == "Row"
+    assert not by.descending
+
+
+def test_the_scope_leaves_out_what_succeeded_or_was_skipped_and_the_sums_still_agree(
+    every_kind, tmp_path
+):
+    whole = write_reports(every_kind, tmp_path)
+    page = (tmp_path / "report.html").read_bytes()
+    everything = records(tmp_path)
+    summary = write_reports(every_kind, tmp_path, "FailedTasksOnly")
+    assert summary.report_scope == "FailedTasksOnly"
+    assert (summary.outcomes, summary.reasons) == (whole.outcomes, whole.reasons)
+    wanted = [r for r in everything if r["TaskStatus"] in {"failed", "unfinished"}]
+    assert len(wanted) == 11
+    assert records(tmp_path) == wanted
+    table = pq.read_table(tmp_path / "objects.parquet")
+    assert table["Row"].to_pylist() == [int(r["Row"]) for r in wanted]
+    assert table.schema.metadata[b"scope"] == b"FailedTasksOnly"
+    assert "neither imported nor skipped" in (tmp_path / "report.html").read_text()
+    write_reports(every_kind, tmp_path)
+    assert (tmp_path / "report.html").read_bytes() == page
+
+
+def test_the_scope_that_a_batch_was_begun_with_is_kept(every_kind, tmp_path):
+    settings = BatchSettings(report=ReportSettings(report_scope="FailedTasksOnly"))
+    every_kind.set_meta("settings", settings.to_json())
+    assert write_reports(every_kind, tmp_path).report_scope == "FailedTasksOnly"
+    assert write_reports(every_kind, tmp_path, "AllTasks").report_scope == "AllTasks"
+
+
+def test_a_row_that_the_tables_lost_does_not_balance_in_any_scope(
+    every_kind, tmp_path, monkeypatch
+):
+    whole = every_kind.transfers_after
+    monkeypatch.setattr(
+        every_kind, "transfers_after", lambda *a: [t for t in whole(*a) if t.row != 4]
+    )
+    with pytest.raises(Unbalanced, match=r"4 of them for no table, and objects\.csv holds 10"):
+        write_reports(every_kind, tmp_path, "FailedTasksOnly")
+
+
+def found_by_check(directory):
+    return {one.name: one.finding.value for one in check_report(directory)}
+
+
+def test_a_report_is_checked_without_its_checkpoint(every_kind, tmp_path):
+    summary = write_reports(every_kind, tmp_path)
+    copy = tmp_path / "archive"
+    copy.mkdir()
+    for name in FILES:
+        (copy / name).write_bytes((tmp_path / name).read_bytes())
+    assert found_by_check(copy) == dict.fromkeys(summary.report_files, "same")
+    (copy / "retry.csv").unlink()
+    with (copy / "objects.csv").open("ab") as file:
+        file.write(b"\n")
+    assert found_by_check(copy) == {
+        "objects.parquet": "same", "objects.csv": "differs", "retry.csv": "missing",
+        "report.html": "same",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda s: s["outcomes"].update(imported=3), "16 have an outcome"),
+        (lambda s: s["reasons"].update(copied=3), "16 a reason"),
+        (lambda s: s.update(schema="migrator.summary/9"), "migrator.summary/9"),
+        (lambda s: s.pop("reasons"), "not a summary"),
+    ],
+)
+def test_a_summary_that_is_none_or_does_not_add_up_is_told(every_kind, tmp_path, change, said):
+    write_reports(every_kind, tmp_path)
+    path = tmp_path / "summary.json"
+    content = json.loads(path.read_text())
+    change(content)
+    path.write_text(json.dumps(content))
+    with pytest.raises(Unbalanced, match=said):
+        check_report(tmp_path)
+
+
+def test_a_directory_without_a_report_is_a_usage_error(tmp_path):
+    with pytest.raises(UsageError, match=r"summary\.json: cannot be read"):
+        check_report(tmp_path)
+
+
+def test_every_column_is_documented_with_its_type():
+    page = (Path(report.__file__).parent / "README.md").read_text()
+    for column in COLUMNS:
+        assert f"| `{column.name}` | `{column.type}` | {ABOUT[column.name]} |" in page
+    assert list(ABOUT) == [column.name for column in COLUMNS]
 
 
 AWKWARD = ["=1+1", "+1", "-1", "@x", "\tx", "\rx", "a\nb", "a\r\nb", 'a"b', "a,b", "00123", "NA",
