@@ -59,6 +59,7 @@ class Reason(StrEnum):
     DELETED = "deleted"
     DUPLICATE_ROW = "duplicate_row"
     FOLDER_MARKER = "folder_marker"
+    ALREADY_IMPORTED = "already_imported"
     NOT_STARTED = "not_started"
     IN_FLIGHT = "in_flight"
     UNRESOLVED = "unresolved"
@@ -86,6 +87,7 @@ OUTCOME_OF: dict[Reason, Outcome] = {
     Reason.DELETED: Outcome.FAILED,
     Reason.DUPLICATE_ROW: Outcome.SKIPPED,
     Reason.FOLDER_MARKER: Outcome.SKIPPED,
+    Reason.ALREADY_IMPORTED: Outcome.SKIPPED,
     Reason.NOT_STARTED: Outcome.UNFINISHED,
     Reason.IN_FLIGHT: Outcome.UNFINISHED,
     Reason.UNRESOLVED: Outcome.UNFINISHED,

@@ -69,6 +69,9 @@ class InputSettings:
     """Format of the manifest; auto looks at the file itself."""
     prefix: Annotated[tuple[str, ...], Parameter(negative=(), consume_multiple=False)] = ()
     """List s3://bucket/prefix and import every object there. Repeatable; added to a manifest."""
+    skip_imported: Annotated[tuple[Path, ...], Parameter(negative=(), consume_multiple=False)] = ()
+    """Leave out what the batch in this --out directory has imported: for objects that came since.
+    Repeatable."""
     namespace: str = ""
     """Part of every object's identity: a second import of the same objects that is truly wanted
     uses another one."""

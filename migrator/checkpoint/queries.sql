@@ -159,3 +159,8 @@ SELECT row FROM object WHERE video_id = ?;
 -- name: of_objects
 -- The one mark stands for as many as are asked for.
 SELECT {transfer} FROM object WHERE object_id IN (?);
+
+-- name: imported_objects
+-- The one mark stands for as many as are asked for.
+SELECT object_id, video_id, message FROM object
+WHERE (state = 'imported' OR reason = 'already_imported') AND object_id IN (?);

@@ -33,16 +33,27 @@ def record(
 
 def as_duplicate(values: tuple[object, ...], original: int, now_ms: int) -> tuple[object, ...]:
     """The same record as a further row of the object that row `original` has."""
-    changed = dict(zip(_RECORD_FIELDS, values, strict=True))
-    changed |= {
-        "object_id": None,
+    message = f"the same object as row {original}"
+    changed = _skipped(values, Reason.DUPLICATE_ROW, message, now_ms)
+    return tuple({**changed, "object_id": None}.values())
+
+
+def as_imported(values: tuple[object, ...], message: str, now_ms: int) -> tuple[object, ...]:
+    """The same record as one of an object that an earlier batch has imported, as `message` says."""
+    return tuple(_skipped(values, Reason.ALREADY_IMPORTED, message, now_ms).values())
+
+
+def _skipped(
+    values: tuple[object, ...], reason: Reason, message: str, now_ms: int
+) -> dict[str, object]:
+    return {
+        **dict(zip(_RECORD_FIELDS, values, strict=True)),
         "state": State.SKIPPED,
-        "reason": Reason.DUPLICATE_ROW,
+        "reason": reason,
         "decided_by": DecidedBy.MANIFEST,
         "finished_ms": now_ms,
-        "message": f"the same object as row {original}",
+        "message": message,
     }
-    return tuple(changed.values())
 
 
 _RECORD_FIELDS = (

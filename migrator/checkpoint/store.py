@@ -9,7 +9,7 @@ inside one.
 import os
 import re
 import sqlite3
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from functools import lru_cache
 from importlib import resources
@@ -21,7 +21,7 @@ import msgspec
 from migrator.checkpoint.change import Change, Transfer
 from migrator.checkpoint.examine import damaged, examine, unreadable
 from migrator.checkpoint.history import History
-from migrator.checkpoint.records import as_duplicate, record
+from migrator.checkpoint.records import as_duplicate, as_imported, record
 from migrator.checkpoint.values import (
     Calls,
     Carrier,
@@ -195,12 +195,28 @@ class Checkpoint:
         yield from self._db.execute(_SQL["listing_facts"], (source_id,))
 
     def add_rows(
-        self, source_id: int, rows: Sequence[ManifestRow | InvalidRow], namespace: str, now_ms: int
+        self,
+        source_id: int,
+        rows: Sequence[ManifestRow | InvalidRow],
+        namespace: str,
+        now_ms: int,
+        imported: Callable[[Sequence[bytes]], Mapping[bytes, str]] = lambda _object_ids: {},
     ) -> None:
-        """Store rows as they were read; a second row of the same object is skipped and says so."""
+        """Store rows as they were read; a second row of the same object is skipped and says so.
+
+        So is what `imported` answers, objects with the words of who has imported them already.
+        """
         location = self._db.execute(_SQL["location"], (source_id,)).fetchone()[0]
         file = location.rpartition("/")[2]
         records = [record(source_id, file, row, namespace, now_ms) for row in rows]
+        done = imported([values[2] for values in records if isinstance(values[2], bytes)])
+        if done:
+            records = [
+                as_imported(values, done[values[2]], now_ms)
+                if isinstance(values[2], bytes) and values[2] in done
+                else values
+                for values in records
+            ]
         added = self._db.executemany(_SQL["add_object"], records).rowcount
         if added == len(records):
             return
@@ -215,6 +231,16 @@ class Checkpoint:
             if values[0] not in present:
                 original = self._db.execute(_SQL["row_of_object"], (values[2],)).fetchone()[0]
                 self._db.execute(_SQL["add_object"], as_duplicate(values, original, now_ms))
+
+    def imported_objects(self, object_ids: Sequence[bytes]) -> dict[bytes, str]:
+        """Of these objects those that are imported, in words: by which batch, as which video."""
+        marks = ", ".join("?" * len(object_ids))
+        sql = _SQL["imported_objects"].replace("(?)", f"({marks})")
+        batch = self.meta("batch")
+        return {
+            object_id: f"imported by batch {batch} as video {video_id}" if video_id else message
+            for object_id, video_id, message in self._db.execute(sql, object_ids)
+        }
 
     def add_projects(self, project_ids: Iterable[str]) -> None:
         """Remember projects that rows name."""

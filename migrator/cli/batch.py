@@ -67,6 +67,11 @@ def start_batch(
         api_key = read_api_key(settings.platform, environment)
         inputs = open_inputs(settings.inputs)
         _make_directory(directory)
+        if any(earlier.samefile(directory) for earlier in inputs.skip_imported):
+            raise UsageError(
+                f"--skip-imported {directory}: that is the --out directory itself",
+                "give the directory of an earlier batch",
+            )
         with batch_lock(directory), closing(_open_checkpoint(directory, settings)) as checkpoint:
             check_inputs(checkpoint, inputs)
             return _go_on(directory, checkpoint, settings, inputs, observers, api_key, environment)

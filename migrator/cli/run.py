@@ -57,6 +57,8 @@ def run(
 
     if inputs.manifest is not None:
         inputs = replace(inputs, manifest=inputs.manifest.absolute())
+    earlier = tuple(directory.absolute() for directory in inputs.skip_imported)
+    inputs = replace(inputs, skip_imported=earlier)
     settings = BatchSettings(
         inputs=inputs,
         platform=platform,

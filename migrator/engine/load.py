@@ -5,10 +5,11 @@ stopped. Nothing is sent before all sources are complete.
 """
 
 import hashlib
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from migrator.checkpoint.earlier import EarlierBatches, earlier_batches
 from migrator.checkpoint.store import Checkpoint
 from migrator.checkpoint.values import Source
 from migrator.engine.book import Book
@@ -27,12 +28,16 @@ BATCH = 5_000
 
 @dataclass(frozen=True, slots=True)
 class Inputs:
-    """The sources of a batch as this start of the program names them; the manifest is open."""
+    """The sources of a batch as this start of the program names them; the manifest is open.
+
+    `skip_imported` are the directories of earlier batches: what they imported is left out.
+    """
 
     manifest: Path | None
     reader: ManifestReader | None
     sha256: str
     prefixes: tuple[str, ...]
+    skip_imported: tuple[Path, ...] = ()
 
 
 def open_inputs(settings: InputSettings) -> Inputs:
@@ -44,11 +49,19 @@ def open_inputs(settings: InputSettings) -> Inputs:
             "nothing to migrate: no manifest and no prefix",
             "give --manifest FILE, or --prefix s3://bucket/prefix, or both",
         )
+    if len(set(settings.skip_imported)) < len(settings.skip_imported):
+        raise UsageError("--skip-imported: the same directory is given twice", "give it once")
+    for directory in settings.skip_imported:
+        if not Checkpoint.exists(directory):
+            raise UsageError(
+                f"--skip-imported {directory}: no batch there (no checkpoint.db)",
+                "give the --out directory of the earlier `migrator run`",
+            )
     reader, digest = None, ""
     if settings.manifest is not None:
         reader = open_manifest(settings.manifest, settings.manifest_format)
         digest = fingerprint(settings.manifest)
-    return Inputs(settings.manifest, reader, digest, settings.prefix)
+    return Inputs(settings.manifest, reader, digest, settings.prefix, settings.skip_imported)
 
 
 def check_inputs(checkpoint: Checkpoint, inputs: Inputs) -> None:
@@ -69,13 +82,20 @@ def check_inputs(checkpoint: Checkpoint, inputs: Inputs) -> None:
         for place in known
         if place in wanted and place[0] == "manifest" and known[place] != wanted[place]
     ]
+    skipped = checkpoint.meta("skip_imported") or _paths(())
+    skips_others = bool(sources) and skipped != _paths(inputs.skip_imported)
     if not all(source.complete for source in sources):
-        if gone or new or changed:
+        if gone or new or changed or skips_others:
             with checkpoint.transaction():
                 checkpoint.forget_sources()
         return
     if not sources:
         return
+    if skips_others:
+        raise CheckpointError(
+            f"this batch was begun with --skip-imported {skipped}, which is not given now",
+            "use `migrator resume`, or another --out directory",
+        )
     for kind, location in changed:
         raise CheckpointError(
             f"the {kind} {location} has changed since this batch was begun",
@@ -97,24 +117,28 @@ def check_inputs(checkpoint: Checkpoint, inputs: Inputs) -> None:
 async def load(book: Book, inputs: Inputs, source_s3: SourceS3, namespace: str) -> None:
     """Read every source that is not complete yet; may be cancelled anywhere, and goes on.
 
-    Raises UsageError for an unusable manifest or prefix, RunFailed when S3 cannot be reached.
+    Raises UsageError for an unusable manifest, prefix or earlier batch, RunFailed when S3 cannot be
+    reached.
     """
     if not await book.run(Checkpoint.sources):
         await book.run(lambda checkpoint: _announce(checkpoint, inputs))
-    for source in await book.run(Checkpoint.sources):
-        if source.complete:
-            continue
-        if source.kind == "manifest":
-            assert inputs.reader is not None
-            await _load_manifest(book, inputs.reader, source, namespace)
-        else:
-            await _load_listing(book, source, source_s3, namespace)
+    sources = [source for source in await book.run(Checkpoint.sources) if not source.complete]
+    with earlier_batches(inputs.skip_imported if sources else ()) as earlier:
+        await book.run(earlier.check)
+        shelf = Shelf(book, namespace, earlier)
+        for source in sources:
+            if source.kind == "manifest":
+                assert inputs.reader is not None
+                await _load_manifest(shelf, inputs.reader, source)
+            else:
+                await _load_listing(shelf, source, source_s3)
     book.tallies.load(await book.run(Checkpoint.tallies))
 
 
 def _announce(checkpoint: Checkpoint, inputs: Inputs) -> None:
     """All sources at once, before the first row: the manifest first, so that it has rows 1 on."""
     source_id = 0
+    checkpoint.set_meta("skip_imported", _paths(inputs.skip_imported))
     if inputs.reader is not None:
         source_id += 1
         header = inputs.reader.columns.header
@@ -125,17 +149,36 @@ def _announce(checkpoint: Checkpoint, inputs: Inputs) -> None:
         checkpoint.add_source(source_id, "listing", prefix, HEADER, "")
 
 
-async def _load_manifest(
-    book: Book, reader: ManifestReader, source: Source, namespace: str
-) -> None:
-    stored = await book.run(lambda c: c.rows_of_source(source.id))
+@dataclass(frozen=True, slots=True)
+class Shelf:
+    """Where rows are put: the checkpoint, under a namespace, beside what is imported already."""
+
+    book: Book
+    namespace: str
+    earlier: EarlierBatches
+
+    async def put(self, source_id: int, rows: Rows, projects: Collection[str] = ()) -> None:
+        """Store rows, and the projects that they name, in one commit."""
+        now_ms = self.book.now_ms()
+
+        def store(checkpoint: Checkpoint) -> None:
+            checkpoint.add_rows(source_id, rows, self.namespace, now_ms, self.earlier.imported)
+            checkpoint.add_projects(projects)
+
+        await self.book.run(store)
+
+
+async def _load_manifest(shelf: Shelf, reader: ManifestReader, source: Source) -> None:
+    stored = await shelf.book.run(lambda c: c.rows_of_source(source.id))
     for rows in reader.batches(stored + 1):
         for begin in range(0, len(rows), BATCH):
-            await _store(book, source.id, rows[begin : begin + BATCH], namespace, reader)
-    await book.run(lambda c: c.complete_source(source.id, source.sha256))
+            some = rows[begin : begin + BATCH]
+            await shelf.put(source.id, some, _projects(some, reader))
+    await shelf.book.run(lambda c: c.complete_source(source.id, source.sha256))
 
 
-async def _load_listing(book: Book, source: Source, source_s3: SourceS3, namespace: str) -> None:
+async def _load_listing(shelf: Shelf, source: Source, source_s3: SourceS3) -> None:
+    book = shelf.book
     bucket, key_prefix = parse_prefix(source.location)
     last_key = await book.run(lambda c: c.last_key_of_source(source.id))
     first_row = await book.run(Checkpoint.last_row) + 1
@@ -143,7 +186,7 @@ async def _load_listing(book: Book, source: Source, source_s3: SourceS3, namespa
         source_s3, bucket, key_prefix, first_row=first_row, start_after=last_key or ""
     )
     async for rows in pages:
-        await _store(book, source.id, rows, namespace, None)
+        await shelf.put(source.id, rows)
     if await book.run(lambda c: c.rows_of_source(source.id)) == 0:
         raise UsageError(
             f"--prefix {source.location}: no object there",
@@ -157,18 +200,9 @@ async def _load_listing(book: Book, source: Source, source_s3: SourceS3, namespa
     await book.run(freeze)
 
 
-async def _store(
-    book: Book, source_id: int, rows: Rows, namespace: str, reader: ManifestReader | None
-) -> None:
-    projects = _projects(rows, reader) if reader is not None else set()
-    now_ms = book.now_ms()
-
-    def store(checkpoint: Checkpoint) -> None:
-        checkpoint.add_rows(source_id, rows, namespace, now_ms)
-        checkpoint.add_projects(projects)
-
-    await book.run(store)
-    book.tallies.read(len(rows))
+def _paths(directories: Sequence[Path]) -> str:
+    """Directories of earlier batches, as the checkpoint keeps them."""
+    return ", ".join(map(str, directories)) or "nothing"
 
 
 def _projects(rows: Rows, reader: ManifestReader) -> set[str]:

@@ -22,6 +22,7 @@ NEVER: dict[Reason, str] = {
     "a new batch",
     Reason.DUPLICATE_ROW: "there is nothing to import",
     Reason.FOLDER_MARKER: "there is nothing to import",
+    Reason.ALREADY_IMPORTED: "an earlier batch has imported it",
     Reason.NOT_STARTED: "it is open: `migrator resume` goes on with it",
     Reason.IN_FLIGHT: "it is open: `migrator resume` goes on with it",
     Reason.UNRESOLVED: "it is open: `migrator resume` looks for it again",

@@ -85,6 +85,10 @@ WHAT_TO_DO: dict[Reason, str] = {
     ),
     Reason.DUPLICATE_ROW: "The manifest names the same object twice. Nothing to do.",
     Reason.FOLDER_MARKER: "A folder’s placeholder, not a file. Nothing to do.",
+    Reason.ALREADY_IMPORTED: (
+        "An earlier batch has imported the object; which one, and as which video, stands in the "
+        "tables. Nothing to do."
+    ),
     Reason.NOT_STARTED: "Not sent yet. “migrator resume” goes on with them.",
     Reason.IN_FLIGHT: "The platform is copying. “migrator resume” follows them to their end.",
     Reason.UNRESOLVED: (
