@@ -29,7 +29,7 @@ def written(directory, rows):
 async def pictures(out, sizes):
     """Takes every form of the page of each size; answers their paths, one by one."""
     for rows in sizes:
-        page = written(out / f"batch-{rows}", rows)
+        page = written(out.absolute() / f"batch-{rows}", rows)
         for width, height in WIDTHS.items():
             for scheme in ("light", "dark"):
                 window = {"viewport": {"width": width, "height": height}, "color_scheme": scheme}
