@@ -22,6 +22,7 @@ from tests.benchmarks.lines import (
     manifest,
     memory,
     quota,
+    report,
     sandbox,
     startup,
 )
@@ -36,6 +37,7 @@ PARTS = {
     "quota": quota.measure,
     "sandbox": sandbox.measure,
     "memory": memory.measure,
+    "report": report.measure,
     "startup": startup.measure,
 }
 """Each takes a Scale and an empty directory and answers lines."""

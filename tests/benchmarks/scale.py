@@ -16,6 +16,7 @@ class Scale:
     quota_objects: int
     sandbox_creates: int
     memory_rows: tuple[int, int]
+    report_rows: int
     startup_repeats: int
 
 
@@ -30,6 +31,7 @@ def small(seed):
         quota_objects=600,
         sandbox_creates=2_000,
         memory_rows=(1_000, 20_000),
+        report_rows=20_000,
         startup_repeats=5,
     )
 
@@ -45,6 +47,7 @@ def full(seed):
         quota_objects=5_000,
         sandbox_creates=20_000,
         memory_rows=(1_000, 100_000),
+        report_rows=1_000_000,
         startup_repeats=21,
     )
 
