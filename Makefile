@@ -24,7 +24,7 @@ bench: $(READY)           ## measures, as ratios within one run
 diagram: $(READY)         ## the states in ARCHITECTURE.md, drawn from the transition table
 	$(BIN)/python -m tests.diagram
 
-pictures: $(READY)        ## what people see, into pictures/: SVG, and PNG where a Chromium is installed
+pictures: $(READY)        ## what people see, into pictures/: terminals and report pages, 60 rows and a million; needs Chromium
 	$(BIN)/python -m tests.pictures
 
 battery: $(READY)         ## the actual program killed, crashed and struck by every fault; KILLS=500 ROUNDS=20

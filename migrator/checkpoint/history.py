@@ -43,7 +43,7 @@ class Sample:
     """A run at one moment.
 
     `calls` were made by this run so far; for `held_s` of the seconds since the sample before it
-    could send nothing, because of `held_by` (`platform`, `posts`, `source` or `quota`).
+    could send nothing, because of `held_by` (of `engine.recorder.PAUSES`).
     """
 
     run_id: int

@@ -107,5 +107,5 @@ CREATE TABLE sample (        -- how a run went on, about once a minute: the repo
     allowed_per_minute INTEGER NOT NULL,             -- by the quota, less what is left to others
     in_flight  INTEGER NOT NULL,
     held_s     INTEGER NOT NULL,                     -- of the seconds since the sample before
-    held_by    TEXT                                  -- what for: platform, posts, source, quota
+    held_by    TEXT                                  -- what for, of engine.recorder.PAUSES
 ) STRICT;

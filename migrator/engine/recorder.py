@@ -10,6 +10,7 @@ from migrator.checkpoint.history import Sample
 from migrator.checkpoint.store import Checkpoint
 from migrator.engine.book import Book
 from migrator.engine.gateway import Gateway
+from migrator.engine.waiting import WaitsOn
 from migrator.lifecycle import WITH_VIDEO
 
 TICK_S = 1.0
@@ -18,12 +19,17 @@ TICK_S = 1.0
 SHORTEST_S, LONGEST_S = 5, 60
 """Bounds of the time between two samples."""
 
+PAUSES = frozenset({"platform", "posts", "sense", "source", "in_flight_limit", "quota"})
+"""What keeps a run from sending rows that it could send. The rest is work of its own."""
+
 
 class Recorder:
-    """Samples one run. `source_is_silent` is asked each second, once there is a source to ask."""
+    """Samples one run. `waiting_on` is asked each second what holds it up (`WaitsOn`)."""
 
-    def __init__(self, book: Book, gateway: Gateway, run_id: int) -> None:
-        self.source_is_silent: Callable[[], bool] = lambda: False
+    def __init__(
+        self, book: Book, gateway: Gateway, run_id: int, waiting_on: Callable[[], WaitsOn]
+    ) -> None:
+        self._waiting_on = waiting_on
         self._book = book
         self._gateway = gateway
         self._run_id = run_id
@@ -37,7 +43,7 @@ class Recorder:
         while True:
             await asyncio.sleep(TICK_S)
             elapsed_s, since_s = elapsed_s + 1, since_s + 1
-            if found := self._hindrance():
+            if (found := self._waiting_on()) in PAUSES:
                 self._held_s, self._held_by = self._held_s + 1, found
             if since_s >= interval_s(elapsed_s):
                 since_s = 0
@@ -58,16 +64,6 @@ class Recorder:
             )
         )
         self._held_s, self._held_by = 0, None
-
-    def _hindrance(self) -> str:
-        """What keeps the run from sending right now, by its name in schema.sql; "" for nothing."""
-        if self._gateway.breaker.is_open or self._gateway.senseless:
-            return "platform"
-        if self._gateway.posts.is_open:
-            return "posts"
-        if self.source_is_silent():
-            return "source"
-        return "quota" if self._gateway.pacer.held_for_s > 1 else ""
 
 
 def interval_s(elapsed_s: int) -> int:

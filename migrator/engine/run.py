@@ -90,11 +90,11 @@ async def migrate(
     run_id = _start_run(checkpoint, ports.wall_ms())
     journal = ports.journal(checkpoint, lambda c: c.count_calls(run_id, gateway.calls))
     book = Book(journal, ports.wall_ms)
-    recorder = Recorder(book, gateway, run_id)
     batch = checkpoint.meta("batch") or ""
+    keeper = StatusKeeper(directory, batch, book, gateway, show)
+    recorder = Recorder(book, gateway, run_id, keeper.waiting_on)
     try:
         book.tallies.load(await book.run(Checkpoint.tallies))
-        keeper = StatusKeeper(directory, batch, book, gateway, show)
         jobs = (gateway.pacer.run(), gateway.watch(), keeper.run(), recorder.run())
         async with _background(stop, *jobs):
             try:
@@ -102,7 +102,6 @@ async def migrate(
                     stop,
                     _prepare(book, batch, settings, inputs, ports, stop, gateway, keeper, since_s),
                 )
-                recorder.source_is_silent = lambda: bool(engine.feed.waiting_for_source)
                 await _carry_out(engine, settings, keeper)
             except Stopping:
                 pass

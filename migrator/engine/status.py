@@ -13,7 +13,7 @@ from migrator.engine.book import Book
 from migrator.engine.eta import MEASURED_FROM_S, MEASURED_OVER_S, UNKNOWN, Course, Eta, estimate
 from migrator.engine.gateway import CallCounts, Gateway
 from migrator.engine.snapshot import STATUS_FILE, Problem, Snapshot, write_status
-from migrator.engine.waiting import Holds, Waiting
+from migrator.engine.waiting import Holds, Waiting, WaitsOn
 from migrator.lifecycle import FINAL, State
 from migrator.log import RUN_PHASE, RUN_PROGRESS, RUN_WAITING, tell
 from migrator.text import plain
@@ -99,6 +99,13 @@ class StatusKeeper:
                 allowed_per_minute=snapshot.allowed_per_minute,
             )
 
+    def waiting_on(self) -> WaitsOn:
+        """What holds the run up right now, in one word; "" for nothing."""
+        return self._waiting().on
+
+    def _waiting(self) -> Waiting:
+        return Waiting() if self.holds is None else self.holds.now(self.phase)
+
     def _to_send(self) -> int:
         states = self._book.tallies.states
         return states[State.PENDING] + states[State.SUBMITTING]
@@ -106,7 +113,7 @@ class StatusKeeper:
     def _take(self) -> Snapshot:
         tallies, counts, holds = self._book.tallies, self._gateway.counts, self.holds
         states, quotas, now_s = tallies.states, self._gateway.pacer.quotas, self._gateway.now_s()
-        waiting = Waiting() if holds is None else holds.now(self.phase)
+        waiting = self._waiting()
         self._pace.note(now_s, counts.total, self._to_send())
         eta = self._eta(now_s)
         return Snapshot(

@@ -45,11 +45,13 @@ EXIT_WORDS: dict[int | None, str] = {
 
 HELD_WORDS = {
     "platform": "the platform did not answer",
-    "posts": "the platform refused every POST",
+    "posts": "POSTs failed one after the other",
+    "sense": "the platform’s answers made no sense",
     "source": "the source did not answer",
+    "in_flight_limit": "as many copies ran as --max-in-flight allows",
     "quota": "the quota was spent",
 }
-"""Why a run paused, in words (the names are those of schema.sql)."""
+"""Why a run paused, in words (the names are those of engine.recorder.PAUSES)."""
 
 FILE_WORDS = {
     "objects.csv": (

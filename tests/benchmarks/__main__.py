@@ -23,6 +23,7 @@ from tests.benchmarks.lines import (
     media,
     memory,
     quota,
+    report,
     sandbox,
     startup,
 )
@@ -38,6 +39,7 @@ PARTS = {
     "sandbox": sandbox.measure,
     "media": media.measure,
     "memory": memory.measure,
+    "report": report.measure,
     "startup": startup.measure,
 }
 """Each takes a Scale and an empty directory and answers lines."""

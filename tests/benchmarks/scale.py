@@ -17,6 +17,7 @@ class Scale:
     sandbox_creates: int
     media_answers: int
     memory_rows: tuple[int, int]
+    report_rows: int
     startup_repeats: int
 
 
@@ -32,6 +33,7 @@ def small(seed):
         sandbox_creates=2_000,
         media_answers=1_000,
         memory_rows=(1_000, 20_000),
+        report_rows=20_000,
         startup_repeats=5,
     )
 
@@ -48,6 +50,7 @@ def full(seed):
         sandbox_creates=20_000,
         media_answers=2_000,
         memory_rows=(1_000, 100_000),
+        report_rows=1_000_000,
         startup_repeats=21,
     )
 

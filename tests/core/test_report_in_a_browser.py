@@ -5,7 +5,6 @@ import re
 
 import pytest
 from browser import opened
-from pictures.batches import make
 
 from migrator.checkpoint.change import Change
 from migrator.checkpoint.store import Checkpoint
@@ -13,6 +12,7 @@ from migrator.lifecycle import Event, State
 from migrator.model import ManifestRow, Reason
 from migrator.report import write_reports
 from migrator.report.words import visible
+from tests.pictures.batches import make
 
 NOW = 1_740_830_400_000
 PHONE = {"viewport": {"width": 390, "height": 844}}

@@ -533,6 +533,57 @@ def test_report_writes_the_same_bytes_again(world, migrated):
     assert copy.files() == migrated.files()
 
 
+def test_a_report_in_an_archive_is_checked_by_its_digests(world, migrated):
+    archive = world.directory / "archive"
+    archive.mkdir()
+    for name in migrated.FILES:
+        shutil.copy(migrated.directory / name, archive)
+    result = world.call("report", archive, "--check")
+    assert result.code == 0
+    assert [line.split()[:2] for line in result.out.splitlines()] == [
+        ["same", name] for name in ("objects.parquet", "objects.csv", "retry.csv", "report.html")
+    ]
+    with (archive / "objects.csv").open("ab") as file:
+        file.write(b"one row more\n")
+    result = world.call("report", archive, "--check")
+    assert result.code == 6
+    assert "differs             objects.csv" in result.out
+    assert "objects.csv" in result.err
+    assert "next:" in result.err
+    assert world.call("report", archive).code == 2  # there is no checkpoint to write it from
+    assert world.call("report", world.directory, "--check").code == 2
+
+
+def test_the_tables_hold_what_the_scope_says_and_next_week_leaves_out_what_is_imported(world):
+    rows = [*world.objects(3), (world.bucket("absent"), "x.mp4")]
+    first = world.migrate("--manifest", world.manifest(rows), "--report-scope", "FailedTasksOnly",
+                          code=3)  # fmt: skip
+    assert [line["Key"] for line in first.lines] == ["x.mp4"]
+    assert first.summary["report_scope"] == "FailedTasksOnly"
+    assert first.summary["outcomes"]["imported"] == 3
+    world.sandbox.put(rows[0][0], "new.mp4", b"it came on Monday")
+
+    calls = Counter(world.sandbox.calls())
+    week = world.migrate("--prefix", f"s3://{rows[0][0]}", "--skip-imported", "out", out="week")
+
+    week.assert_balanced()
+    assert week.summary["reasons"] == {"already_imported": 3, "copied": 1}
+    assert (Counter(world.sandbox.calls()) - calls)["POST /v1/videos/in/s3"] == 1
+    batch = first.summary["batch"]
+    assert all(
+        f"imported by batch {batch} as video" in line["ResultMessage"]
+        for line in week.lines
+        if line["Outcome"] == "skipped"
+    )
+    refused = world.call("run", "--prefix", f"s3://{rows[0][0]}", "--namespace", "2",
+                         "--skip-imported", "out", "--out", "other")  # fmt: skip
+    assert refused.code == 2
+    assert "namespace" in refused.err
+    itself = world.call("run", "--prefix", f"s3://{rows[0][0]}", "--skip-imported", "week",
+                        "--out", "week")  # fmt: skip
+    assert itself.code == 2
+
+
 def test_status_tells_how_a_batch_stands(world, finished):
     batch, _, rows = finished
 

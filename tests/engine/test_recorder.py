@@ -2,6 +2,7 @@
 
 import asyncio
 from types import SimpleNamespace
+from typing import get_args
 
 import pytest
 
@@ -9,6 +10,8 @@ from migrator.checkpoint.store import Checkpoint
 from migrator.engine import recorder
 from migrator.engine.book import Book
 from migrator.engine.recorder import Recorder, interval_s
+from migrator.engine.waiting import WaitsOn
+from migrator.report.page import HELD_WORDS
 
 
 def samples_of(directory):
@@ -53,33 +56,18 @@ class Direct:
 
 
 @pytest.mark.parametrize(
-    ("state", "held_by"),
-    [
-        ({}, None),
-        ({"breaker": True, "posts": True}, "platform"),
-        ({"senseless": "a page"}, "platform"),
-        ({"posts": True}, "posts"),
-        ({"silent": True}, "source"),
-        ({"held_for_s": 20}, "quota"),
-    ],
+    ("waiting_on", "held"),
+    [("", False), ("platform", True), ("quota", True), ("copies", False), ("list", False)],
 )
 async def test_what_holds_the_run_up_is_counted_by_the_second(
-    tmp_path, monkeypatch, state, held_by
+    tmp_path, monkeypatch, waiting_on, held
 ):
     monkeypatch.setattr(recorder, "TICK_S", 0)
     monkeypatch.setattr(recorder, "SHORTEST_S", 3)
     checkpoint = Checkpoint.create(tmp_path, {})
-    gateway = SimpleNamespace(
-        breaker=SimpleNamespace(is_open=state.get("breaker", False)),
-        posts=SimpleNamespace(is_open=state.get("posts", False)),
-        senseless=state.get("senseless", ""),
-        pacer=SimpleNamespace(
-            held_for_s=state.get("held_for_s", 0), quotas=SimpleNamespace(per_window=600)
-        ),
-        counts=SimpleNamespace(total=7),
-    )
-    kept = Recorder(Book(Direct(checkpoint)), gateway, 1)
-    kept.source_is_silent = lambda: state.get("silent", False)
+    quotas = SimpleNamespace(quotas=SimpleNamespace(per_window=600))
+    gateway = SimpleNamespace(pacer=quotas, counts=SimpleNamespace(total=7))
+    kept = Recorder(Book(Direct(checkpoint)), gateway, 1, lambda: waiting_on)
     job = asyncio.ensure_future(kept.run())
     try:
         while len(samples := checkpoint.history.samples()) < 2:
@@ -89,4 +77,8 @@ async def test_what_holds_the_run_up_is_counted_by_the_second(
         await asyncio.gather(job, return_exceptions=True)
         checkpoint.close()
     assert (samples[0].held_s, samples[0].held_by) == (0, None)
-    assert (samples[1].held_s, samples[1].held_by) == (3 if held_by else 0, held_by)
+    assert (samples[1].held_s, samples[1].held_by) == ((3, waiting_on) if held else (0, None))
+
+
+def test_every_pause_is_something_to_wait_on_and_has_words_on_the_page():
+    assert set(get_args(WaitsOn)) >= recorder.PAUSES == set(HELD_WORDS)

@@ -1,6 +1,7 @@
 """`make pictures`: what people see, as files to look at. Nothing here is a test."""
 
 import argparse
+import asyncio
 import contextlib
 import re
 import shutil
@@ -12,7 +13,7 @@ from pathlib import Path
 from tests.actual.sandbox import Sandbox
 from tests.actual.terminal import Terminal
 from tests.actual.world import World
-from tests.pictures import terminal
+from tests.pictures import page, terminal
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 
@@ -20,12 +21,22 @@ BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 def main():
     parser = argparse.ArgumentParser(prog="python -m tests.pictures", description=__doc__)
     parser.add_argument("--out", type=Path, default=Path("pictures"), help="where they are put")
-    out = parser.parse_args().out
+    parser.add_argument("--rows", type=int, nargs="+", default=[60, 1_000_000], metavar="N",
+                        help="sizes of the batches whose report pages are taken")  # fmt: skip
+    arguments = parser.parse_args()
+    out = arguments.out
     out.mkdir(exist_ok=True)
+    asyncio.run(take_pages(out, arguments.rows))
     for name, svg in (*terminal.moments(), *run_on_terminals()):
         (out / f"{name}.svg").write_text(svg)
         rasterise(out / f"{name}.svg")
         print(out / name)
+
+
+async def take_pages(out, sizes):
+    """A batch of a million rows takes some minutes to make; it is made once."""
+    async for path in page.pictures(out, sizes):
+        print(path)
 
 
 def run_on_terminals():

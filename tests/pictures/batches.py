@@ -109,7 +109,13 @@ def _end(number, rows, minutes, problem_every, chance):
         reason = Reason.FOLDER_MARKER
     status, code, message = SAID.get(reason, (None, None, None))
     outcome = OUTCOME_OF[reason]
-    size_bytes = int(10 ** chance.gauss(9.6, 0.9)) if outcome is not Outcome.MISSING else None
+    size_bytes = (
+        None if outcome is Outcome.MISSING else int(10 ** min(11.4, chance.gauss(9.6, 0.9)))
+    )
+    if reason in {Reason.EMPTY_OBJECT, Reason.FOLDER_MARKER}:
+        size_bytes = 0
+    elif reason is Reason.TOO_LARGE:
+        size_bytes = int(5e11 * chance.uniform(1.05, 1.9))
     begun_ms = BEGAN_MS + int(_minute(number / rows, minutes) * 60_000)
     longest_ms = TAIL_SHARE * (minutes[0] + minutes[2]) * 60_000
     took_ms = int(20_000 + (size_bytes or 0) / 2e5 * chance.uniform(0.5, 2)) % int(longest_ms)
@@ -135,18 +141,19 @@ def _minute(share, minutes):
 
 def _runs(checkpoint, rows):
     """Two runs, a night between them, an outage in the first and another quota in the second."""
-    active = max(30.0, rows * 1.06 / QUOTA)
+    allowed = QUOTA if rows >= QUOTA else max(1, rows // 12)  # a small one is no mere moment
+    active = rows * 1.06 / allowed
     first, gap, second = active * 0.6, max(30.0, active * 0.7), active * 0.4
     db = checkpoint
     at_ms = BEGAN_MS
-    for minutes, code, quota in ((first, 130, QUOTA), (second, 3, QUOTA // 2 * 3)):
+    for minutes, code, quota in ((first, 130, allowed), (second, 3, allowed * 3 // 2)):
         with db.transaction():
             run_id = db.start_run(at_ms)
             ended = minutes + TAIL_SHARE * active  # the last copies take their time
             calls = _samples(db, run_id, at_ms, (minutes, ended), rows / active, quota)
             submit = int(calls * 0.94)
             counted = Calls(submit, calls - submit, throttled=0, retries=31,
-                            announced_per_minute=1200)  # fmt: skip
+                            announced_per_minute=quota)  # fmt: skip
             db.count_calls(run_id, counted)
             db.end_last_run(at_ms + int(ended * 60_000), code)
         at_ms += int((minutes + gap) * 60_000)

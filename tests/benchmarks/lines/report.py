@@ -1,0 +1,67 @@
+"""The report of a large batch, some of which went wrong: written, and opened in a browser."""
+
+import asyncio
+import statistics
+import time
+from pathlib import Path
+
+from migrator.checkpoint.store import Checkpoint
+from migrator.report import write_reports
+from tests.benchmarks.children import Stopwatch, measured, peak_memory_mb
+from tests.benchmarks.table import Line, against
+from tests.browser import opened
+from tests.pictures.batches import make
+
+LONGEST_S, LARGEST_MB, MOST_MB = 2.0, 15.0, 250.0
+"""Opening the page, its size, and the memory of writing all files."""
+
+OPENINGS = 3
+
+
+def measure(scale, directory):
+    """Seconds, memory and bytes of the report, each in a process of its own; opening the page."""
+    rows = scale.report_rows
+    batch = directory / "batch"
+    measured(make_batch, directory=batch, rows=rows)
+    figures = measured(write, directory=batch)
+    size_mb = (batch / "report.html").stat().st_size / 1e6
+    opening_s = asyncio.run(_opening_s((batch / "report.html").as_uri()))
+    part = f"Report of {rows:,} rows"
+    return [
+        Line(part=part, what="all files written", figure=figures["wall_s"], unit="s"),
+        Line(part=part, what="memory at the peak", figure=figures["peak_mb"], unit="MB",
+             **against("limit", figures["peak_mb"], MOST_MB), limit="<= 1"),
+        Line(part=part, what="the page", figure=size_mb, unit="MB",
+             **against("limit", size_mb, LARGEST_MB), limit="<= 1"),
+        Line(part=part, what="opened in Chromium, rows shown", figure=opening_s, unit="s",
+             **against("limit", opening_s, LONGEST_S), limit="<= 1",
+             note="from asking for the page until its first problem rows are there"),
+    ]  # fmt: skip
+
+
+def make_batch(directory, rows):
+    make(Path(directory), rows).close()
+
+
+def write(directory):
+    checkpoint = Checkpoint.open(Path(directory))
+    try:
+        watch = Stopwatch()
+        write_reports(checkpoint, Path(directory))
+        return {**watch.read(), "peak_mb": peak_memory_mb()}
+    finally:
+        checkpoint.close()
+
+
+async def _opening_s(url):
+    """The median of a few openings in a browser that runs already."""
+    async with opened("about:blank") as tab:
+        took_s = []
+        for _ in range(OPENINGS):
+            await tab.page.goto("about:blank")
+            began_s = time.perf_counter()
+            await tab.page.goto(url)
+            await tab.page.wait_for_selector("#rows tr")
+            took_s.append(time.perf_counter() - began_s)
+        tab.requests.clear()  # the page is not the one that the tab was opened on
+        return statistics.median(took_s)
