@@ -20,6 +20,9 @@ UPDATE source SET complete = 1, sha256 = ?, row_count = ? WHERE id = ?;
 -- name: forget_rows
 DELETE FROM object;
 
+-- name: forget_foreseen
+DELETE FROM foreseen;
+
 -- name: forget_sources
 DELETE FROM source;
 
@@ -94,6 +97,17 @@ SELECT bucket, key, size_bytes, etag FROM object WHERE source_id = ? ORDER BY ro
 -- name: preflighted
 UPDATE object SET size_bytes = ?, etag = ?, last_modified_ms = ?, preflighted_ms = ?
 WHERE row = ?;
+
+-- name: foresee
+INSERT OR REPLACE INTO foreseen (row, reason, decided_by, error_code, http_status, message)
+VALUES (?, ?, ?, ?, ?, ?);
+
+-- name: foresee_nothing
+DELETE FROM foreseen WHERE row = ?;
+
+-- name: foreseen_between
+SELECT row, reason, decided_by, error_code, http_status, message FROM foreseen
+WHERE row BETWEEN ? AND ?;
 
 -- name: add_duplicate_videos
 UPDATE object SET duplicate_video_ids = ? WHERE row = ?;

@@ -25,6 +25,7 @@ from migrator.checkpoint.records import as_duplicate, as_imported, record
 from migrator.checkpoint.values import (
     Calls,
     Carrier,
+    Foreseen,
     PlatformVideo,
     PresumedAbsent,
     Run,
@@ -33,9 +34,9 @@ from migrator.checkpoint.values import (
 )
 from migrator.errors import CheckpointError, RunFailed
 from migrator.lifecycle import IllegalTransition, State, advance
-from migrator.model import InvalidRow, ManifestRow, Reason
+from migrator.model import DecidedBy, InvalidRow, ManifestRow, Reason
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 """`PRAGMA user_version` of the files that this program writes; any other is refused."""
 
 TRANSFER_COLUMNS = ", ".join(Transfer.__dataclass_fields__)
@@ -170,7 +171,7 @@ class Checkpoint:
 
     def forget_sources(self) -> None:
         """Drop all that was read, to read it anew: before everything is read nothing is sent."""
-        for query in ("forget_rows", "forget_sources", "forget_projects"):
+        for query in ("forget_rows", "forget_foreseen", "forget_sources", "forget_projects"):
             self._db.execute(_SQL[query])
 
     def pending_buckets(self) -> list[str]:
@@ -314,10 +315,31 @@ class Checkpoint:
         etag: str | None,
         last_modified_ms: int | None,
         now_ms: int,
+        foreseen: Foreseen | None = None,
     ) -> None:
-        """Keep what the source told about an object that may be sent."""
+        """Keep what the source told about an object, and what is against sending it, if anything.
+
+        The row stays pending: where it would not be sent, a run settles it by what is kept here.
+        """
         values = (size_bytes, etag, last_modified_ms, now_ms, row)
         self._db.execute(_SQL["preflighted"], values)
+        if foreseen is None:
+            self._db.execute(_SQL["foresee_nothing"], (row,))
+        else:
+            self._db.execute(
+                _SQL["foresee"],
+                (row, foreseen.reason, foreseen.decided_by, foreseen.error_code,
+                 foreseen.http_status, foreseen.message),
+            )  # fmt: skip
+
+    def foreseen_between(self, first: int, last: int) -> dict[int, Foreseen]:
+        """What preflight has against rows `first` to `last`, by row."""
+        return {
+            row: Foreseen(Reason(reason), DecidedBy(decided_by), *told)
+            for row, reason, decided_by, *told in self._db.execute(
+                _SQL["foreseen_between"], (first, last)
+            )
+        }
 
     def add_duplicate_videos(self, row: int, video_ids: Sequence[str]) -> None:
         """Add further videos that carry the tag of a row."""
