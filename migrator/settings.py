@@ -20,6 +20,7 @@ from cyclopts import Group, Parameter, Token, convert, validators
 
 from migrator.errors import UsageError
 
+WHAT_IF = Group("What if", sort_key=0)
 INPUT = Group("Rows in", sort_key=1)
 PLATFORM = Group("Platform", sort_key=2)
 SOURCE = Group("Source", sort_key=3)
@@ -29,6 +30,7 @@ OUTPUT = Group("Output", sort_key=6)
 
 _AT_LEAST_1 = validators.Number(gte=1)
 _AT_LEAST_0 = validators.Number(gte=0)
+_ABOVE_0 = validators.Number(gt=0)
 _UP_TO_A_DAY = validators.Number(gte=0, lte=24 * 3600)
 
 
@@ -185,6 +187,19 @@ class ReportSettings:
     report_scope: ReportScope = "AllTasks"
     """Rows in objects.csv and objects.parquet: all, or those that neither succeeded nor were
     skipped. All of them are counted either way."""
+
+
+@Parameter(name="*", group=WHAT_IF)
+@dataclass(frozen=True, kw_only=True)
+class PlanSettings:
+    """What `plan` is asked beyond the settings of a batch. Not kept in the checkpoint."""
+
+    copy_mb_per_s: Annotated[float | None, Parameter(validator=_ABOVE_0)] = None
+    """Speed of one copy in MB (10^6 bytes) a second, if you know it: hours then count copies."""
+    total_mb_per_s: Annotated[float | None, Parameter(validator=_ABOVE_0)] = None
+    """Speed of all copies together in MB a second, if you know it."""
+    recheck: Annotated[bool, Parameter(negative=())] = False
+    """Head again what an earlier plan found refused or missing: something was mended meanwhile."""
 
 
 @dataclass(frozen=True, kw_only=True)

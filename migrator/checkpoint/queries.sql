@@ -178,3 +178,44 @@ SELECT {transfer} FROM object WHERE object_id IN (?);
 -- The one mark stands for as many as are asked for.
 SELECT object_id, video_id, message FROM object
 WHERE (state = 'imported' OR reason = 'already_imported') AND object_id IN (?);
+
+-- name: recheck_rows
+-- What preflight has something against is not known any more: it is headed again.
+UPDATE object SET preflighted_ms = NULL
+WHERE state = 'pending' AND row IN (SELECT row FROM foreseen);
+
+-- name: census_tallies
+-- Rows by what they are, and what they would become: the one mark is 1 where preflight counts.
+SELECT o.state, CASE o.state WHEN 'pending' THEN f.reason ELSE o.reason END, count(*), total(o.size_bytes),
+    coalesce(sum(o.size_bytes IS NULL), 0)
+FROM object AS o LEFT JOIN foreseen AS f ON f.row = o.row AND o.state = 'pending' AND ?
+GROUP BY 1, 2;
+
+-- name: census_buckets
+-- Largest first, by what would be sent of each; a bucket that only invalid rows name is not there.
+SELECT o.bucket, count(*),
+    sum(o.state = 'pending' AND f.row IS NULL),
+    total(CASE WHEN o.state = 'pending' AND f.row IS NULL THEN o.size_bytes END),
+    sum(f.row IS NOT NULL)
+FROM object AS o LEFT JOIN foreseen AS f ON f.row = o.row AND o.state = 'pending' AND ?
+WHERE o.object_id IS NOT NULL
+GROUP BY o.bucket ORDER BY 4 DESC, 3 DESC, o.bucket LIMIT ?;
+
+-- name: census_bucket_count
+SELECT count(DISTINCT bucket) FROM object WHERE object_id IS NOT NULL;
+
+-- name: census_sizes
+-- Of what would be sent: how many digits the size has less one, so many rows and bytes.
+SELECT length(CAST(o.size_bytes AS TEXT)) - 1, count(*), total(o.size_bytes), max(o.size_bytes)
+FROM object AS o LEFT JOIN foreseen AS f ON f.row = o.row AND ?
+WHERE o.state = 'pending' AND f.row IS NULL AND o.size_bytes IS NOT NULL
+GROUP BY 1 ORDER BY 1;
+
+-- name: census_foreseen_examples
+SELECT o.row, o.bucket, o.key, o.size_bytes, f.error_code, f.message
+FROM foreseen AS f JOIN object AS o ON o.row = f.row
+WHERE f.reason = ? AND o.state = 'pending' ORDER BY f.row LIMIT ?;
+
+-- name: census_settled_examples
+SELECT row, bucket, key, size_bytes, error_code, message FROM object
+WHERE reason = ? AND state = ? ORDER BY row LIMIT ?;

@@ -326,11 +326,20 @@ class Checkpoint:
         if foreseen is None:
             self._db.execute(_SQL["foresee_nothing"], (row,))
         else:
-            self._db.execute(
-                _SQL["foresee"],
-                (row, foreseen.reason, foreseen.decided_by, foreseen.error_code,
-                 foreseen.http_status, foreseen.message),
-            )  # fmt: skip
+            self.foresee(row, foreseen)
+
+    def foresee(self, row: int, foreseen: Foreseen) -> None:
+        """Keep what is against sending a row, by what is known of its object already."""
+        self._db.execute(
+            _SQL["foresee"],
+            (row, foreseen.reason, foreseen.decided_by, foreseen.error_code,
+             foreseen.http_status, foreseen.message),
+        )  # fmt: skip
+
+    def recheck(self) -> None:
+        """Forget what preflight has against pending rows: it is asked again."""
+        self._db.execute(_SQL["recheck_rows"])
+        self._db.execute(_SQL["forget_foreseen"])
 
     def foreseen_between(self, first: int, last: int) -> dict[int, Foreseen]:
         """What preflight has against rows `first` to `last`, by row."""
@@ -450,6 +459,10 @@ class Checkpoint:
         """How many rows were adopted, and how many further videos carry tags of our rows."""
         adopted, duplicates = self._db.execute(_SQL["tallies_beyond_rows"]).fetchone()
         return int(adopted), int(duplicates)
+
+    def select(self, query: str, *values: object) -> Iterator[tuple[Any, ...]]:
+        """The rows of a named query that only reads: for the questions of `census`."""
+        yield from self._db.execute(_SQL[query], values)
 
     def _transfers(self, query: str, values: tuple[object, ...]) -> list[Transfer]:
         return [_transfer(found) for found in self._db.execute(_SQL[query], values)]

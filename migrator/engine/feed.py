@@ -101,7 +101,7 @@ class Feed:
         """
         cursor = 0
         while True:
-            chunk, foreseen = await self._book.run(lambda c, after=cursor: _chunk(c, after))  # type: ignore[misc]
+            chunk, foreseen = await self._book.run(lambda c, after=cursor: pending_chunk(c, after))  # type: ignore[misc]
             if not chunk:
                 return
             cursor = chunk[-1].row
@@ -171,8 +171,8 @@ class Feed:
         self.done_with(transfer.row)
 
 
-def _chunk(checkpoint: Checkpoint, after: int) -> tuple[list[Transfer], dict[int, Foreseen]]:
-    """The next pending rows, and what an earlier preflight has against some of them."""
+def pending_chunk(checkpoint: Checkpoint, after: int) -> tuple[list[Transfer], dict[int, Foreseen]]:
+    """Pending rows beyond row `after`, and what an earlier preflight has against some of them."""
     chunk = checkpoint.pending_after(after, CHUNK)
     return chunk, checkpoint.foreseen_between(after + 1, chunk[-1].row) if chunk else {}
 

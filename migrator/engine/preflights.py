@@ -59,9 +59,9 @@ class Preflights:
         A source that does not answer is asked again and again; it stops the run when that lasts.
         """
         assert transfer.bucket is not None
-        known = _known(transfer, foreseen, self._book.now_ms())
-        if known is not None:
-            return known
+        told = known(transfer, foreseen, self._book.now_ms())
+        if told is not None:
+            return told
         shared = self._preflight.refused_bucket(transfer.bucket)
         if shared is not None:
             return Look(None, shared, asked=True)
@@ -112,7 +112,7 @@ def is_fresh(told_ms: int | None, now_ms: int) -> bool:
     return told_ms is not None and abs(now_ms - told_ms) <= FRESH_MS
 
 
-def _known(transfer: Transfer, foreseen: Foreseen | None, now_ms: int) -> Look | None:
+def known(transfer: Transfer, foreseen: Foreseen | None, now_ms: int) -> Look | None:
     """What a listing of this batch, or an earlier preflight, has told not long ago."""
     if not is_fresh(transfer.preflighted_ms, now_ms):
         return None

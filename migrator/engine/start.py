@@ -33,19 +33,23 @@ PATIENCE_S = 10.0
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Whose key it is and which team the videos are made for."""
+    """Whose key it is, which team the videos are made for, and the calls that asking cost."""
 
     user_id: str
     team_id: str
+    calls: int
 
 
-async def take_place(book: Book, settings: BatchSettings, gateway: Gateway, stop: Stop) -> Place:
+async def take_place(
+    book: Book, settings: BatchSettings, gateway: Gateway, stop: Stop, *, keep: bool = True
+) -> Place:
     """The first question to the platform: whose key it is. From its answer on the batch is theirs.
 
-    Raises what `check_platform` raises, and CheckpointError where the batch is somebody else's.
+    With `keep` the settings of this start are what `resume` goes on with. Raises what
+    `check_platform` raises, and CheckpointError where the batch is somebody else's.
     """
     place = await check_platform(gateway, stop, settings.platform.team_id)
-    await book.run(lambda checkpoint: _pin(checkpoint, place, settings))
+    await book.run(lambda checkpoint: _pin(checkpoint, place, settings if keep else None))
     return place
 
 
@@ -94,9 +98,9 @@ async def check_platform(gateway: Gateway, stop: Stop, team_id: str | None) -> P
             "check --api-url (it ends in /api) and the network; nothing was sent",
         )
     if team_id is None or team_id == account.default_team.id:
-        return Place(account.user.id, account.default_team.id)
+        return Place(account.user.id, account.default_team.id, 1)
     await _expect(gateway, f"/v1/teams/{team_id}", f"--team-id {team_id}")
-    return Place(account.user.id, team_id)
+    return Place(account.user.id, team_id, 2)
 
 
 def _has_ids(account: wire.Account) -> bool:
@@ -167,10 +171,10 @@ def _what(reply: Reply) -> str:
     return f"HTTP {reply.status}"
 
 
-def _pin(checkpoint: Checkpoint, place: Place, settings: BatchSettings) -> None:
+def _pin(checkpoint: Checkpoint, place: Place, settings: BatchSettings | None) -> None:
     """The batch belongs to one user and one team of the platform, from its first run on.
 
-    The settings of this run are what `resume` goes on with, once they have passed all checks.
+    The settings of this start are what `resume` goes on with, once they have passed all checks.
     """
     pinned: Mapping[str, str] = {"user_id": place.user_id, "team_id": place.team_id}
     for name, value in pinned.items():
@@ -183,4 +187,5 @@ def _pin(checkpoint: Checkpoint, place: Place, settings: BatchSettings) -> None:
                 f"gives {value}",
                 "use the key and --team-id of the first run, or another --out directory",
             )
-    checkpoint.set_meta("settings", settings.to_json())
+    if settings is not None:
+        checkpoint.set_meta("settings", settings.to_json())

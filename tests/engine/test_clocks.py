@@ -6,7 +6,7 @@ from migrator.checkpoint.change import Transfer
 from migrator.checkpoint.values import Foreseen
 from migrator.engine.awake import WAKING_S, AwakeClock
 from migrator.engine.gateway import STALE_PERMIT_S
-from migrator.engine.preflights import FRESH_MS, _known
+from migrator.engine.preflights import FRESH_MS, known
 from migrator.lifecycle import State
 from migrator.model import DecidedBy, Reason
 
@@ -64,6 +64,6 @@ def test_what_was_learned_of_an_object_is_trusted_for_a_day_by_a_clock_that_may_
     fields |= {"row": 1, "key": "k", "state": State.PENDING, "size_bytes": 5}
     transfer = Transfer(**{**fields, "preflighted_ms": learned_ms})
     now_ms = learned_ms + clock_jump_ms
-    assert (_known(transfer, None, now_ms) is None) == is_asked_again
+    assert (known(transfer, None, now_ms) is None) == is_asked_again
     refused = Foreseen(Reason.ARCHIVED, DecidedBy.PREFLIGHT)
-    assert (_known(transfer, refused, now_ms) is None) == is_asked_again
+    assert (known(transfer, refused, now_ms) is None) == is_asked_again
