@@ -80,6 +80,22 @@ SELECT {transfer} FROM object WHERE row = ?;
 -- name: every_transfer
 SELECT {transfer} FROM object WHERE row > ? ORDER BY row LIMIT ?;
 
+-- name: sent_and_ended
+-- Rows that this batch itself has sent: those imported, and those the platform did not take.
+SELECT coalesce(sum(state = 'imported' AND adopted = 0), 0),
+    coalesce(sum(state IN ('rejected', 'missing', 'failed') AND decided_by = 'platform'), 0)
+FROM object WHERE attempts > 0;
+
+-- name: sent_and_open
+SELECT row FROM object
+WHERE state IN ('submitting', 'unresolved', 'copying', 'restarting', 'ingesting', 'replacing')
+    AND attempts > 0
+ORDER BY row LIMIT ?;
+
+-- name: made_videos
+SELECT row, bucket, key, video_id FROM object
+WHERE video_id IS NOT NULL AND attempts > 0 ORDER BY row LIMIT ?;
+
 -- name: tallies
 -- What every count of the report is made of.
 SELECT state, reason, count(*), total(size_bytes) FROM object GROUP BY state, reason;

@@ -269,6 +269,19 @@ class Checkpoint:
         """All rows in one of the open states that a run bounds (never `pending`)."""
         return self._transfers("in_state", (state,))
 
+    def sent_and_ended(self) -> tuple[int, int]:
+        """Rows that this batch has sent itself: how many are imported, and how many refused."""
+        imported, refused = self._db.execute(_SQL["sent_and_ended"]).fetchone()
+        return int(imported), int(refused)
+
+    def sent_and_open(self, limit: int) -> list[int]:
+        """The first rows that were sent and have no outcome yet, but for pending ones."""
+        return [int(row) for (row,) in self._db.execute(_SQL["sent_and_open"], (limit,))]
+
+    def made_videos(self, limit: int) -> list[tuple[int, str, str, str]]:
+        """(row, bucket, key, video id) of the first videos that this batch has made."""
+        return [(int(r), b, k, v) for r, b, k, v in self._db.execute(_SQL["made_videos"], (limit,))]
+
     def transfer(self, row: int) -> Transfer:
         """One row."""
         return self._transfers("transfer", (row,))[0]

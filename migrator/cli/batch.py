@@ -10,6 +10,7 @@ from migrator import __version__
 from migrator.checkpoint.lock import batch_lock
 from migrator.checkpoint.store import Checkpoint
 from migrator.cli.ending import end_run, report_run
+from migrator.cli.finish import Finish, finishing
 from migrator.cli.observing import Observers, observing
 from migrator.cli.opening import (
     is_finished,
@@ -29,20 +30,24 @@ from migrator.engine.snapshot import Snapshot, note_end
 from migrator.engine.stop import Stop
 from migrator.errors import ExitCode, MigratorError, UsageError
 from migrator.log import RUN_ENDED, RUN_STARTED, tell
-from migrator.settings import BatchSettings, DisplaySettings, Secret, read_api_key
+from migrator.settings import BatchSettings, DisplaySettings, FinishSettings, Secret, read_api_key
 
 
 def start_batch(
     directory: Path,
     settings: BatchSettings,
     display: DisplaySettings,
+    finish: FinishSettings,
     environment: Mapping[str, str],
 ) -> int:
     """Begin the batch in `directory`, or go on with it; answers the exit code.
 
     Raises MigratorError for all that is unusable before anything is sent.
     """
-    with observing(display) as observers:
+    with (
+        observing(display) as observers,
+        finishing(finish.on_finish, directory, environment) as ended,
+    ):
         api_key = read_api_key(settings.platform, environment)
         inputs = open_inputs(settings.inputs)
         make_directory(directory)
@@ -53,10 +58,17 @@ def start_batch(
             )
         with batch_lock(directory), closing(open_checkpoint(directory, settings)) as checkpoint:
             check_inputs(checkpoint, inputs)
-            return _go_on(directory, checkpoint, settings, inputs, observers, api_key, environment)
+            return _go_on(
+                directory, checkpoint, settings, inputs, observers, ended, api_key, environment
+            )
 
 
-def resume_batch(directory: Path, display: DisplaySettings, environment: Mapping[str, str]) -> int:
+def resume_batch(
+    directory: Path,
+    display: DisplaySettings,
+    finish: FinishSettings,
+    environment: Mapping[str, str],
+) -> int:
     """Go on with the batch in `directory` with the settings kept there; answers the exit code.
 
     Once every source was read to its end, none of them is needed any more.
@@ -64,6 +76,7 @@ def resume_batch(directory: Path, display: DisplaySettings, environment: Mapping
     require_batch(directory)
     with (
         observing(display) as observers,
+        finishing(finish.on_finish, directory, environment) as ended,
         batch_lock(directory),
         closing(Checkpoint.open(directory)) as checkpoint,
     ):
@@ -72,13 +85,16 @@ def resume_batch(directory: Path, display: DisplaySettings, environment: Mapping
         inputs = None if is_read(checkpoint) else open_inputs(settings.inputs)
         if inputs is not None:
             check_inputs(checkpoint, inputs)
-        return _go_on(directory, checkpoint, settings, inputs, observers, api_key, environment)
+        return _go_on(
+            directory, checkpoint, settings, inputs, observers, ended, api_key, environment
+        )
 
 
 def retry_batch(
     directory: Path,
     choice: Choice,
     display: DisplaySettings,
+    finish: FinishSettings,
     environment: Mapping[str, str],
     *,
     agreed: bool,
@@ -92,6 +108,7 @@ def retry_batch(
     require_batch(directory)
     with (
         observing(display) as observers,
+        finishing(finish.on_finish, directory, environment) as ended,
         batch_lock(directory),
         closing(Checkpoint.open(directory)) as checkpoint,
     ):
@@ -113,7 +130,7 @@ def retry_batch(
             print("nothing was changed")
             return ExitCode.USAGE
         selection.open_rows(checkpoint, choice, wall_ms())
-        return _go_on(directory, checkpoint, settings, None, observers, api_key, environment)
+        return _go_on(directory, checkpoint, settings, None, observers, ended, api_key, environment)
 
 
 def _go_on(
@@ -122,17 +139,21 @@ def _go_on(
     settings: BatchSettings,
     inputs: Inputs | None,
     observers: Observers,
+    finish: Finish,
     api_key: Secret,
     environment: Mapping[str, str],
 ) -> int:
+    finish.withhold(settings)
     if is_finished(checkpoint):
         with contextlib.suppress(OSError):
             print("this batch is finished: nothing was sent")
-        return report_run(checkpoint, directory, None)
+        return report_run(checkpoint, directory, None, settings, finish)
     tell(RUN_STARTED, directory=directory, version=__version__, process=os.getpid())
     code: int = ExitCode.RUN_FAILED
     try:
-        code = _run(directory, checkpoint, settings, inputs, observers, api_key, environment)
+        code = _run(
+            directory, checkpoint, settings, inputs, observers, finish, api_key, environment
+        )
     except MigratorError as error:
         code = error.exit_code
         raise
@@ -151,6 +172,7 @@ def _run(
     settings: BatchSettings,
     inputs: Inputs | None,
     observers: Observers,
+    finish: Finish,
     api_key: Secret,
     environment: Mapping[str, str],
 ) -> int:
@@ -169,7 +191,7 @@ def _run(
     except KeyboardInterrupt:
         end_run(checkpoint, ExitCode.INTERRUPTED)
         raise
-    return report_run(checkpoint, directory, stop)
+    return report_run(checkpoint, directory, stop, settings, finish)
 
 
 async def _session(

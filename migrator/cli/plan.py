@@ -17,12 +17,13 @@ from migrator.settings import (
     PlanSettings,
     PlatformSettings,
     SourceSettings,
+    StoppingSettings,
     check_settings,
     read_bucket_keys,
 )
 
 
-def plan(
+def plan(  # noqa: PLR0913 - every group of flags by its name
     *,
     out: Annotated[Path | None, Parameter(group=OUTPUT)] = None,
     inputs: InputSettings = InputSettings(),
@@ -30,6 +31,7 @@ def plan(
     source: SourceSettings = SourceSettings(),
     pace: PaceSettings = PaceSettings(),
     care: CareSettings = CareSettings(),
+    stopping: StoppingSettings = StoppingSettings(),
     display: DisplaySettings = DisplaySettings(),
     what_if: PlanSettings = PlanSettings(),
     as_json: Annotated[bool, Parameter(name="--json", group=OUTPUT, negative=())] = False,
@@ -71,6 +73,7 @@ def plan(
         source=source,
         pace=pace,
         care=care,
+        stopping=stopping,
         bucket_keys=read_bucket_keys(config),
     )
     check_settings(settings)

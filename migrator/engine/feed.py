@@ -17,6 +17,7 @@ from migrator.checkpoint.values import Foreseen
 from migrator.engine import decide
 from migrator.engine.book import Book
 from migrator.engine.gateway import Gateway
+from migrator.engine.guard import Guard
 from migrator.engine.pacing import STEP_S
 from migrator.engine.preflights import Preflights
 from migrator.engine.retries import backoff_s
@@ -44,6 +45,7 @@ class Feed:
         stop: Stop,
         preflights: Preflights | None,
         attempts: int,
+        guard: Guard,
         gateway: Gateway,
         clock: Callable[[], float],
         chance: random.Random,
@@ -60,6 +62,7 @@ class Feed:
         self._stop = stop
         self._preflights = preflights
         self._attempts = attempts
+        self._guard = guard
         self._gateway = gateway
         self._clock = clock
         self._chance = chance
@@ -99,6 +102,7 @@ class Feed:
         A chunk is claimed as soon as it is read: while its rows wait for a place, those that were
         claimed before may be settled and let go, and must not be taken for pending ones then.
         """
+        await self._canaries()
         cursor = 0
         while True:
             chunk, foreseen = await self._book.run(lambda c, after=cursor: pending_chunk(c, after))  # type: ignore[misc]
@@ -106,9 +110,23 @@ class Feed:
                 return
             cursor = chunk[-1].row
             fresh = [transfer for transfer in chunk if transfer.row not in self._claimed]
-            self._claimed.update(transfer.row for transfer in fresh)
-            self._foreseen.update((t.row, foreseen[t.row]) for t in fresh if t.row in foreseen)
-            for transfer in fresh:
+            let = [transfer for transfer in fresh if self._guard.lets(transfer.row)]
+            self._claimed.update(transfer.row for transfer in let)
+            self._foreseen.update((t.row, foreseen[t.row]) for t in let if t.row in foreseen)
+            for transfer in let:
+                await self._found.put(transfer)
+            if len(let) < len(fresh):  # the rest waits for the canary
+                return
+
+    async def _canaries(self) -> None:
+        """Rows of a canary that are pending again, wherever they stand."""
+        canary = self._guard.canary
+        if canary is None or canary.passed:
+            return
+        for row in sorted(canary.out - self._claimed):
+            transfer = await self._book.run(lambda c, row=row: c.transfer(row))  # type: ignore[misc]
+            if transfer.state is State.PENDING and row not in self._claimed:
+                self._claimed.add(row)
                 await self._found.put(transfer)
 
     async def check(self) -> None:
@@ -116,6 +134,8 @@ class Feed:
         while True:
             transfer = await self._found.get()
             foreseen = self._foreseen.pop(transfer.row, None)
+            if transfer.row not in self._came_back:
+                self._guard.tried()
             sent = transfer.attempts - transfer.forgiven
             if sent >= self._attempts and not self._gateway.posts.is_open:
                 change = decide.gave_up(transfer, self._book.now_ms())

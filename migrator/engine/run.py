@@ -20,6 +20,7 @@ from migrator.engine.feed import PREFLIGHTS, Feed
 from migrator.engine.flights import Flights
 from migrator.engine.follow import Follower
 from migrator.engine.gateway import Gateway
+from migrator.engine.guard import Guard
 from migrator.engine.load import Inputs
 from migrator.engine.observe import Observer
 from migrator.engine.pacing import Pacer
@@ -61,6 +62,7 @@ class Engine:
     submitter: Submitter
     follower: Follower
     replacer: Replacer
+    guard: Guard
 
 
 async def migrate(
@@ -89,16 +91,19 @@ async def migrate(
     journal = ports.journal(checkpoint, lambda c: c.count_calls(run_id, gateway.calls))
     book = Book(journal, ports.wall_ms)
     recorder = Recorder(book, gateway, run_id)
+    guard = Guard(book, stop, settings.stopping)
     batch = checkpoint.meta("batch") or ""
     try:
         book.tallies.load(await book.run(Checkpoint.tallies))
         keeper = StatusKeeper(directory, batch, book, gateway, show)
         jobs = (gateway.pacer.run(), gateway.watch(), keeper.run(), recorder.run())
-        async with background(stop, *jobs):
+        async with background(stop, *jobs, guard.watch_duration(ports.clock)):
             try:
                 engine = await unless_stopped(
                     stop,
-                    _prepare(book, batch, settings, inputs, ports, stop, gateway, keeper, since_s),
+                    _prepare(
+                        book, batch, settings, inputs, ports, stop, gateway, guard, keeper, since_s
+                    ),
                 )
                 recorder.source_is_silent = lambda: bool(engine.feed.waiting_for_source)
                 await _carry_out(engine, settings, keeper)
@@ -109,6 +114,7 @@ async def migrate(
         keeper.enter("stopped" if book.tallies.open else "settled")
     finally:
         try:
+            await book.run(guard.remember)
             await book.run(recorder.sample)  # with the last counts
         finally:
             await journal.close()
@@ -122,6 +128,7 @@ async def _prepare(
     ports: Ports,
     stop: Stop,
     gateway: Gateway,
+    guard: Guard,
     keeper: StatusKeeper,
     since_s: int | None,
 ) -> Engine:
@@ -133,9 +140,9 @@ async def _prepare(
     if inputs is not None:
         keeper.enter("loading")
     await read_rows(book, settings, inputs, ports, gateway)
-    engine = await _join(book, batch, settings, ports, stop, gateway, place)
+    engine = await _join(book, batch, settings, ports, stop, gateway, guard, place)
     keeper.holds = Holds(
-        gateway, engine.feed, engine.flights, engine.resolver, engine.reader, book.tallies
+        gateway, engine.feed, engine.flights, engine.resolver, engine.reader, guard, book.tallies
     )
     is_first = not settings.care.assume_empty and await book.run(lambda c: c.meta("swept")) is None
     if is_first:
@@ -156,6 +163,7 @@ async def _prepare(
 async def _carry_out(engine: Engine, settings: BatchSettings, keeper: StatusKeeper) -> None:
     """Submit, follow and resolve until every row is settled, or until a stop; then drain."""
     await _take_up(engine)
+    await engine.guard.begin()
     keeper.enter("migrating")
     async with _workers(engine, settings):
         await _until_settled(engine)
@@ -175,6 +183,7 @@ async def _join(
     ports: Ports,
     stop: Stop,
     gateway: Gateway,
+    guard: Guard,
     place: Place,
 ) -> Engine:
     care, platform = settings.care, settings.platform
@@ -190,7 +199,8 @@ async def _join(
         preflights = Preflights(
             book, stop, Preflight(ports.source), outage_s, gateway.now_s, ports.chance
         )
-    feed = Feed(book, stop, preflights, care.attempts, gateway, gateway.now_s, ports.chance)
+    feed = Feed(book, stop, preflights, care.attempts, guard, gateway, gateway.now_s, ports.chance)
+    guard.rows_may_go = feed.pending_again
     resolver = Resolver(
         book, gateway, reader, observer, flights, feed, requests,
         batch=batch, tagging=tagging, settle_s=care.settle_seconds,
@@ -220,6 +230,7 @@ async def _join(
         submitter,
         follower,
         replacer,
+        guard,
     )
 
 
