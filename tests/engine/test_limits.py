@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 
 from migrator.checkpoint.store import Checkpoint
-from migrator.engine import guard
+from migrator.engine import feed, guard
 from migrator.engine.decide.limits import Canary, News, Tally, least_sample, too_many_failures
 from migrator.errors import BadCanary, ExitCode
 from migrator.lifecycle import State
@@ -305,3 +305,29 @@ async def test_a_run_ends_in_order_once_it_has_lasted_long_enough(limited):
     assert "--max-duration is over" in bench.stop.error.message
     assert not {row.state for row in rows.values()} & {State.SUBMITTING, State.UNRESOLVED}
     assert any(row.state is State.PENDING for row in rows.values())
+
+
+async def test_a_row_of_the_canary_that_is_pending_again_goes_before_rows_that_must_wait(
+    limited, monkeypatch
+):
+    monkeypatch.setattr(feed, "CHUNK", 1)
+    bench = limited()
+    bench.manifest(*keys(12))
+    bench.platform.submits = {"k010": ["lost_before"]}
+    bench.care(settle_seconds=1000)
+
+    def interrupt(platform, operation):
+        if operation == "submit" and platform.calls["submit"] == 11:
+            bench.stop.interrupt()
+
+    bench.platform.on_call = interrupt
+    rows = await bench.run(Source(missing=["k000"]))
+    assert (rows["k000"].state, rows["k010"].state) == (State.MISSING, State.UNRESOLVED)
+    bench.platform.on_call = None
+    bench.care(settle_seconds=0)
+
+    limited(canary=11)
+    _, rows = await bench.retry(Reason.OBJECT_NOT_FOUND, source=Source())
+
+    assert bench.stop.error is None
+    assert {row.state for row in rows.values()} == {State.IMPORTED}
