@@ -17,8 +17,8 @@ SKEW_WARN_S, SKEW_FAIL_S = 60, 900
 "RequestTimeTooSkewed")."""
 
 BYTES_PER_ROW = 2_500
-"""Room for a row. With rows of 125 bytes 245 were measured in the checkpoint once all were read, and
-330 in the reports; ids, ETags, refusals, what the first sweep lists and a log come to that, and
+"""Room for a row. With rows of 125 bytes 245 were measured in the checkpoint once all were read,
+and 330 in the reports; ids, ETags, refusals, what the first sweep lists and a log come to that, and
 longer rows take more in each of these places."""
 
 BYTES_AT_LEAST = 100 * 10**6
