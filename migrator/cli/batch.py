@@ -18,6 +18,7 @@ from migrator.cli.opening import (
     kept_settings,
     make_directory,
     open_checkpoint,
+    refuse_itself,
     require_batch,
 )
 from migrator.cli.session import connected, run_async, stopped_by_signals
@@ -51,11 +52,7 @@ def start_batch(
         api_key = read_api_key(settings.platform, environment)
         inputs = open_inputs(settings.inputs)
         make_directory(directory)
-        if any(earlier.samefile(directory) for earlier in inputs.skip_imported):
-            raise UsageError(
-                f"--skip-imported {directory}: that is the --out directory itself",
-                "give the directory of an earlier batch",
-            )
+        refuse_itself(directory, inputs)
         with batch_lock(directory), closing(open_checkpoint(directory, settings)) as checkpoint:
             check_inputs(checkpoint, inputs)
             return _go_on(

@@ -8,6 +8,7 @@ from pathlib import Path
 from migrator import __version__
 from migrator.checkpoint.store import Checkpoint
 from migrator.engine.book import wall_ms
+from migrator.engine.load import Inputs
 from migrator.engine.tag import new_batch_id
 from migrator.errors import CheckpointError, RunFailed, UsageError
 from migrator.lifecycle import FINAL
@@ -61,6 +62,15 @@ def make_directory(directory: Path) -> None:
     if not writable:
         raise UsageError(f"--out {directory}: cannot be written to", "choose another directory")
     _shut(directory)
+
+
+def refuse_itself(directory: Path, inputs: Inputs) -> None:
+    """Raises UsageError where a batch is to leave out what it has imported itself."""
+    if any(earlier.samefile(directory) for earlier in inputs.skip_imported):
+        raise UsageError(
+            f"--skip-imported {directory}: that is the --out directory itself",
+            "give the directory of an earlier batch",
+        )
 
 
 def _shut(directory: Path) -> None:

@@ -15,7 +15,7 @@ from migrator.checkpoint.census import take_census
 from migrator.checkpoint.lock import batch_lock
 from migrator.checkpoint.store import Checkpoint
 from migrator.cli.logs import configure_logs
-from migrator.cli.opening import make_directory, open_checkpoint
+from migrator.cli.opening import make_directory, open_checkpoint, refuse_itself
 from migrator.cli.planned import Planned, planned
 from migrator.cli.session import connected, run_async, stopped_by_signals
 from migrator.engine.load import Inputs, check_inputs, open_inputs
@@ -45,6 +45,7 @@ def print_plan(
     api_key = read_api_key(settings.platform, environment)
     inputs = open_inputs(settings.inputs)
     with _directory(out) as directory:
+        refuse_itself(directory, inputs)
         found = _plan(directory, settings, inputs, what_if, display, api_key, environment)
     if found is None:
         kept = "what was looked at is kept" if out is not None else "without --out nothing is kept"
