@@ -49,6 +49,10 @@ class StoppedByItself(MigratorError):
     exit_code = ExitCode.STOPPED
 
 
+class BadCanary(StoppedByItself):
+    """One of the first rows was not imported, and nothing else was sent."""
+
+
 class CheckpointError(MigratorError):
     """The checkpoint is locked, damaged, or of another manifest, platform or version."""
 

@@ -20,15 +20,19 @@ from cyclopts import Group, Parameter, Token, convert, validators
 
 from migrator.errors import UsageError
 
+WHAT_IF = Group("What if", sort_key=0)
 INPUT = Group("Rows in", sort_key=1)
 PLATFORM = Group("Platform", sort_key=2)
 SOURCE = Group("Source", sort_key=3)
 PACE = Group("Pace", sort_key=4)
 CARE = Group("Care", sort_key=5)
-OUTPUT = Group("Output", sort_key=6)
+STOPPING = Group("Stopping by itself", sort_key=6)
+OUTPUT = Group("Output", sort_key=7)
 
 _AT_LEAST_1 = validators.Number(gte=1)
 _AT_LEAST_0 = validators.Number(gte=0)
+_ABOVE_0 = validators.Number(gt=0)
+_SHARE = validators.Number(gte=0, lt=100)
 _UP_TO_A_DAY = validators.Number(gte=0, lte=24 * 3600)
 
 
@@ -154,6 +158,44 @@ class CareSettings:
     """Stop, resumable, when the platform has not answered for this long."""
 
 
+def _above_zero(_type: object, value: object) -> None:
+    if isinstance(value, timedelta) and value <= timedelta():
+        raise ValueError("Must be longer than nothing.")
+
+
+@Parameter(name="*", group=STOPPING)
+@dataclass(frozen=True, kw_only=True)
+class StoppingSettings:
+    """When the run stops by itself (exit 4), resumable, with nothing cancelled."""
+
+    tolerated_failure_percentage: Annotated[float | None, Parameter(validator=_SHARE)] = None
+    """Stop once more than this share of the rows tried is rejected, missing or failed: of at least
+    100 of them, or a quarter of a smaller catalogue. Invalid rows count as a share of all rows,
+    before anything is sent. A stop is remembered: resume counts anew from there."""
+    tolerated_failure_count: Annotated[
+        int | None, Parameter(converter=_whole, validator=_AT_LEAST_0)
+    ] = None
+    """Stop once more rows than this are rejected, missing or failed, invalid rows among them."""
+    canary: Annotated[int | None, Parameter(converter=_whole, validator=_AT_LEAST_1)] = None
+    """Send this many rows first: all of them must be imported before the rest goes. What preflight
+    refuses is no part of it."""
+    max_duration: Annotated[timedelta | None, Parameter(converter=_span, validator=_above_zero)] = (
+        None
+    )
+    """Stop each run after this long (90m, 8h); copies go on, and resume has as long again."""
+
+
+@Parameter(name="*", group=OUTPUT)
+@dataclass(frozen=True, kw_only=True)
+class FinishSettings:
+    """What happens once a run has ended. Not kept in the checkpoint."""
+
+    on_finish: str | None = None
+    """Run this command once a run has ended and its report is written: split into words, without a
+    shell, summary.json on its stdin, no key of this migration in its environment. Its failure is
+    said, and changes nothing."""
+
+
 @Parameter(name="*", group=OUTPUT)
 @dataclass(frozen=True, kw_only=True)
 class DisplaySettings:
@@ -187,6 +229,19 @@ class ReportSettings:
     skipped. All of them are counted either way."""
 
 
+@Parameter(name="*", group=WHAT_IF)
+@dataclass(frozen=True, kw_only=True)
+class PlanSettings:
+    """What `plan` is asked beyond the settings of a batch. Not kept in the checkpoint."""
+
+    copy_mb_per_s: Annotated[float | None, Parameter(validator=_ABOVE_0)] = None
+    """Speed of one copy in MB (10^6 bytes) a second, if you know it: hours then count copies."""
+    total_mb_per_s: Annotated[float | None, Parameter(validator=_ABOVE_0)] = None
+    """Speed of all copies together in MB a second, if you know it."""
+    recheck: Annotated[bool, Parameter(negative=())] = False
+    """Head again what an earlier plan found refused or missing: something was mended meanwhile."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class BatchSettings:
     """All that a batch is run with and that `resume` uses again; no secret is among it."""
@@ -197,6 +252,7 @@ class BatchSettings:
     pace: PaceSettings = PaceSettings()
     care: CareSettings = CareSettings()
     report: ReportSettings = ReportSettings()
+    stopping: StoppingSettings = StoppingSettings()
     bucket_keys: Mapping[str, "BucketKeyNames"] = field(default_factory=dict)
 
     def to_json(self) -> str:

@@ -11,7 +11,7 @@ from fakes.platform import FakePlatform
 
 from migrator.checkpoint.store import Checkpoint
 from migrator.cli.selection import covered, open_rows
-from migrator.engine import decide, feed, follow, gateway, resolve, retries, run
+from migrator.engine import decide, follow, gateway, preflights, resolve, retries, run
 from migrator.engine.load import open_inputs
 from migrator.engine.meter import Meter, Unmetered
 from migrator.engine.ports import Ports
@@ -171,7 +171,7 @@ def quick(monkeypatch):
     monkeypatch.setattr(retries, "BACKOFF_S", (0.01, 0.02))
     monkeypatch.setattr(gateway, "PROBE_INTERVAL_S", 0.05)
     monkeypatch.setattr(resolve, "BETWEEN_SWEEPS_S", 0.01)
-    monkeypatch.setattr(feed, "SOURCE_PAUSE_S", (0.01, 0.02))
+    monkeypatch.setattr(preflights, "SOURCE_PAUSE_S", (0.01, 0.02))
 
 
 @pytest.fixture

@@ -14,7 +14,9 @@ from pathlib import Path
 
 from migrator.errors import CheckpointError, MigratorError, RunFailed
 
-TABLES = frozenset({"meta", "source", "object", "project", "platform_video", "run", "sample"})
+TABLES = frozenset(
+    {"meta", "source", "object", "foreseen", "project", "platform_video", "run", "sample"},
+)
 
 _DAMAGE = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
 _NO_ROOM = frozenset({sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR})

@@ -20,6 +20,9 @@ UPDATE source SET complete = 1, sha256 = ?, row_count = ? WHERE id = ?;
 -- name: forget_rows
 DELETE FROM object;
 
+-- name: forget_foreseen
+DELETE FROM foreseen;
+
 -- name: forget_sources
 DELETE FROM source;
 
@@ -77,6 +80,22 @@ SELECT {transfer} FROM object WHERE row = ?;
 -- name: every_transfer
 SELECT {transfer} FROM object WHERE row > ? ORDER BY row LIMIT ?;
 
+-- name: sent_and_ended
+-- Rows that this batch itself has sent: those imported, and those the platform did not take.
+SELECT coalesce(sum(state = 'imported' AND adopted = 0), 0),
+    coalesce(sum(state IN ('rejected', 'missing', 'failed') AND decided_by = 'platform'), 0)
+FROM object WHERE attempts > 0;
+
+-- name: sent_and_open
+SELECT row FROM object
+WHERE state IN ('submitting', 'unresolved', 'copying', 'restarting', 'ingesting', 'replacing')
+    AND attempts > 0
+ORDER BY row LIMIT ?;
+
+-- name: made_videos
+SELECT row, bucket, key, video_id FROM object
+WHERE video_id IS NOT NULL AND attempts > 0 ORDER BY row LIMIT ?;
+
 -- name: tallies
 -- What every count of the report is made of.
 SELECT state, reason, count(*), total(size_bytes) FROM object GROUP BY state, reason;
@@ -94,6 +113,17 @@ SELECT bucket, key, size_bytes, etag FROM object WHERE source_id = ? ORDER BY ro
 -- name: preflighted
 UPDATE object SET size_bytes = ?, etag = ?, last_modified_ms = ?, preflighted_ms = ?
 WHERE row = ?;
+
+-- name: foresee
+INSERT OR REPLACE INTO foreseen (row, reason, decided_by, error_code, http_status, message)
+VALUES (?, ?, ?, ?, ?, ?);
+
+-- name: foresee_nothing
+DELETE FROM foreseen WHERE row = ?;
+
+-- name: foreseen_between
+SELECT row, reason, decided_by, error_code, http_status, message FROM foreseen
+WHERE row BETWEEN ? AND ?;
 
 -- name: add_duplicate_videos
 UPDATE object SET duplicate_video_ids = ? WHERE row = ?;
@@ -164,3 +194,44 @@ SELECT {transfer} FROM object WHERE object_id IN (?);
 -- The one mark stands for as many as are asked for.
 SELECT object_id, video_id, message FROM object
 WHERE (state = 'imported' OR reason = 'already_imported') AND object_id IN (?);
+
+-- name: recheck_rows
+-- What preflight has something against is not known any more: it is headed again.
+UPDATE object SET preflighted_ms = NULL
+WHERE state = 'pending' AND row IN (SELECT row FROM foreseen);
+
+-- name: census_tallies
+-- Rows by what they are, and what they would become: the one mark is 1 where preflight counts.
+SELECT o.state, CASE o.state WHEN 'pending' THEN f.reason ELSE o.reason END, count(*), total(o.size_bytes),
+    coalesce(sum(o.size_bytes IS NULL), 0)
+FROM object AS o LEFT JOIN foreseen AS f ON f.row = o.row AND o.state = 'pending' AND ?
+GROUP BY 1, 2;
+
+-- name: census_buckets
+-- Largest first, by what would be sent of each; a bucket that only invalid rows name is not there.
+SELECT o.bucket, count(*),
+    sum(o.state = 'pending' AND f.row IS NULL),
+    total(CASE WHEN o.state = 'pending' AND f.row IS NULL THEN o.size_bytes END),
+    sum(f.row IS NOT NULL)
+FROM object AS o LEFT JOIN foreseen AS f ON f.row = o.row AND o.state = 'pending' AND ?
+WHERE o.object_id IS NOT NULL
+GROUP BY o.bucket ORDER BY 4 DESC, 3 DESC, o.bucket LIMIT ?;
+
+-- name: census_bucket_count
+SELECT count(DISTINCT bucket) FROM object WHERE object_id IS NOT NULL;
+
+-- name: census_sizes
+-- Of what would be sent: how many digits the size has less one, so many rows and bytes.
+SELECT length(CAST(o.size_bytes AS TEXT)) - 1, count(*), total(o.size_bytes), max(o.size_bytes)
+FROM object AS o LEFT JOIN foreseen AS f ON f.row = o.row AND ?
+WHERE o.state = 'pending' AND f.row IS NULL AND o.size_bytes IS NOT NULL
+GROUP BY 1 ORDER BY 1;
+
+-- name: census_foreseen_examples
+SELECT o.row, o.bucket, o.key, o.size_bytes, f.error_code, f.message
+FROM foreseen AS f JOIN object AS o ON o.row = f.row
+WHERE f.reason = ? AND o.state = 'pending' ORDER BY f.row LIMIT ?;
+
+-- name: census_settled_examples
+SELECT row, bucket, key, size_bytes, error_code, message FROM object
+WHERE reason = ? AND state = ? ORDER BY row LIMIT ?;

@@ -65,6 +65,16 @@ CREATE INDEX object_open ON object (state, row)
     WHERE state IN
         ('pending', 'submitting', 'unresolved', 'copying', 'restarting', 'ingesting', 'replacing');
 
+CREATE TABLE foreseen (      -- what preflight has against rows that are pending still: `plan` leaves
+                             -- it to `run`; when it was learned says object.preflighted_ms
+    row         INTEGER PRIMARY KEY,
+    reason      TEXT NOT NULL,
+    decided_by  TEXT NOT NULL,
+    error_code  TEXT,
+    http_status INTEGER,
+    message     TEXT
+) STRICT;
+
 CREATE TABLE project (       -- every project that a row names: checked before the first POST
     id TEXT PRIMARY KEY
 ) STRICT, WITHOUT ROWID;

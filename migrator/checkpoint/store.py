@@ -25,6 +25,7 @@ from migrator.checkpoint.records import as_duplicate, as_imported, record
 from migrator.checkpoint.values import (
     Calls,
     Carrier,
+    Foreseen,
     PlatformVideo,
     PresumedAbsent,
     Run,
@@ -33,9 +34,9 @@ from migrator.checkpoint.values import (
 )
 from migrator.errors import CheckpointError, RunFailed
 from migrator.lifecycle import IllegalTransition, State, advance
-from migrator.model import InvalidRow, ManifestRow, Reason
+from migrator.model import DecidedBy, InvalidRow, ManifestRow, Reason
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 """`PRAGMA user_version` of the files that this program writes; any other is refused."""
 
 TRANSFER_COLUMNS = ", ".join(Transfer.__dataclass_fields__)
@@ -170,7 +171,7 @@ class Checkpoint:
 
     def forget_sources(self) -> None:
         """Drop all that was read, to read it anew: before everything is read nothing is sent."""
-        for query in ("forget_rows", "forget_sources", "forget_projects"):
+        for query in ("forget_rows", "forget_foreseen", "forget_sources", "forget_projects"):
             self._db.execute(_SQL[query])
 
     def pending_buckets(self) -> list[str]:
@@ -268,6 +269,19 @@ class Checkpoint:
         """All rows in one of the open states that a run bounds (never `pending`)."""
         return self._transfers("in_state", (state,))
 
+    def sent_and_ended(self) -> tuple[int, int]:
+        """Rows that this batch has sent itself: how many are imported, and how many refused."""
+        imported, refused = self._db.execute(_SQL["sent_and_ended"]).fetchone()
+        return int(imported), int(refused)
+
+    def sent_and_open(self, limit: int) -> list[int]:
+        """The first rows that were sent and have no outcome yet, but for pending ones."""
+        return [int(row) for (row,) in self._db.execute(_SQL["sent_and_open"], (limit,))]
+
+    def made_videos(self, limit: int) -> list[tuple[int, str, str, str]]:
+        """(row, bucket, key, video id) of the first videos that this batch has made."""
+        return [(int(r), b, k, v) for r, b, k, v in self._db.execute(_SQL["made_videos"], (limit,))]
+
     def transfer(self, row: int) -> Transfer:
         """One row."""
         return self._transfers("transfer", (row,))[0]
@@ -314,10 +328,40 @@ class Checkpoint:
         etag: str | None,
         last_modified_ms: int | None,
         now_ms: int,
+        foreseen: Foreseen | None = None,
     ) -> None:
-        """Keep what the source told about an object that may be sent."""
+        """Keep what the source told about an object, and what is against sending it, if anything.
+
+        The row stays pending: where it would not be sent, a run settles it by what is kept here.
+        """
         values = (size_bytes, etag, last_modified_ms, now_ms, row)
         self._db.execute(_SQL["preflighted"], values)
+        if foreseen is None:
+            self._db.execute(_SQL["foresee_nothing"], (row,))
+        else:
+            self.foresee(row, foreseen)
+
+    def foresee(self, row: int, foreseen: Foreseen) -> None:
+        """Keep what is against sending a row, by what is known of its object already."""
+        self._db.execute(
+            _SQL["foresee"],
+            (row, foreseen.reason, foreseen.decided_by, foreseen.error_code,
+             foreseen.http_status, foreseen.message),
+        )  # fmt: skip
+
+    def recheck(self) -> None:
+        """Forget what preflight has against pending rows: it is asked again."""
+        self._db.execute(_SQL["recheck_rows"])
+        self._db.execute(_SQL["forget_foreseen"])
+
+    def foreseen_between(self, first: int, last: int) -> dict[int, Foreseen]:
+        """What preflight has against rows `first` to `last`, by row."""
+        return {
+            row: Foreseen(Reason(reason), DecidedBy(decided_by), *told)
+            for row, reason, decided_by, *told in self._db.execute(
+                _SQL["foreseen_between"], (first, last)
+            )
+        }
 
     def add_duplicate_videos(self, row: int, video_ids: Sequence[str]) -> None:
         """Add further videos that carry the tag of a row."""
@@ -428,6 +472,10 @@ class Checkpoint:
         """How many rows were adopted, and how many further videos carry tags of our rows."""
         adopted, duplicates = self._db.execute(_SQL["tallies_beyond_rows"]).fetchone()
         return int(adopted), int(duplicates)
+
+    def select(self, query: str, *values: object) -> Iterator[tuple[Any, ...]]:
+        """The rows of a named query that only reads: for the questions of `census`."""
+        yield from self._db.execute(_SQL[query], values)
 
     def _transfers(self, query: str, values: tuple[object, ...]) -> list[Transfer]:
         return [_transfer(found) for found in self._db.execute(_SQL[query], values)]

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from migrator.lifecycle import State
-from migrator.model import Reason
+from migrator.model import DecidedBy, Reason
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +31,17 @@ class Tally:
     reason: Reason | None
     rows: int
     size_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Foreseen:
+    """What preflight has against a row that is pending still: it would not be sent, and why."""
+
+    reason: Reason
+    decided_by: DecidedBy
+    error_code: str | None = None
+    http_status: int | None = None
+    message: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,8 @@ from cyclopts import App
 from migrator import __version__
 from migrator.cli.completion import completion
 from migrator.cli.demo import demo
+from migrator.cli.doctor import doctor
+from migrator.cli.plan import plan
 from migrator.cli.report import report
 from migrator.cli.resume import resume
 from migrator.cli.retry import retry
@@ -23,5 +25,5 @@ app = App(
     stopped and killed at any moment; the same command, or `migrator resume reports/NAME`, goes on.
     """,
 )
-for verb in (run, resume, retry, status, report, sandbox, demo, completion):
+for verb in (doctor, plan, run, resume, retry, status, report, sandbox, demo, completion):
     app.command(verb)

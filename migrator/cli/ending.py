@@ -6,20 +6,35 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from migrator.checkpoint.store import Checkpoint
+from migrator.cli.finish import Finish
 from migrator.engine import decide
 from migrator.engine.book import wall_ms
 from migrator.engine.stop import Stop
-from migrator.errors import ExitCode, MigratorError, RunFailed, Unbalanced
+from migrator.errors import BadCanary, ExitCode, MigratorError, RunFailed, Unbalanced
 from migrator.lifecycle import FINAL
 from migrator.model import Outcome
+from migrator.settings import BatchSettings
 
 if TYPE_CHECKING:
     from migrator.report import Summary
 
 
-def report_run(checkpoint: Checkpoint, directory: Path, stop: Stop | None) -> int:
-    """Note how the run ended, write the reports, say the result; answers the exit code."""
-    from migrator.cli.result import print_result
+MOST_VIDEOS = 100
+"""Videos of a bad canary that are listed; objects.csv has all of them."""
+
+
+def report_run(
+    checkpoint: Checkpoint,
+    directory: Path,
+    stop: Stop | None,
+    settings: BatchSettings,
+    finish: Finish,
+) -> int:
+    """Note how the run ended, write the reports, say the result; answers the exit code.
+
+    `stop` None: nothing was run. Raises what ended the run.
+    """
+    from migrator.cli.result import print_result, print_videos
 
     outcomes, duplicates = _outcomes(checkpoint)
     failed = stop.error if stop is not None else None
@@ -34,9 +49,18 @@ def report_run(checkpoint: Checkpoint, directory: Path, stop: Stop | None) -> in
     elif failed is not None:
         code = ExitCode.RUN_FAILED
     end_run(checkpoint, code)
-    summary = _write_reports(checkpoint, directory, is_run=stop is not None)
+    try:
+        summary = _write_reports(checkpoint, directory, is_run=stop is not None)
+    except Unbalanced:
+        finish.reported()
+        raise
+    if stop is not None:
+        finish.reported()
     with contextlib.suppress(OSError):  # nobody reads any more; the report is on the disk
         print_result(summary, directory)
+        if isinstance(failed, BadCanary):
+            videos = checkpoint.made_videos(MOST_VIDEOS + 1)
+            print_videos(videos[:MOST_VIDEOS], settings, directory, more=len(videos) > MOST_VIDEOS)
         sys.stdout.flush()
     if failed is not None:
         raise failed

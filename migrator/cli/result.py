@@ -1,11 +1,13 @@
 """The last word of a run, on stdout: the outcome table and where the report lies."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from rich.table import Table
 
 from migrator.cli.console import Terminal
 from migrator.report import Summary
+from migrator.settings import BatchSettings
 from migrator.text import plain
 
 
@@ -36,3 +38,33 @@ def print_result(summary: Summary, directory: Path) -> None:
         markup=False,
     )
     console.print(plain(f"report: {directory / 'report.html'}"), markup=False, soft_wrap=True)
+
+
+def print_videos(
+    videos: Sequence[tuple[int, str, str, str]],
+    settings: BatchSettings,
+    directory: Path,
+    *,
+    more: bool,
+) -> None:
+    """Print the videos that a batch has made, as (row, bucket, key, id), and how to delete them."""
+    console = Terminal(highlight=False, soft_wrap=True)
+    if not videos:
+        console.print("the canary has made no video")
+        return
+    console.print("videos that this batch has made:")
+    for row, bucket, key, video_id in videos:
+        console.print(plain(f"  {video_id}  row {row}, s3://{bucket}/{key}"), markup=False)
+    if more:
+        console.print(
+            plain(f"  and further ones: VideoId in {directory / 'objects.csv'}"), markup=False
+        )
+    url = f"{settings.platform.api_url.rstrip('/')}/v1/videos"
+    console.print(
+        plain(f'to delete one: curl -X DELETE -H "X-API-Key: $PIXOP_API_KEY" {url}/ID'),
+        markup=False,
+    )
+    console.print(
+        "a row stays imported here though its video is deleted: where all shall be imported anew, "
+        "begin in another --out directory"
+    )

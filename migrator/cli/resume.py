@@ -3,10 +3,16 @@
 import os
 from pathlib import Path
 
-from migrator.settings import DisplaySettings
+from migrator.settings import DisplaySettings, FinishSettings
 
 
-def resume(directory: Path, /, *, display: DisplaySettings = DisplaySettings()) -> int:
+def resume(
+    directory: Path,
+    /,
+    *,
+    finish: FinishSettings = FinishSettings(),
+    display: DisplaySettings = DisplaySettings(),
+) -> int:
     """Go on with a batch, with the settings kept there. Secrets come from the environment again.
 
     Example: migrator resume reports/catalogue
@@ -18,4 +24,4 @@ def resume(directory: Path, /, *, display: DisplaySettings = DisplaySettings()) 
     """
     from migrator.cli.batch import resume_batch
 
-    return resume_batch(directory, display, os.environ)
+    return resume_batch(directory, display, finish, os.environ)

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from cyclopts import Group, Parameter
 
-from migrator.settings import DisplaySettings
+from migrator.settings import DisplaySettings, FinishSettings
 
 ROWS = Group("Rows", sort_key=1)
 CONSENT = Group("Consent", sort_key=2)
@@ -25,6 +25,7 @@ def retry(
     replace: Annotated[bool, _Switch] = False,
     accept_duplicates: Annotated[bool, _Switch] = False,
     yes: Annotated[bool, Parameter(group=CONSENT, alias="-y", negative=())] = False,
+    finish: FinishSettings = FinishSettings(),
     display: DisplaySettings = DisplaySettings(),
 ) -> int:
     """Try rows again that were rejected, missing or failed, and go on with the batch.
@@ -66,4 +67,4 @@ def retry(
     choice = read_choice(
         reason, outcome, bucket, replace=replace, accept_duplicates=accept_duplicates
     )
-    return retry_batch(directory, choice, display, os.environ, agreed=yes)
+    return retry_batch(directory, choice, display, finish, os.environ, agreed=yes)

@@ -12,17 +12,19 @@ from migrator.settings import (
     BatchSettings,
     CareSettings,
     DisplaySettings,
+    FinishSettings,
     InputSettings,
     PaceSettings,
     PlatformSettings,
     ReportSettings,
     SourceSettings,
+    StoppingSettings,
     check_settings,
     read_bucket_keys,
 )
 
 
-def run(
+def run(  # noqa: PLR0913 - every group of flags by its name
     *,
     out: Annotated[Path, Parameter(group=OUTPUT)],
     inputs: InputSettings = InputSettings(),
@@ -31,6 +33,8 @@ def run(
     pace: PaceSettings = PaceSettings(),
     care: CareSettings = CareSettings(),
     report: ReportSettings = ReportSettings(),
+    stopping: StoppingSettings = StoppingSettings(),
+    finish: FinishSettings = FinishSettings(),
     display: DisplaySettings = DisplaySettings(),
     config: Annotated[Path | None, Parameter(group=OUTPUT)] = None,
 ) -> int:
@@ -39,6 +43,9 @@ def run(
     On a directory that holds a batch it resumes; on a finished one it says so and sends nothing.
 
     Example: migrator run --manifest catalogue.csv --out reports/catalogue
+
+    Example: migrator run --prefix s3://masters/2009/ --out reports/2009 --canary 10
+    --tolerated-failure-percentage 5 --max-duration 8h
 
     Exit codes: 0 all imported or skipped; 1 the run failed; 2 usage or unusable input; 3 finished
     with rejected, missing or failed rows, or duplicates; 4 stopped by itself or rows unresolved,
@@ -66,7 +73,8 @@ def run(
         pace=pace,
         care=care,
         report=report,
+        stopping=stopping,
         bucket_keys=read_bucket_keys(config),
     )
     check_settings(settings)
-    return start_batch(out, settings, display, os.environ)
+    return start_batch(out, settings, display, finish, os.environ)

@@ -10,7 +10,7 @@ from collections import Counter, deque
 from collections.abc import Callable, Iterable
 from typing import TypeVar
 
-from migrator.checkpoint.change import Change, Transfer
+from migrator.checkpoint.change import Change, Facts, Transfer
 from migrator.checkpoint.store import Checkpoint
 from migrator.checkpoint.values import Tally
 from migrator.checkpoint.writer import Journal
@@ -90,6 +90,11 @@ class Book:
         self.problems: deque[Transfer] = deque(maxlen=PROBLEMS_KEPT)
         self.now_ms = now_ms
         self._journal = journal
+        self._listeners: list[Callable[[int, State, Facts], None]] = []
+
+    def listen(self, listener: Callable[[int, State, Facts], None]) -> None:
+        """Call `listener` for each change, once durable: row, the state after, and its facts."""
+        self._listeners.append(listener)
 
     async def run(self, work: Callable[[Checkpoint], T]) -> T:
         """Do `work` on the checkpoint; durable when this returns."""
@@ -124,6 +129,8 @@ class Book:
             return state
         tell(ROW_MOVED, row=row, what=written.event, before=state, after=after)
         self.tallies.move(state, after, written.facts.get("reason"), size_bytes)
+        for listener in self._listeners:
+            listener(row, after, written.facts)
         if problem is not None:
             self._show(problem)
         return after

@@ -13,16 +13,18 @@ from dataclasses import replace
 
 from migrator.checkpoint.change import Change, Facts, Transfer
 from migrator.checkpoint.store import Checkpoint
+from migrator.checkpoint.values import Foreseen
 from migrator.engine import decide
 from migrator.engine.book import Book
 from migrator.engine.gateway import Gateway
+from migrator.engine.guard import Guard
 from migrator.engine.pacing import STEP_S
+from migrator.engine.preflights import Preflights
 from migrator.engine.retries import backoff_s
 from migrator.engine.stop import Stop
-from migrator.errors import StoppedByItself
 from migrator.lifecycle import State
-from migrator.source.preflight import Preflight, Refusal, judge
-from migrator.source.s3 import ObjectFacts, SourceUnreachable
+from migrator.source.preflight import Refusal
+from migrator.source.s3 import ObjectFacts
 
 CHUNK = 500
 """Rows that are read from the checkpoint at once."""
@@ -33,14 +35,6 @@ AHEAD = 1000
 PREFLIGHTS = 48
 """HEADs at once."""
 
-FRESH_MS = 24 * 3600 * 1000
-"""What was learned of an object longer ago than this is asked again; also what the machine's clock,
-having been set back, says to be as far in the future."""
-
-SOURCE_PAUSE_S = (1.0, 60.0)
-"""Longest wait before a source that does not answer is asked again, doubled each time, and its cap;
-full jitter below it."""
-
 
 class Feed:
     """The way of rows from the checkpoint to the submitters."""
@@ -49,30 +43,34 @@ class Feed:
         self,
         book: Book,
         stop: Stop,
-        preflight: Preflight | None,
+        preflights: Preflights | None,
         attempts: int,
-        outage_s: float,
+        guard: Guard,
         gateway: Gateway,
         clock: Callable[[], float],
         chance: random.Random,
     ) -> None:
         self.ready: asyncio.Queue[Transfer] = asyncio.Queue(AHEAD)
-        self.waiting_for_source = ""
         self._found: asyncio.Queue[Transfer] = asyncio.Queue(CHUNK)
         self._claimed: set[int] = set()
+        self._foreseen: dict[int, Foreseen] = {}
         self._again = asyncio.Event()
         self._came_back: dict[int, int] = {}
         self._repeats: list[tuple[float, int, Transfer]] = []
         self._repeat_added = asyncio.Event()
         self._book = book
         self._stop = stop
-        self._preflight = preflight
+        self._preflights = preflights
         self._attempts = attempts
+        self._guard = guard
         self._gateway = gateway
         self._clock = clock
         self._chance = chance
-        self._down_since_s: float | None = None
-        self._outage_s = outage_s
+
+    @property
+    def waiting_for_source(self) -> str:
+        """Why the source is asked again and again; "" while it answers."""
+        return "" if self._preflights is None else self._preflights.waiting_for_source
 
     def done_with(self, row: int, *, failed: bool = False, pending_again: bool = False) -> None:
         """The submitters have finished with a row.
@@ -104,41 +102,61 @@ class Feed:
         A chunk is claimed as soon as it is read: while its rows wait for a place, those that were
         claimed before may be settled and let go, and must not be taken for pending ones then.
         """
+        await self._canaries()
         cursor = 0
-        while chunk := await self._book.run(lambda c, after=cursor: c.pending_after(after, CHUNK)):  # type: ignore[misc]
+        while True:
+            chunk, foreseen = await self._book.run(lambda c, after=cursor: pending_chunk(c, after))  # type: ignore[misc]
+            if not chunk:
+                return
             cursor = chunk[-1].row
             fresh = [transfer for transfer in chunk if transfer.row not in self._claimed]
-            self._claimed.update(transfer.row for transfer in fresh)
-            for transfer in fresh:
+            let = [transfer for transfer in fresh if self._guard.lets(transfer.row)]
+            self._claimed.update(transfer.row for transfer in let)
+            self._foreseen.update((t.row, foreseen[t.row]) for t in let if t.row in foreseen)
+            for transfer in let:
+                await self._found.put(transfer)
+            if len(let) < len(fresh):  # the rest waits for the canary
+                return
+
+    async def _canaries(self) -> None:
+        """Rows of a canary that are pending again, wherever they stand."""
+        canary = self._guard.canary
+        if canary is None or canary.passed:
+            return
+        for row in sorted(canary.out - self._claimed):
+            transfer = await self._book.run(lambda c, row=row: c.transfer(row))  # type: ignore[misc]
+            if transfer.state is State.PENDING and row not in self._claimed:
+                self._claimed.add(row)
                 await self._found.put(transfer)
 
     async def check(self) -> None:
         """One of the workers that preflight rows, for ever."""
         while True:
             transfer = await self._found.get()
+            foreseen = self._foreseen.pop(transfer.row, None)
+            if transfer.row not in self._came_back:
+                self._guard.tried()
             sent = transfer.attempts - transfer.forgiven
             if sent >= self._attempts and not self._gateway.posts.is_open:
                 change = decide.gave_up(transfer, self._book.now_ms())
                 await self._settle(transfer, change)
-            elif self._preflight is None:
+            elif self._preflights is None:
                 await self._pass_on(transfer)
             else:
-                await self._look(transfer, self._preflight)
+                await self._look(transfer, foreseen, self._preflights)
 
-    async def _look(self, transfer: Transfer, preflight: Preflight) -> None:
-        assert transfer.bucket is not None
-        assert transfer.key is not None
-        facts, refusal = _known(transfer, self._book.now_ms())
-        if facts is None:
-            refusal = preflight.refused_bucket(transfer.bucket)
-            if refusal is None:
-                facts, refusal = await self._ask(preflight, transfer)
-            if facts is not None and refusal is None:
-                transfer = await self._keep(transfer, facts)
-        if refusal is None:
-            await self._pass_on(transfer)
-        else:
-            await self._settle(transfer, _refused(refusal, facts, self._book.now_ms()))
+    async def _look(
+        self, transfer: Transfer, foreseen: Foreseen | None, preflights: Preflights
+    ) -> None:
+        look = await preflights.look(transfer, foreseen)
+        if look.refusal is not None:
+            change = _refused(look.refusal, look.facts, self._book.now_ms())
+            await self._settle(transfer, change)
+            return
+        if look.asked and look.facts is not None:
+            await preflights.keep(transfer, look)
+            transfer = replace(transfer, size_bytes=look.facts.size_bytes)
+        await self._pass_on(transfer)
 
     async def _pass_on(self, transfer: Transfer) -> None:
         """To the submitters; a row that has failed in this run waits for its turn in `repeat`."""
@@ -168,55 +186,15 @@ class Feed:
                 await self._gateway.repetition()
             await self.ready.put(transfer)
 
-    async def _ask(
-        self, preflight: Preflight, transfer: Transfer
-    ) -> tuple[ObjectFacts | None, Refusal | None]:
-        assert transfer.bucket is not None
-        assert transfer.key is not None
-        pause_s, longest_s = SOURCE_PAUSE_S
-        while True:
-            try:
-                answer = await preflight.look(transfer.bucket, transfer.key, transfer.version_id)
-            except SourceUnreachable as error:
-                self.waiting_for_source = str(error)
-                now_s = self._clock()
-                if self._down_since_s is None:
-                    self._down_since_s = now_s
-                if now_s - self._down_since_s > self._outage_s:
-                    self._stop.because(_source_outage(transfer.bucket, error))
-                await asyncio.sleep(self._chance.uniform(0, pause_s))
-                pause_s = min(pause_s * 2, longest_s)
-            else:
-                self.waiting_for_source = ""
-                self._down_since_s = None
-                return answer
-
-    async def _keep(self, transfer: Transfer, facts: ObjectFacts) -> Transfer:
-        """Keep what was told of an object that may be sent; of others the verdict keeps it."""
-        now_ms = self._book.now_ms()
-
-        def keep(checkpoint: Checkpoint) -> None:
-            checkpoint.preflighted(
-                transfer.row, facts.size_bytes, facts.etag, facts.last_modified_ms, now_ms
-            )
-
-        await self._book.run(keep)
-        return replace(transfer, size_bytes=facts.size_bytes)
-
     async def _settle(self, transfer: Transfer, change: Change) -> None:
         await self._book.change(transfer.row, State.PENDING, change)
         self.done_with(transfer.row)
 
 
-def _known(transfer: Transfer, now_ms: int) -> tuple[ObjectFacts | None, Refusal | None]:
-    """What a listing of this run, or an earlier preflight, has told not long ago."""
-    told_ms, size_bytes = transfer.preflighted_ms, transfer.size_bytes
-    if told_ms is None or size_bytes is None or abs(now_ms - told_ms) > FRESH_MS:
-        return None, None
-    assert transfer.key is not None
-    facts = ObjectFacts(size_bytes, transfer.etag, transfer.last_modified_ms)
-    # Kept only of objects that may be sent, so that version and storage class were in order.
-    return facts, judge(facts, transfer.key, None)
+def pending_chunk(checkpoint: Checkpoint, after: int) -> tuple[list[Transfer], dict[int, Foreseen]]:
+    """Pending rows beyond row `after`, and what an earlier preflight has against some of them."""
+    chunk = checkpoint.pending_after(after, CHUNK)
+    return chunk, checkpoint.foreseen_between(after + 1, chunk[-1].row) if chunk else {}
 
 
 def _refused(refusal: Refusal, told: ObjectFacts | None, now_ms: int) -> Change:
@@ -233,10 +211,3 @@ def _refused(refusal: Refusal, told: ObjectFacts | None, now_ms: int) -> Change:
         facts["etag"] = told.etag
         facts["last_modified_ms"] = told.last_modified_ms
     return Change(refusal.event, facts)
-
-
-def _source_outage(bucket: str, error: Exception) -> StoppedByItself:
-    return StoppedByItself(
-        f"the source does not answer (bucket {bucket}: {error})",
-        "check --s3-endpoint-url and the network, then resume: nothing is lost",
-    )

@@ -4,11 +4,10 @@
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
 
 from migrator.checkpoint.change import Change
 from migrator.checkpoint.store import Checkpoint
@@ -21,28 +20,28 @@ from migrator.engine.feed import PREFLIGHTS, Feed
 from migrator.engine.flights import Flights
 from migrator.engine.follow import Follower
 from migrator.engine.gateway import Gateway
-from migrator.engine.load import Inputs, load
+from migrator.engine.guard import Guard
+from migrator.engine.load import Inputs
 from migrator.engine.observe import Observer
 from migrator.engine.pacing import Pacer
 from migrator.engine.ports import Ports
+from migrator.engine.preflights import Preflights
 from migrator.engine.quotas import Quotas
 from migrator.engine.recorder import Recorder
 from migrator.engine.replace import Replacer
 from migrator.engine.request import Requests
 from migrator.engine.resolve import Resolver
 from migrator.engine.snapshot import Snapshot
-from migrator.engine.start import Place, check_platform, check_projects
+from migrator.engine.start import Place, read_rows, take_place
 from migrator.engine.status import StatusKeeper
-from migrator.engine.stop import Stop, Stopping
+from migrator.engine.stop import Stop, Stopping, background, unless_stopped
 from migrator.engine.submit import Submitter
 from migrator.engine.sweep import ListReader
 from migrator.engine.waiting import Holds
-from migrator.errors import CheckpointError, StoppedByItself
+from migrator.errors import StoppedByItself
 from migrator.lifecycle import WITH_VIDEO, Event, State
 from migrator.settings import BatchSettings
 from migrator.source.preflight import Preflight
-
-T = TypeVar("T")
 
 DRAIN_STEP_S = 0.02
 """How often it is looked whether the answers in flight have come, when the run stops."""
@@ -63,6 +62,7 @@ class Engine:
     submitter: Submitter
     follower: Follower
     replacer: Replacer
+    guard: Guard
 
 
 async def migrate(
@@ -90,17 +90,20 @@ async def migrate(
     run_id = _start_run(checkpoint, ports.wall_ms())
     journal = ports.journal(checkpoint, lambda c: c.count_calls(run_id, gateway.calls))
     book = Book(journal, ports.wall_ms)
+    guard = Guard(book, stop, settings.stopping)
     batch = checkpoint.meta("batch") or ""
     keeper = StatusKeeper(directory, batch, book, gateway, show)
     recorder = Recorder(book, gateway, run_id, keeper.waiting_on)
     try:
         book.tallies.load(await book.run(Checkpoint.tallies))
         jobs = (gateway.pacer.run(), gateway.watch(), keeper.run(), recorder.run())
-        async with _background(stop, *jobs):
+        async with background(stop, *jobs, guard.watch_duration(ports.clock)):
             try:
-                engine = await _unless_stopped(
+                engine = await unless_stopped(
                     stop,
-                    _prepare(book, batch, settings, inputs, ports, stop, gateway, keeper, since_s),
+                    _prepare(
+                        book, batch, settings, inputs, ports, stop, gateway, guard, keeper, since_s
+                    ),
                 )
                 await _carry_out(engine, settings, keeper)
             except Stopping:
@@ -110,6 +113,7 @@ async def migrate(
         keeper.enter("stopped" if book.tallies.open else "settled")
     finally:
         try:
+            await book.run(guard.remember)
             await book.run(recorder.sample)  # with the last counts
         finally:
             await journal.close()
@@ -123,6 +127,7 @@ async def _prepare(
     ports: Ports,
     stop: Stop,
     gateway: Gateway,
+    guard: Guard,
     keeper: StatusKeeper,
     since_s: int | None,
 ) -> Engine:
@@ -130,20 +135,13 @@ async def _prepare(
 
     `since_s` is the platform's clock when the last run on this batch ended, if there was one.
     """
-    place = await check_platform(gateway, stop, settings.platform.team_id)
-    await book.run(lambda checkpoint: _pin(checkpoint, place, settings))
+    place = await take_place(book, settings, gateway, stop)
     if inputs is not None:
         keeper.enter("loading")
-        await load(book, inputs, ports.source, settings.inputs.namespace)
-    for bucket in await book.run(Checkpoint.pending_buckets):
-        ports.keys.keys_for(bucket)
-    project_ids = set(await book.run(Checkpoint.projects))
-    if settings.platform.project_id is not None:
-        project_ids.add(settings.platform.project_id)
-    await check_projects(gateway, sorted(project_ids))
-    engine = await _join(book, batch, settings, ports, stop, gateway, place)
+    await read_rows(book, settings, inputs, ports, gateway)
+    engine = await _join(book, batch, settings, ports, stop, gateway, guard, place)
     keeper.holds = Holds(
-        gateway, engine.feed, engine.flights, engine.resolver, engine.reader, book.tallies
+        gateway, engine.feed, engine.flights, engine.resolver, engine.reader, guard, book.tallies
     )
     is_first = not settings.care.assume_empty and await book.run(lambda c: c.meta("swept")) is None
     if is_first:
@@ -164,6 +162,7 @@ async def _prepare(
 async def _carry_out(engine: Engine, settings: BatchSettings, keeper: StatusKeeper) -> None:
     """Submit, follow and resolve until every row is settled, or until a stop; then drain."""
     await _take_up(engine)
+    await engine.guard.begin()
     keeper.enter("migrating")
     async with _workers(engine, settings):
         await _until_settled(engine)
@@ -176,22 +175,6 @@ async def _carry_out(engine: Engine, settings: BatchSettings, keeper: StatusKeep
             await asyncio.sleep(DRAIN_STEP_S)
 
 
-async def _unless_stopped(stop: Stop, preparing: Coroutine[None, None, T]) -> T:
-    """Await something that sends no command; a stop cancels it. Raises Stopping then."""
-    task = asyncio.ensure_future(preparing)
-
-    def cancel() -> None:
-        task.cancel()
-
-    stop.listen(cancel)
-    try:
-        return await task
-    except asyncio.CancelledError:
-        if stop.requested:
-            raise Stopping from None
-        raise
-
-
 async def _join(
     book: Book,
     batch: str,
@@ -199,6 +182,7 @@ async def _join(
     ports: Ports,
     stop: Stop,
     gateway: Gateway,
+    guard: Guard,
     place: Place,
 ) -> Engine:
     care, platform = settings.care, settings.platform
@@ -209,10 +193,13 @@ async def _join(
     observer = Observer(book, flights, stop, batch, _rules(settings))
     reader = ListReader(gateway, place.team_id)
     outage_s = care.max_outage.total_seconds()
-    preflight = Preflight(ports.source) if settings.source.preflight else None
-    feed = Feed(
-        book, stop, preflight, care.attempts, outage_s, gateway, gateway.now_s, ports.chance
-    )
+    preflights = None
+    if settings.source.preflight:
+        preflights = Preflights(
+            book, stop, Preflight(ports.source), outage_s, gateway.now_s, ports.chance
+        )
+    feed = Feed(book, stop, preflights, care.attempts, guard, gateway, gateway.now_s, ports.chance)
+    guard.rows_may_go = feed.pending_again
     resolver = Resolver(
         book, gateway, reader, observer, flights, feed, requests,
         batch=batch, tagging=tagging, settle_s=care.settle_seconds,
@@ -242,6 +229,7 @@ async def _join(
         submitter,
         follower,
         replacer,
+        guard,
     )
 
 
@@ -283,7 +271,7 @@ async def _workers(engine: Engine, settings: BatchSettings) -> AsyncIterator[Non
         *(engine.feed.check() for _ in range(PREFLIGHTS)),
         *(engine.submitter.work() for _ in range(settings.pace.max_concurrency)),
     ]
-    async with _background(engine.stop, *jobs):
+    async with background(engine.stop, *jobs):
         yield
 
 
@@ -296,53 +284,8 @@ async def _until_settled(engine: Engine) -> None:
         await tallies.changed.wait()
 
 
-@asynccontextmanager
-async def _background(stop: Stop, *jobs: Awaitable[None]) -> AsyncIterator[None]:
-    """Run jobs beside the block; what goes wrong in one asks the run to stop, gracefully."""
-
-    async def guarded(job: Awaitable[None]) -> None:
-        try:
-            await job
-        except Stopping:
-            pass
-        except Exception as error:  # noqa: BLE001 - told at the end of the run, after draining
-            stop.because(error)
-
-    tasks = [asyncio.ensure_future(guarded(job)) for job in jobs]
-    await asyncio.sleep(0)  # every job begins, so that none is thrown away unawaited
-    try:
-        yield
-    finally:
-        await _cancel(tasks)
-
-
-async def _cancel(tasks: Sequence[asyncio.Future[None]]) -> None:
-    for task in tasks:
-        task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)
-
-
 def _start_run(checkpoint: Checkpoint, now_ms: int) -> int:
     with checkpoint.transaction():
         run_id = checkpoint.start_run(now_ms)
     checkpoint.fold_log()  # before the first call, so that a stray log is told from our own
     return run_id
-
-
-def _pin(checkpoint: Checkpoint, place: Place, settings: BatchSettings) -> None:
-    """The batch belongs to one user and one team of the platform, from its first run on.
-
-    The settings of this run are what `resume` goes on with, once they have passed all checks.
-    """
-    pinned: Mapping[str, str] = {"user_id": place.user_id, "team_id": place.team_id}
-    for name, value in pinned.items():
-        known = checkpoint.meta(name)
-        if known is None:
-            checkpoint.set_meta(name, value)
-        elif known != value:
-            raise CheckpointError(
-                f"this batch was begun for {name.replace('_', ' ')} {known}, and the API key now "
-                f"gives {value}",
-                "use the key and --team-id of the first run, or another --out directory",
-            )
-    checkpoint.set_meta("settings", settings.to_json())

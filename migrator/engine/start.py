@@ -4,19 +4,23 @@ A wrong base URL or a wrong project also says 404, and must not turn a catalogue
 """
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import TypeVar
 
 from migrator.certificates import HINT_UNTRUSTED
+from migrator.checkpoint.store import Checkpoint
+from migrator.engine.book import Book
 from migrator.engine.breaker import is_outage
 from migrator.engine.gateway import Gateway
+from migrator.engine.load import Inputs, load
+from migrator.engine.ports import Ports
 from migrator.engine.stop import Stop, Stopping
-from migrator.errors import RunFailed, UsageError
+from migrator.errors import CheckpointError, RunFailed, UsageError
 from migrator.pixop import wire
 from migrator.pixop.client import Answer, NotSent, Reply
-from migrator.settings import UUID_PATTERN
+from migrator.settings import UUID_PATTERN, BatchSettings
 
 T = TypeVar("T")
 
@@ -29,10 +33,51 @@ PATIENCE_S = 10.0
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Whose key it is and which team the videos are made for."""
+    """Whose key it is, which team the videos are made for, and the calls that asking cost."""
 
     user_id: str
     team_id: str
+    calls: int
+
+
+async def take_place(
+    book: Book, settings: BatchSettings, gateway: Gateway, stop: Stop, *, keep: bool = True
+) -> Place:
+    """The first question to the platform: whose key it is. From its answer on the batch is theirs.
+
+    With `keep` the settings of this start are what `resume` goes on with. Raises what
+    `check_platform` raises, and CheckpointError where the batch is somebody else's.
+    """
+    place = await check_platform(gateway, stop, settings.platform.team_id)
+    await book.run(lambda checkpoint: _pin(checkpoint, place, settings if keep else None))
+    return place
+
+
+async def read_rows(
+    book: Book,
+    settings: BatchSettings,
+    inputs: Inputs | None,
+    ports: Ports,
+    gateway: Gateway,
+) -> None:
+    """Read the rows that are not in the checkpoint yet, and check what all of them need.
+
+    `inputs` None: all of them are there. Raises UsageError for an input that is unusable, a bucket
+    without keys or a project that the platform does not know.
+    """
+    if inputs is not None:
+        await load(book, inputs, ports.source, settings.inputs.namespace)
+    for bucket in await book.run(Checkpoint.pending_buckets):
+        ports.keys.keys_for(bucket)
+    await check_projects(gateway, await book.run(lambda c: projects_of(c, settings)))
+
+
+def projects_of(checkpoint: Checkpoint, settings: BatchSettings) -> list[str]:
+    """Every project that videos are made in, but for the team's default one."""
+    project_ids = set(checkpoint.projects())
+    if settings.platform.project_id is not None:
+        project_ids.add(settings.platform.project_id)
+    return sorted(project_ids)
 
 
 async def check_platform(gateway: Gateway, stop: Stop, team_id: str | None) -> Place:
@@ -53,9 +98,9 @@ async def check_platform(gateway: Gateway, stop: Stop, team_id: str | None) -> P
             "check --api-url (it ends in /api) and the network; nothing was sent",
         )
     if team_id is None or team_id == account.default_team.id:
-        return Place(account.user.id, account.default_team.id)
+        return Place(account.user.id, account.default_team.id, 1)
     await _expect(gateway, f"/v1/teams/{team_id}", f"--team-id {team_id}")
-    return Place(account.user.id, team_id)
+    return Place(account.user.id, team_id, 2)
 
 
 def _has_ids(account: wire.Account) -> bool:
@@ -124,3 +169,23 @@ def _what(reply: Reply) -> str:
     if reply.ok:
         return f"HTTP {reply.status}, but not the platform's JSON"
     return f"HTTP {reply.status}"
+
+
+def _pin(checkpoint: Checkpoint, place: Place, settings: BatchSettings | None) -> None:
+    """The batch belongs to one user and one team of the platform, from its first run on.
+
+    The settings of this start are what `resume` goes on with, once they have passed all checks.
+    """
+    pinned: Mapping[str, str] = {"user_id": place.user_id, "team_id": place.team_id}
+    for name, value in pinned.items():
+        known = checkpoint.meta(name)
+        if known is None:
+            checkpoint.set_meta(name, value)
+        elif known != value:
+            raise CheckpointError(
+                f"this batch was begun for {name.replace('_', ' ')} {known}, and the API key now "
+                f"gives {value}",
+                "use the key and --team-id of the first run, or another --out directory",
+            )
+    if settings is not None:
+        checkpoint.set_meta("settings", settings.to_json())

@@ -4,10 +4,15 @@ Nothing is cancelled when a stop is requested: no further request leaves, those 
 waited for and written down, and then the run ends. A cancelled POST would be an orphan.
 """
 
-from collections.abc import Callable
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
+from contextlib import asynccontextmanager
+from typing import TypeVar
 
 from migrator.errors import MigratorError
 from migrator.log import RUN_STOPPING, tell
+
+T = TypeVar("T")
 
 
 class Stopping(Exception):
@@ -46,3 +51,45 @@ class Stop:
         self.requested = True
         for listener in self._listeners:
             listener()
+
+
+async def unless_stopped(stop: Stop, preparing: Coroutine[None, None, T]) -> T:
+    """Await something that sends no command; a stop cancels it. Raises Stopping then."""
+    task = asyncio.ensure_future(preparing)
+
+    def cancel() -> None:
+        task.cancel()
+
+    stop.listen(cancel)
+    try:
+        return await task
+    except asyncio.CancelledError:
+        if stop.requested:
+            raise Stopping from None
+        raise
+
+
+@asynccontextmanager
+async def background(stop: Stop, *jobs: Awaitable[None]) -> AsyncIterator[None]:
+    """Run jobs beside the block; what goes wrong in one asks the run to stop, gracefully."""
+
+    async def guarded(job: Awaitable[None]) -> None:
+        try:
+            await job
+        except Stopping:
+            pass
+        except Exception as error:  # noqa: BLE001 - told at the end of the run, after draining
+            stop.because(error)
+
+    tasks = [asyncio.ensure_future(guarded(job)) for job in jobs]
+    await asyncio.sleep(0)  # every job begins, so that none is thrown away unawaited
+    try:
+        yield
+    finally:
+        await _cancel(tasks)
+
+
+async def _cancel(tasks: Sequence[asyncio.Future[None]]) -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)

@@ -7,13 +7,14 @@ from migrator.engine.book import Tallies
 from migrator.engine.feed import Feed
 from migrator.engine.flights import Flights
 from migrator.engine.gateway import Gateway
+from migrator.engine.guard import Guard
 from migrator.engine.resolve import Resolver
 from migrator.engine.sweep import ListReader
 from migrator.lifecycle import State
 
 WaitsOn = Literal[
-    "", "platform", "posts", "sense", "source", "repetitions", "in_flight_limit", "quota", "list",
-    "removals", "lost_answers", "copies",
+    "", "platform", "posts", "sense", "source", "repetitions", "in_flight_limit", "quota", "canary",
+    "list",    "removals", "lost_answers", "copies",
 ]  # fmt: skip
 
 
@@ -34,6 +35,7 @@ class Holds:
     flights: Flights
     resolver: Resolver
     reader: ListReader
+    guard: Guard
     tallies: Tallies
 
     def now(self, phase: str) -> Waiting:
@@ -71,6 +73,10 @@ class Holds:
         if phase in {"sweeping", "checking"}:
             words = f"the team's list: {reader.shown:,} of {reader.total:,} videos read"
             return Waiting("list", words)
+        canary = self.guard.canary
+        if canary is not None and not canary.passed and len(self.flights) == len(canary.out):
+            words = f"the canary: {canary.imported:,} of {canary.size:,} are imported"
+            return Waiting("canary", words)
         if states[State.PENDING] or states[State.SUBMITTING]:
             return Waiting()
         if states[State.REPLACING]:

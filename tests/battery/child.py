@@ -35,6 +35,8 @@ REQUESTS = {"/videos/in/s3": "post", "/in/restart": "restart"}
 POINTS = (
     "rows-before-commit",
     "rows-after-commit",
+    "look-before-commit",
+    "look-after-commit",
     "sweep-before-commit",
     "sweep-after-commit",
     "intent-before-commit",
@@ -76,6 +78,7 @@ def around_commits(fuse):
     """A transaction is named for what is written in it, before and after its COMMIT."""
     transaction, apply = Checkpoint.transaction, Checkpoint.apply
     add_rows, add_videos = Checkpoint.add_rows, Checkpoint.add_platform_videos
+    preflighted = Checkpoint.preflighted
     written = set()
 
     def noting(method, name):
@@ -101,6 +104,7 @@ def around_commits(fuse):
 
     Checkpoint.apply = applying
     Checkpoint.add_rows = noting(add_rows, "rows")
+    Checkpoint.preflighted = noting(preflighted, "look")
     Checkpoint.add_platform_videos = noting(add_videos, "sweep")
     Checkpoint.transaction = committing
 

@@ -5,7 +5,7 @@ import stat
 
 import pytest
 
-from migrator.cli.batch import _make_directory
+from migrator.cli.opening import make_directory
 from migrator.errors import UsageError
 
 
@@ -28,14 +28,14 @@ def test_one_that_is_empty_or_a_batch_is_shut(tmp_path, before, content):
     if content:
         (out / content).write_bytes(b"")
     out.chmod(before)
-    _make_directory(out)
+    make_directory(out)
     assert mode(out) == 0o700
 
 
 def test_one_that_serves_something_else_is_left_as_it_is(tmp_path):
     (tmp_path / "notes.txt").write_bytes(b"")
     tmp_path.chmod(0o755)
-    _make_directory(tmp_path)
+    make_directory(tmp_path)
     assert mode(tmp_path) == 0o755
 
 
@@ -44,10 +44,10 @@ def test_one_of_other_use_where_everybody_may_write_is_refused(tmp_path, before)
     (tmp_path / "notes.txt").write_bytes(b"")
     tmp_path.chmod(before)
     with pytest.raises(UsageError, match="everybody may write"):
-        _make_directory(tmp_path)
+        make_directory(tmp_path)
     assert mode(tmp_path) == before
 
 
 def test_one_that_is_made_is_shut_with_all_that_lead_to_it(tmp_path):
-    _make_directory(tmp_path / "a" / "b")
+    make_directory(tmp_path / "a" / "b")
     assert mode(tmp_path / "a" / "b") == 0o700

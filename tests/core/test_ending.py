@@ -5,9 +5,11 @@ import pytest
 import migrator.report
 from migrator.checkpoint.store import Checkpoint
 from migrator.cli.ending import report_run
+from migrator.cli.finish import Finish
 from migrator.engine.stop import Stop
 from migrator.errors import RunFailed, Unbalanced
 from migrator.model import ManifestRow
+from migrator.settings import BatchSettings
 
 
 @pytest.fixture
@@ -37,7 +39,7 @@ def test_a_report_that_cannot_be_made_changes_how_the_run_ended(
 
     monkeypatch.setattr(migrator.report, "write_reports", write_reports)
     with pytest.raises(type(error)):
-        report_run(checkpoint, tmp_path, Stop())
+        report_run(checkpoint, tmp_path, Stop(), BatchSettings(), Finish((), tmp_path, {}))
     assert checkpoint.runs()[-1].exit_code == code
     if code == 6:  # the report that does not balance says so itself
         assert told[-1] == 6
@@ -54,5 +56,5 @@ def test_writing_the_report_of_a_finished_batch_again_leaves_its_runs_alone(
 
     monkeypatch.setattr(migrator.report, "write_reports", write_reports)
     with pytest.raises(RunFailed):
-        report_run(checkpoint, tmp_path, None)
+        report_run(checkpoint, tmp_path, None, BatchSettings(), Finish((), tmp_path, {}))
     assert checkpoint.runs()[-1].exit_code == 3

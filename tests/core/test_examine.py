@@ -227,7 +227,7 @@ def _text(path):
 def _other_database(path):
     with sqlite3.connect(path) as db:
         db.execute("CREATE TABLE meta (name, value)")
-        db.execute("PRAGMA user_version = 2")
+        db.execute("PRAGMA user_version = 3")
     db.close()
 
 

@@ -3,10 +3,12 @@
 import pytest
 
 from migrator.checkpoint.change import Transfer
+from migrator.checkpoint.values import Foreseen
 from migrator.engine.awake import WAKING_S, AwakeClock
-from migrator.engine.feed import FRESH_MS, _known
 from migrator.engine.gateway import STALE_PERMIT_S
+from migrator.engine.preflights import FRESH_MS, known
 from migrator.lifecycle import State
+from migrator.model import DecidedBy, Reason
 
 HOUR_S = 3600.0
 
@@ -61,5 +63,7 @@ def test_what_was_learned_of_an_object_is_trusted_for_a_day_by_a_clock_that_may_
     fields = dict.fromkeys(Transfer.__dataclass_fields__)
     fields |= {"row": 1, "key": "k", "state": State.PENDING, "size_bytes": 5}
     transfer = Transfer(**{**fields, "preflighted_ms": learned_ms})
-    facts, _ = _known(transfer, learned_ms + clock_jump_ms)
-    assert (facts is None) == is_asked_again
+    now_ms = learned_ms + clock_jump_ms
+    assert (known(transfer, None, now_ms) is None) == is_asked_again
+    refused = Foreseen(Reason.ARCHIVED, DecidedBy.PREFLIGHT)
+    assert (known(transfer, refused, now_ms) is None) == is_asked_again

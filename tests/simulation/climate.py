@@ -6,6 +6,7 @@ come to the same outcome and reason, however it was interrupted.
 
 import math
 from dataclasses import dataclass, field
+from datetime import timedelta
 from random import Random
 
 from migrator.model import OUTCOME_OF, Reason
@@ -163,6 +164,7 @@ class Climate:
     foreign: int
     churn: list
     starts: list
+    stopping: dict
 
     def outage(self, now_s):
         """The outage at a moment, or None."""
@@ -224,7 +226,22 @@ def draw(seed):
         foreign=rng.choice([0, 3, 30, 150]),
         churn=_churn(rng),
         starts=_starts(rng),
+        stopping=_stopping(Random(f"stopping {seed}"), rows),
     )
+
+
+def _stopping(rng, rows):
+    """What the operator tolerates; most say nothing."""
+    limits = {}
+    if rng.random() < 0.15:
+        limits["canary"] = rng.randint(1, max(1, rows // 4))
+    if rng.random() < 0.1:
+        limits["tolerated_failure_count"] = rng.randint(0, max(1, rows // 4))
+    if rng.random() < 0.1:
+        limits["tolerated_failure_percentage"] = rng.choice([0.0, 2.0, 10.0, 30.0])
+    if rng.random() < 0.1:
+        limits["max_duration"] = timedelta(seconds=rng.choice([5.0, 60.0, 600.0, 3600.0]))
+    return limits
 
 
 def calm(climate):
@@ -232,6 +249,7 @@ def calm(climate):
     climate.rates, climate.outages, climate.source_outages = {}, [], []
     climate.source_fault = climate.others_share = 0
     climate.churn = []
+    climate.stopping = {}
 
 
 def _patience(rng, *, tagging):

@@ -39,6 +39,7 @@ from migrator.settings import (
     PlatformSettings,
     Secret,
     SourceSettings,
+    StoppingSettings,
 )
 from migrator.source.credentials import KeyRing, SourceKeys
 
@@ -393,6 +394,7 @@ def _settings(climate):
             stuck_after=timedelta(seconds=climate.stuck_s),
             max_outage=timedelta(seconds=climate.max_outage_s),
         ),
+        stopping=StoppingSettings(**climate.stopping),
     )
 
 

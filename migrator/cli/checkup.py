@@ -1,0 +1,295 @@
+"""`doctor`'s way to the world: asks the platform and the source, and writes nothing anywhere."""
+
+import asyncio
+import platform
+import shutil
+import sqlite3
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from importlib.metadata import version
+from pathlib import Path
+from typing import TypeVar
+
+from migrator import __version__
+from migrator.certificates import check_certificates
+from migrator.cli import health
+from migrator.cli.health import Check
+from migrator.cli.session import connected
+from migrator.engine.load import open_inputs
+from migrator.engine.ports import Ports
+from migrator.errors import MigratorError, RunFailed, UsageError
+from migrator.model import InvalidRow
+from migrator.pixop import wire
+from migrator.pixop.client import Answer, Api, Lost, Reply
+from migrator.settings import (
+    BatchSettings,
+    Secret,
+    check_settings,
+    parse_prefix,
+    read_api_key,
+)
+from migrator.source.credentials import load_keys
+from migrator.source.preflight import Preflight, Refusal
+from migrator.source.s3 import S3Refusal, SourceS3, SourceUnreachable
+
+T = TypeVar("T")
+
+PATIENCE_S = 20.0
+"""Seconds that one question may take."""
+
+SAMPLES = 3
+"""Objects of each bucket that are looked at: a single one may be missing by right."""
+
+MOST_BUCKETS = 50
+"""Buckets that are looked at."""
+
+MOST_PROJECTS = 50
+"""Projects that are asked for."""
+
+SAMPLED = "only the first {} of them are looked at"
+
+
+@dataclass(slots=True)
+class Catalogue:
+    """What the inputs name: rows where they can be counted, some keys of each bucket, projects.
+
+    `to_list` are the buckets, with a prefix of each, that have to be listed.
+    """
+
+    rows: int | None = 0
+    invalid: int = 0
+    samples: dict[str, list[tuple[str, str | None]]] = field(default_factory=dict)
+    to_list: dict[str, str] = field(default_factory=dict)
+    projects: set[str] = field(default_factory=set)
+    more: bool = False
+
+
+async def check_up(
+    settings: BatchSettings, out: Path, environment: Mapping[str, str]
+) -> list[Check]:
+    """Look at everything; what needs what is not well is left out."""
+    checks = [_versions()]
+    _attempt(checks, "settings", lambda: check_settings(settings), "can be used")
+    _attempt(checks, "certificates", lambda: check_certificates(environment), "can be read")
+    api_key = _attempt(checks, "api key", lambda: read_api_key(settings.platform, environment))
+    catalogue = Catalogue()
+    if settings.inputs.manifest is not None or settings.inputs.prefix:
+        read = _attempt(checks, "rows in", lambda: _read(settings))
+        if read is not None:
+            catalogue = read
+            checks.append(_rows(catalogue))
+    checks.append(_disk(out, catalogue.rows))
+    try:
+        await load_keys(settings.bucket_keys, environment)
+    except MigratorError as error:
+        checks.append(Check("source keys", "fail", error.message, error.hint))
+    else:
+        checks.append(Check("source keys", "ok", "static keys, as the platform can take them"))
+    failed = {check.name for check in checks if check.status == "fail"}
+    if api_key is not None and not failed & {"settings", "certificates", "source keys"}:
+        await _connected(checks, settings, catalogue, api_key, environment)
+    checks.append(
+        Check(
+            "webhooks",
+            "ok",
+            "none are used: copies are followed by the platform's list, and nothing has to reach "
+            "this machine",
+        )
+    )
+    return checks
+
+
+def _attempt(
+    checks: list[Check], name: str, look: Callable[[], T], found: str | None = None
+) -> T | None:
+    """What `look` answers; its error as a check. `found` is what is said where there is none."""
+    try:
+        answer = look()
+    except MigratorError as error:
+        checks.append(Check(name, "fail", error.message, error.hint))
+        return None
+    if found is not None:
+        checks.append(Check(name, "ok", found))
+    return answer
+
+
+def _versions() -> Check:
+    libraries = ", ".join(f"{name} {version(name)}" for name in ("aiohttp", "aiobotocore"))
+    found = (
+        f"migrator {__version__}, Python {platform.python_version()}, "
+        f"SQLite {sqlite3.sqlite_version}, {libraries}"
+    )
+    if sqlite3.sqlite_version_info < (3, 37):  # STRICT tables, RETURNING
+        return Check(
+            "versions", "fail", found, "use a Python that is built with SQLite 3.37 or newer"
+        )
+    return Check("versions", "ok", found)
+
+
+def _read(settings: BatchSettings) -> Catalogue:
+    """Read the manifest to its end, and keep some of it. Raises UsageError."""
+    found = Catalogue(rows=None if settings.inputs.prefix else 0)
+    for prefix in settings.inputs.prefix:
+        bucket, key_prefix = parse_prefix(prefix)
+        found.to_list.setdefault(bucket, key_prefix)
+    reader = open_inputs(settings.inputs).reader
+    if reader is None:
+        return found
+    names = reader.columns.other_names
+    place = names.index("project_id") if "project_id" in names else None
+    for rows in reader.batches():
+        for row in rows:
+            if found.rows is not None:
+                found.rows += 1
+            if isinstance(row, InvalidRow):
+                found.invalid += 1
+                continue
+            _sample(found, row.bucket, row.key, row.version_id)
+            project = row.cells[place] if place is not None else None
+            if project and len(found.projects) < MOST_PROJECTS:
+                found.projects.add(project)
+    return found
+
+
+def _sample(found: Catalogue, bucket: str, key: str, version_id: str | None) -> None:
+    known = found.samples.get(bucket)
+    if known is None:
+        if len(found.samples) >= MOST_BUCKETS:
+            found.more = True
+            return
+        known = found.samples[bucket] = []
+    if len(known) < SAMPLES:
+        known.append((key, version_id))
+
+
+def _rows(catalogue: Catalogue) -> Check:
+    buckets = len(catalogue.samples.keys() | catalogue.to_list.keys())
+    found = (
+        f"{buckets} buckets"
+        if catalogue.rows is None
+        else (f"{catalogue.rows:,} rows, {buckets} buckets")
+    )
+    if catalogue.more:
+        found += f"; {SAMPLED.format(MOST_BUCKETS)}"
+    if catalogue.invalid:
+        return Check(
+            "rows in", "warn", f"{found}; {catalogue.invalid:,} rows are invalid",
+            "`migrator plan` says which and why",
+        )  # fmt: skip
+    return Check("rows in", "ok", found)
+
+
+def _disk(out: Path, rows: int | None) -> Check:
+    place = out.absolute()
+    try:
+        while not place.exists():
+            place = place.parent
+        free_bytes = shutil.disk_usage(place).free
+    except OSError as error:
+        return Check("disk", "fail", f"{place}: {error.strerror}", "choose another --out")
+    return health.judge_disk(free_bytes, rows, str(place))
+
+
+async def _connected(
+    checks: list[Check],
+    settings: BatchSettings,
+    catalogue: Catalogue,
+    api_key: Secret,
+    environment: Mapping[str, str],
+) -> None:
+    try:
+        async with connected(settings, api_key, environment) as ports:
+            checks += await _platform(settings, catalogue, ports.api)
+            checks += await _source(settings, catalogue, ports)
+    except (UsageError, RunFailed) as error:
+        checks.append(Check("source", "fail", error.message, error.hint))
+
+
+async def _platform(settings: BatchSettings, catalogue: Catalogue, api: Api) -> list[Check]:
+    """The account, its quota and clock, the team and the projects: all that a run needs."""
+    reply = await _call(api, "/v1/account")
+    here_s = time.time()
+    checks = [health.judge_account(reply)]
+    if not isinstance(reply, Answer) or checks[0].status == "fail":
+        return checks
+    checks += [health.judge_quota(reply.quota), health.judge_clock(reply.date_s, here_s)]
+    account = wire.decode(reply.body, wire.Account)
+    if account is None:
+        return checks
+    team_id = settings.platform.team_id or account.default_team.id
+    path = f"/v1/teams/{team_id}"
+    checks.append(health.judge_place("team", path, await _call(api, path)))
+    named = {settings.platform.project_id} if settings.platform.project_id else set[str]()
+    for project_id in sorted(named | catalogue.projects):
+        path = f"/v1/projects/{project_id}"
+        checks.append(health.judge_place("project", path, await _call(api, path)))
+    if not named:
+        path, params = "/v1/projects/default", {"selectTeamId": team_id}
+        checks.append(health.judge_place("project", path, await _call(api, path, params)))
+    return checks
+
+
+async def _call(api: Api, path: str, params: Mapping[str, str] | None = None) -> Reply:
+    try:
+        async with asyncio.timeout(PATIENCE_S):
+            return await api.call("GET", path, params)
+    except TimeoutError:
+        return Lost(f"no answer within {PATIENCE_S:.0f} seconds")
+
+
+async def _source(settings: BatchSettings, catalogue: Catalogue, ports: Ports) -> list[Check]:
+    """Each bucket with the keys that the platform will be handed for it."""
+    checks: list[Check] = []
+    named = [*catalogue.samples, *catalogue.to_list, *settings.bucket_keys]
+    buckets = list(dict.fromkeys(named))[:MOST_BUCKETS]
+    if not buckets:
+        return [
+            Check(
+                "source", "warn", "not looked at: no bucket is named",
+                "give --manifest or --prefix, as for `migrator run`",
+            )
+        ]  # fmt: skip
+    for bucket in buckets:
+        try:
+            ports.keys.keys_for(bucket)
+            async with asyncio.timeout(PATIENCE_S * 2):
+                checks += await _bucket(bucket, catalogue, ports.source)
+        except UsageError as error:
+            checks.append(Check(f"source {bucket}", "fail", error.message, error.hint))
+        except (SourceUnreachable, TimeoutError) as error:
+            checks.append(
+                Check(
+                    f"source {bucket}", "fail", f"S3 does not answer ({error or 'timed out'})",
+                    "check --s3-endpoint-url and the network",
+                )
+            )  # fmt: skip
+    return checks
+
+
+async def _bucket(bucket: str, catalogue: Catalogue, source: SourceS3) -> Iterable[Check]:
+    samples: list[tuple[str, str | None]] = list(catalogue.samples.get(bucket, ()))
+    prefix = catalogue.to_list.get(bucket)
+    refused, listed = await _list(source, bucket, prefix or "")
+    if not samples:
+        samples = [(key, None) for key in listed[:SAMPLES]]
+    preflight = Preflight(source)
+    looks: list[tuple[str, Refusal | None]] = []
+    for key, version_id in samples:
+        _, refusal = await preflight.look(bucket, key, version_id)
+        looks.append((key, refusal))
+    checks = [health.judge_bucket(bucket, looks)]
+    bucket_is_there = refused != "NoSuchBucket" and checks[0].status != "fail"
+    if refused is None or bucket_is_there or prefix is not None:
+        checks.append(health.judge_listing(bucket, refused, needed=prefix is not None))
+    return checks
+
+
+async def _list(source: SourceS3, bucket: str, prefix: str) -> tuple[str | None, list[str]]:
+    """S3's code where it refuses to list a bucket, and else the first keys."""
+    try:
+        async for page in source.list(bucket, prefix, ""):
+            return None, [key for key, _ in page]
+    except S3Refusal as refusal:
+        return refusal.code, []
+    return None, []

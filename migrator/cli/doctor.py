@@ -1,0 +1,76 @@
+"""`migrator doctor`."""
+
+import json
+import os
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from migrator.errors import ExitCode
+from migrator.settings import (
+    OUTPUT,
+    BatchSettings,
+    InputSettings,
+    PlatformSettings,
+    SourceSettings,
+    read_bucket_keys,
+)
+
+SCHEMA = "migrator.doctor/1"
+
+
+def doctor(
+    *,
+    out: Annotated[Path, Parameter(group=OUTPUT)] = Path("reports"),
+    inputs: InputSettings = InputSettings(),
+    platform: PlatformSettings = PlatformSettings(),
+    source: SourceSettings = SourceSettings(),
+    config: Annotated[Path | None, Parameter(group=OUTPUT)] = None,
+    as_json: Annotated[bool, Parameter(name="--json", group=OUTPUT, negative=())] = False,
+) -> int:
+    """Look whether a migration could begin here; writes nothing, neither here nor there.
+
+    It asks the platform for the account, the quota, the team and the projects, and heads up to
+    three objects of each bucket with the keys that will be handed over. One line a check: ok, warn
+    or fail, and what to do.
+
+    Example: migrator doctor --manifest catalogue.csv --out reports/catalogue
+
+    Exit codes: 0 nothing failed, warnings or not; 1 something failed; 2 usage; 130 interrupted.
+
+    Parameters
+    ----------
+    out
+        Where the batch shall lie: is there room for it?
+    config
+        File with `[buckets."NAME"]` tables, as for `run`.
+    as_json
+        Print the checks as JSON (schema migrator.doctor/1).
+    """
+    import msgspec
+
+    from migrator.cli.checkup import check_up
+    from migrator.cli.session import run_async
+    from migrator.text import plain
+
+    if inputs.manifest is not None:
+        inputs = replace(inputs, manifest=inputs.manifest.absolute())
+    settings = BatchSettings(
+        inputs=inputs, platform=platform, source=source, bucket_keys=read_bucket_keys(config)
+    )
+    checks = run_async(check_up(settings, out, os.environ))
+    failed = sum(check.status == "fail" for check in checks)
+    if as_json:
+        told = {"schema": SCHEMA, "failed": failed, "checks": msgspec.to_builtins(checks)}
+        print(json.dumps(told, indent=2))
+    else:
+        width = max(len(plain(check.name)) for check in checks)
+        for check in checks:
+            print(f"{check.status:4}  {plain(check.name):{width}}  {plain(check.found)}")
+            if check.next and check.status != "ok":
+                print(f"      {'':{width}}  next: {plain(check.next)}")
+        warned = sum(check.status == "warn" for check in checks)
+        print(f"{len(checks)} checks, {failed} failed, {warned} with a warning")
+    return ExitCode.RUN_FAILED if failed else ExitCode.OK

@@ -1,0 +1,81 @@
+"""Around a verb that talks to the platform and to S3: the ways there, signals, an event loop."""
+
+import asyncio
+import contextlib
+import sys
+from collections.abc import AsyncIterator, Coroutine, Iterator, Mapping
+from typing import Any, TypeVar
+
+from migrator.certificates import check_certificates, source_certificates
+from migrator.cli.signals import INTERRUPTS
+from migrator.engine.meter import Meter, Unmetered
+from migrator.engine.ports import Ports
+from migrator.engine.stop import Stop
+from migrator.log import errors_are_told
+from migrator.pixop.client import PixopClient
+from migrator.settings import BatchSettings, Secret
+from migrator.source.credentials import load_keys
+from migrator.source.s3 import SourceS3
+
+T = TypeVar("T")
+
+SPARE_CONNECTIONS = 8
+"""Connections beyond --max-concurrency: for following, resolving and probing."""
+
+
+@contextlib.asynccontextmanager
+async def connected(
+    settings: BatchSettings,
+    api_key: Secret,
+    environment: Mapping[str, str],
+    meter: Meter | None = None,
+) -> AsyncIterator[Ports]:
+    """The ways to the platform and to the source; shut at the end of the block.
+
+    `meter` takes durations, if anybody measures. Raises UsageError for certificates or keys that
+    are unusable.
+    """
+    check_certificates(environment)
+    keys = await load_keys(settings.bucket_keys, environment)
+    region = environment.get("AWS_REGION") or environment.get("AWS_DEFAULT_REGION") or "us-east-1"
+    connections = settings.pace.max_concurrency + SPARE_CONNECTIONS
+    async with (
+        PixopClient(
+            settings.platform.api_url,
+            api_key,
+            connections,
+            [pair.secret_access_key for pair in keys.all_keys()],
+        ) as api,
+        SourceS3(
+            keys, settings.source.s3_endpoint_url, region, source_certificates(environment)
+        ) as source,
+    ):
+        yield Ports(api, source, keys, meter=meter or Unmetered())
+
+
+@contextlib.contextmanager
+def stopped_by_signals(stop: Stop) -> Iterator[None]:
+    """A signal stops the run gracefully, as long as the block runs."""
+    loop = asyncio.get_running_loop()
+
+    def say_and_stop() -> None:
+        if not errors_are_told():
+            with contextlib.suppress(OSError):
+                print(
+                    "\nstopping: waiting for the answers in flight (again to abort at once)",
+                    file=sys.stderr,
+                )
+        stop.interrupt()
+
+    # A handler runs between any two steps of the program: it only leaves word to the loop.
+    with INTERRUPTS.graceful(lambda: loop.call_soon_threadsafe(say_and_stop)):
+        yield
+
+
+def run_async(main: Coroutine[Any, Any, T]) -> T:
+    """Run to its end: on uvloop where it exists, else on asyncio's own loop."""
+    try:
+        import uvloop
+    except ImportError:
+        return asyncio.run(main)
+    return uvloop.run(main)

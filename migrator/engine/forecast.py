@@ -1,0 +1,218 @@
+"""What a migration will cost: calls and hours, as arithmetic. No clock, no I/O.
+
+Every number is a lower and an upper estimate where the platform decides, and what cannot be known
+beforehand is an assumption that stands beside it.
+"""
+
+import math
+from dataclasses import dataclass
+
+from migrator.engine.follow import INTERVAL_S, SHARE
+from migrator.engine.quotas import WINDOW_S
+from migrator.engine.sweep import HORIZON_SLACK_MS, PAGE_SIZE
+
+UNKNOWN_TAIL_S = 60.0
+"""How long the last copies are taken to run where no speed is given; it only counts calls."""
+
+MEGABYTE = 10**6
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """What there is to do.
+
+    `objects` would be sent, with `size_bytes` known bytes in all; `largest_bytes` is the largest
+    of them. `listed` is how many videos the team's list holds that is read first; None: it is not
+    read whole. `checks` are the calls before that: the account, the team, the projects.
+    """
+
+    objects: int
+    size_bytes: int
+    largest_bytes: int
+    listed: int | None
+    checks: int
+
+
+@dataclass(frozen=True, slots=True)
+class Speed:
+    """How fast it may go.
+
+    `per_minute` calls may leave (`Quotas.per_window`), `max_in_flight` copies may run at once.
+    `copy_mb_per_s` is the speed of one copy, `total_mb_per_s` that of all copies together, both in
+    10^6 bytes a second and None where nobody knows. `settle_s` is --settle-seconds.
+    """
+
+    per_minute: int
+    max_in_flight: int
+    settle_s: float
+    copy_mb_per_s: float | None = None
+    total_mb_per_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A number between two bounds."""
+
+    least: int
+    most: int
+
+    def __add__(self, calls: int) -> "Span":
+        return Span(self.least + calls, self.most + calls)
+
+
+@dataclass(frozen=True, slots=True)
+class CallForecast:
+    """Calls by what they are for.
+
+    `resolve_each` is what settling lost answers costs each time that some are lost; none is
+    counted. Clips cost no calls: the platform makes them by itself and they are not followed.
+    """
+
+    submit: int
+    sweep: int
+    follow: Span
+    checks: int
+    resolve_each: int
+    resolve: int = 0
+    clips: int = 0
+
+    @property
+    def total(self) -> Span:
+        """All calls."""
+        return self.follow + (self.submit + self.sweep + self.checks)
+
+
+@dataclass(frozen=True, slots=True)
+class Forecast:
+    """Calls and times in seconds.
+
+    `quota_s` is what the calls up to the last submit take at `Speed.per_minute`, with what of the
+    quota following may use meanwhile; `in_flight_s` and `bytes_s` what the copies take at least by
+    their own speed, and all together, where those are given. `last_copy_s` is how long a copy of
+    mean size runs: the last one, beyond the last submit. `duration_s` is all in all, `bound_by`
+    what makes it so long: "quota", "in_flight" or "bytes".
+
+    `in_flight_binds_beyond_s`: where a copy takes longer on average, --max-in-flight is what holds
+    the run up and not the quota. `bytes_bind_below_mb_per_s`: so much the platform has to copy in
+    all to keep up with the quota. Both None where there is nothing to send.
+    """
+
+    calls: CallForecast
+    quota_s: float
+    in_flight_s: float | None
+    bytes_s: float | None
+    last_copy_s: float | None
+    duration_s: float
+    bound_by: str
+    in_flight_binds_beyond_s: float | None
+    bytes_bind_below_mb_per_s: float | None
+
+
+def forecast(work: Work, speed: Speed) -> Forecast:
+    """Put the estimates together.
+
+    duration = max(calls up to the last submit / per_minute + a copy of mean size,
+                   bytes / (copy speed * max_in_flight), the largest object / copy speed,
+                   bytes / total speed)
+    """
+    in_flight_s, bytes_s, last_copy_s = _copying(work, speed)
+    submit_s = work.objects * WINDOW_S / speed.per_minute
+    copies_s = max(in_flight_s or 0.0, bytes_s or 0.0)
+    follow = follow_calls(work, speed, max(submit_s, copies_s), last_copy_s)
+    calls = CallForecast(
+        submit=work.objects,
+        sweep=sweep_calls(work.listed),
+        follow=follow,
+        checks=work.checks,
+        resolve_each=resolve_calls(work, speed),
+    )
+    # What follows the last submit is no matter of the quota: nobody waits for it.
+    before_the_last = calls.checks + calls.sweep + calls.submit / (1 - SHARE)
+    quota_s = before_the_last * WINDOW_S / speed.per_minute
+    bounds = {
+        "quota": quota_s + (last_copy_s or 0.0),
+        "in_flight": in_flight_s or 0.0,
+        "bytes": bytes_s or 0.0,
+    }
+    bound_by = max(bounds, key=lambda name: bounds[name])
+    return Forecast(
+        calls=calls,
+        quota_s=quota_s,
+        in_flight_s=in_flight_s,
+        bytes_s=bytes_s,
+        last_copy_s=last_copy_s,
+        duration_s=bounds[bound_by],
+        bound_by=bound_by,
+        in_flight_binds_beyond_s=speed.max_in_flight * WINDOW_S / speed.per_minute
+        if work.objects
+        else None,
+        bytes_bind_below_mb_per_s=work.size_bytes / MEGABYTE / submit_s if work.objects else None,
+    )
+
+
+def sweep_calls(listed: int | None) -> int:
+    """Pages of a list of `listed` videos.
+
+    floor(listed / 100) + 1: a full page may have another after it, so that a list of exactly 200
+    takes three. Where the list is not read whole (None) it is read back to the last run: one page
+    at least, and one is counted.
+    """
+    return 1 if listed is None else listed // PAGE_SIZE + 1
+
+
+def resolve_calls(work: Work, speed: Speed) -> int:
+    """Calls to settle lost answers once: however many they are, two sweeps settle all of them.
+
+    Each reads back from the settling to five minutes before the first of them was sent: what this
+    run has made in between, a hundred a page, and one page more where the window ends.
+    """
+    window_s = HORIZON_SLACK_MS / 1000 + 2 * speed.settle_s
+    made = min(work.objects, speed.per_minute * window_s / WINDOW_S)
+    return 2 * (math.floor(made / PAGE_SIZE) + 1)
+
+
+def follow_calls(work: Work, speed: Speed, duration_s: float, last_copy_s: float | None) -> Span:
+    """Calls to follow all copies to their end.
+
+    At least one page for a hundred copies. At most, while rows wait to be sent, the share of the
+    quota that following keeps to: SHARE / (1 - SHARE) calls for each submit. Where the copies and
+    not the quota hold the run up nobody waits for a call, and each round reads the pages of all
+    copies in flight, every INTERVAL_S at the longest. To that come the rounds after the last
+    submit, until the last copy ends.
+    """
+    if not work.objects:
+        return Span(0, 0)
+    pages = math.ceil(min(work.objects, speed.max_in_flight) / PAGE_SIZE)
+    shared = work.objects * SHARE / (1 - SHARE)
+    rounds = math.ceil(duration_s / INTERVAL_S[1]) * pages
+    submitting_s = work.objects * WINDOW_S / speed.per_minute
+    held_up = duration_s > submitting_s
+    during = max(shared, rounds) if held_up else shared
+    tail_s = UNKNOWN_TAIL_S if last_copy_s is None else last_copy_s
+    least = math.ceil(work.objects / PAGE_SIZE)
+    return Span(least, max(least, math.ceil(during) + rounds_within(tail_s) * pages))
+
+
+def rounds_within(seconds: float) -> int:
+    """Rounds of following that fit: pauses grow by half from the shortest to the longest."""
+    pause_s, longest_s = INTERVAL_S
+    rounds, at_s = 1, pause_s
+    while at_s <= seconds and pause_s < longest_s:
+        pause_s = min(pause_s * 1.5, longest_s)
+        at_s += pause_s
+        rounds += 1
+    return rounds if at_s > seconds else rounds + math.ceil((seconds - at_s) / longest_s)
+
+
+def _copying(work: Work, speed: Speed) -> tuple[float | None, float | None, float | None]:
+    """Seconds by the copies in flight, by all bytes together, and of the last copy."""
+    if not work.objects:
+        return None, None, None
+    in_flight_s = bytes_s = last_copy_s = None
+    if speed.copy_mb_per_s is not None:
+        one = speed.copy_mb_per_s * MEGABYTE
+        in_flight_s = max(work.size_bytes / (one * speed.max_in_flight), work.largest_bytes / one)
+        last_copy_s = work.size_bytes / work.objects / one
+    if speed.total_mb_per_s is not None:
+        bytes_s = work.size_bytes / (speed.total_mb_per_s * MEGABYTE)
+    return in_flight_s, bytes_s, last_copy_s

@@ -1,0 +1,154 @@
+"""What the source says of rows before they cost a call: kept a day, else a HEAD, with patience."""
+
+import asyncio
+import random
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from migrator.checkpoint.change import Transfer
+from migrator.checkpoint.store import Checkpoint
+from migrator.checkpoint.values import Foreseen
+from migrator.engine.book import Book
+from migrator.engine.stop import Stop
+from migrator.errors import StoppedByItself
+from migrator.source.preflight import Preflight, Refusal, judge
+from migrator.source.s3 import ObjectFacts, SourceUnreachable
+
+FRESH_MS = 24 * 3600 * 1000
+"""What was learned of an object longer ago than this is asked again; also what the machine's clock,
+having been set back, says to be as far in the future."""
+
+SOURCE_PAUSE_S = (1.0, 60.0)
+"""Longest wait before a source that does not answer is asked again, doubled each time, and its cap;
+full jitter below it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What is known of an object, and what is against sending it; `asked` says that it is new."""
+
+    facts: ObjectFacts | None
+    refusal: Refusal | None
+    asked: bool = False
+
+
+class Preflights:
+    """Looks at the objects of rows, and asks the source only where nothing fresh is known."""
+
+    def __init__(
+        self,
+        book: Book,
+        stop: Stop,
+        preflight: Preflight,
+        outage_s: float,
+        clock: Callable[[], float],
+        chance: random.Random,
+    ) -> None:
+        self.waiting_for_source = ""
+        self._book = book
+        self._stop = stop
+        self._preflight = preflight
+        self._outage_s = outage_s
+        self._clock = clock
+        self._chance = chance
+        self._down_since_s: float | None = None
+
+    async def look(self, transfer: Transfer, foreseen: Foreseen | None) -> Look:
+        """Look at the object of a pending row, of which an earlier preflight may have foreseen.
+
+        A source that does not answer is asked again and again; it stops the run when that lasts.
+        """
+        assert transfer.bucket is not None
+        told = known(transfer, foreseen, self._book.now_ms())
+        if told is not None:
+            return told
+        shared = self._preflight.refused_bucket(transfer.bucket)
+        if shared is not None:
+            return Look(None, shared, asked=True)
+        return await self._ask(transfer)
+
+    async def keep(self, transfer: Transfer, look: Look) -> None:
+        """Keep what was told of the object of a row that stays pending; durable then."""
+        now_ms, facts = self._book.now_ms(), look.facts
+
+        def keep(checkpoint: Checkpoint) -> None:
+            checkpoint.preflighted(
+                transfer.row,
+                facts.size_bytes if facts else None,
+                facts.etag if facts else None,
+                facts.last_modified_ms if facts else None,
+                now_ms,
+                foreseen_of(look.refusal),
+            )
+
+        await self._book.run(keep)
+
+    async def _ask(self, transfer: Transfer) -> Look:
+        assert transfer.bucket is not None
+        assert transfer.key is not None
+        pause_s, longest_s = SOURCE_PAUSE_S
+        while True:
+            try:
+                facts, refusal = await self._preflight.look(
+                    transfer.bucket, transfer.key, transfer.version_id
+                )
+            except SourceUnreachable as error:
+                self.waiting_for_source = str(error)
+                now_s = self._clock()
+                if self._down_since_s is None:
+                    self._down_since_s = now_s
+                if now_s - self._down_since_s > self._outage_s:
+                    self._stop.because(_source_outage(transfer.bucket, error))
+                await asyncio.sleep(self._chance.uniform(0, pause_s))
+                pause_s = min(pause_s * 2, longest_s)
+            else:
+                self.waiting_for_source = ""
+                self._down_since_s = None
+                return Look(facts, refusal, asked=True)
+
+
+def is_fresh(told_ms: int | None, now_ms: int) -> bool:
+    """Whether what was learned at `told_ms` need not be asked again."""
+    return told_ms is not None and abs(now_ms - told_ms) <= FRESH_MS
+
+
+def known(transfer: Transfer, foreseen: Foreseen | None, now_ms: int) -> Look | None:
+    """What a listing of this batch, or an earlier preflight, has told not long ago."""
+    if not is_fresh(transfer.preflighted_ms, now_ms):
+        return None
+    facts = None
+    if transfer.size_bytes is not None:
+        facts = ObjectFacts(transfer.size_bytes, transfer.etag, transfer.last_modified_ms)
+    if foreseen is not None:
+        return Look(facts, _refusal_of(foreseen))
+    if facts is None:
+        return None
+    assert transfer.key is not None
+    # Kept without a word against it, so that version and storage class were in order.
+    return Look(facts, judge(facts, transfer.key, None))
+
+
+def foreseen_of(refusal: Refusal | None) -> Foreseen | None:
+    """A refusal as the checkpoint keeps it of a row that stays pending."""
+    if refusal is None:
+        return None
+    return Foreseen(
+        refusal.reason, refusal.decided_by, refusal.code, refusal.status, refusal.message
+    )
+
+
+def _refusal_of(foreseen: Foreseen) -> Refusal:
+    return Refusal(
+        foreseen.reason,
+        foreseen.decided_by,
+        foreseen.error_code,
+        foreseen.http_status,
+        foreseen.message,
+    )
+
+
+def _source_outage(bucket: str, error: Exception) -> StoppedByItself:
+    return StoppedByItself(
+        f"the source does not answer (bucket {bucket}: {error})",
+        "check --s3-endpoint-url and the network, then resume: nothing is lost",
+    )
