@@ -252,18 +252,21 @@ def test_of_fifty_starts_at_once_one_proceeds_and_the_others_name_it(world, unti
     assert made == Counter(key for _, key in rows)
 
 
-def test_a_batch_that_is_being_worked_on_refuses_every_verb_that_writes(world, until):
+def test_a_batch_that_is_being_worked_on_refuses_every_verb_that_writes(world, relay, until):
     rows = world.objects(40)
     manifest, out = world.manifest(rows), world.directory / "out"
-    child = world.start("run", "--manifest", manifest, "--out", out, *SLOWLY)
+    inputs = ["--manifest", manifest, "--out", out]
+    child = world.start("run", *inputs, *SLOWLY, env={"PIXOP_API_URL": relay.url})
     until(lambda: submitted(world.batch()) >= 1, "it submits")
+    relay.hold()  # so that it does not end meanwhile
 
-    for verb in (["run", "--manifest", manifest, "--out", out], ["resume", out], ["report", out]):
+    for verb in (["run", *inputs], ["plan", *inputs], ["resume", out], ["report", out]):
         result = world.call(*verb)
         assert result.code == 5
         assert f"process {child.pid}" in result.err
     assert world.call("status", out).code == 0
 
+    relay.release()
     assert child.wait().code == 0
 
 
