@@ -130,7 +130,9 @@ async def _tell(progress: Progress, *, quiet: bool) -> None:
     """A line every few seconds, as long as there is something to wait for."""
     while not quiet:
         await asyncio.sleep(TELL_EVERY_S)
-        line = f"{progress.phase}: {progress.looked_at:,} of {progress.pending:,} rows"
+        line = f"{progress.phase}: {progress.read():,} rows"
+        if progress.pending:
+            line += f", {progress.looked_at:,} of {progress.pending:,} objects looked at"
         if waiting_for := progress.waiting_for():
             line += f", waiting for the source ({waiting_for})"
         with suppress(OSError):  # nobody looks any more

@@ -31,9 +31,13 @@ from migrator.source.preflight import Preflight
 
 @dataclass(slots=True)
 class Progress:
-    """How far a plan is. `looked_at` of `pending` rows are known; `asked` HEADs were new ones."""
+    """How far a plan is: `read` rows so far; `looked_at` of `pending` ones are known by now.
+
+    Of those `asked` were headed by this plan.
+    """
 
     phase: str = "starting"
+    read: Callable[[], int] = lambda: 0
     pending: int = 0
     looked_at: int = 0
     asked: int = 0
@@ -103,6 +107,7 @@ async def _ask(
     # What a batch that has begun goes on with is no plan's business: what if is only asked.
     keep = not await book.run(Checkpoint.runs)
     place = await take_place(book, settings, gateway, stop, keep=keep)
+    progress.read = lambda: book.tallies.rows
     progress.phase = "loading"
     await read_rows(book, settings, inputs, ports, gateway)
     book.tallies.load(await book.run(Checkpoint.tallies))
