@@ -19,7 +19,10 @@ if TYPE_CHECKING:
 MARKER = ".migrator-demo"
 """A directory that holds this file is a demo's, and a new demo may remove what MADE names."""
 
-MADE = ("sandbox", "batch", "sandbox.log", "catalogue.csv", "migrator.toml")
+MADE = (
+    *("sandbox", "sandbox.log", "batch", "films"),
+    *("catalogue.csv", "films.csv", "migrator.toml"),
+)
 
 FEWEST_REQUESTS_PER_MINUTE = 600
 REQUESTS_PER_MINUTE_PER_OBJECT = 10
@@ -27,14 +30,17 @@ REQUESTS_PER_MINUTE_PER_OBJECT = 10
 
 SHOWN_DIFFERENCES = 20
 
+IN_FULL = ("--full-ingestion", "--until", "ingested")
+
 
 def demo(*, out: Path = Path("reports/demo"), objects: int = 60) -> int:
     """Rehearse a migration on this machine: nothing real is read, called or changed.
 
     Makes a small catalogue of real files with every kind of trouble in it, starts the sandbox,
     runs `migrator run`, kills it with SIGKILL part way, runs it again, and checks the result: every
-    row as the catalogue was built to give, no video twice, every copy the same bytes. It takes
-    about half a minute, and `pip install 'migrator[sandbox]'`.
+    row as the catalogue was built to give, no video twice, every copy the same bytes. A few longer
+    films follow in a batch of their own, ingested in full; of every video the platform makes
+    its clip. It takes about half a minute, and `pip install 'migrator[sandbox]'`.
 
     Example: migrator demo --out reports/demo
 
@@ -71,7 +77,7 @@ def demo(*, out: Path = Path("reports/demo"), objects: int = 60) -> int:
                 home, out / "sandbox.log", requests_per_minute=per_minute
             ) as sandbox:
                 platform = rehearsal.SandboxPlatform(sandbox.environment)
-                planned = rehearsal.Rehearsal(built, out / "batch", sandbox)
+                planned = rehearsal.Rehearsal(built, built.manifest, out / "batch", sandbox)
                 third = objects // 3
                 say(f"first run; to be killed once {third:,} videos are made")
                 killed = planned.run_and_kill(platform, third)
@@ -81,8 +87,21 @@ def demo(*, out: Path = Path("reports/demo"), objects: int = 60) -> int:
                 )
                 say(f"{told}; second run")
                 code = planned.run_to_its_end()
-                say(f"the second run ended with {code}; comparing report, platform and files")
-                found = planned.findings(platform, code, home / "platform" / "videos")
+                say(f"the second run ended with {code}; now the films, ingested in full")
+                films = rehearsal.Rehearsal(
+                    built, built.films_manifest, out / "films", sandbox, IN_FULL
+                )
+                films_code = films.run_to_its_end()
+                say(f"that run ended with {films_code}; waiting for the last clips")
+                videos = platform.videos_at_rest()
+                say("comparing reports, platform and files")
+                found = proof.Findings(
+                    planned.reported(code),
+                    films.reported(films_code),
+                    platform.creates(),
+                    videos,
+                    rehearsal.digests(home / "platform" / "videos"),
+                )
         except KeyboardInterrupt:
             say("interrupted; all that was started is stopped")
             raise
@@ -92,12 +111,15 @@ def demo(*, out: Path = Path("reports/demo"), objects: int = 60) -> int:
             catalogues.sparse_file(home / "buckets").unlink(missing_ok=True)
     wrong = proof.differences(built, found)
     _print_result(built, found, wrong)
+    calls, throttled = (
+        sum(getattr(batch.summary.api, name) for batch in (found.batch, found.films))
+        for name in ("calls", "throttled")
+    )
     print(
         f"{told}; then run again\n"
-        f"{found.summary.api.calls:,} calls, {found.summary.api.throttled:,} throttled; "
-        f"{time.monotonic() - started_s:.0f} s in all"
+        f"{calls:,} calls, {throttled:,} throttled; {time.monotonic() - started_s:.0f} s in all"
     )
-    print(f"report: {out / 'batch' / 'report.html'}")
+    print(f"reports: {out / 'batch' / 'report.html'}, {out / 'films' / 'report.html'}")
     return ExitCode.RUN_FAILED if wrong else ExitCode.OK
 
 
@@ -184,13 +206,16 @@ def _print_result(built: "Catalogue", found: "Findings", wrong: Sequence[str]) -
         end = f"{kind.outcome}/{kind.reason}"
         table.add_row(kind.what, end, f"{rows:,}", f"{got[kind]:,}", mark)
     table.add_section()
-    total = sum(found.summary.outcomes.values())
-    table.add_row("sum", "", f"{len(built.rows):,}", f"{total:,}")
+    batches = (found.batch, found.films)
+    total = sum(sum(batch.summary.outcomes.values()) for batch in batches)
+    table.add_row("sum", "", f"{sum(expected.values()):,}", f"{total:,}")
     console.print(table)
     if not wrong:
+        clips = sum(video.flags.is_clip for video in found.videos)
         console.print(
-            f"the platform holds {len(found.videos):,} videos, none twice, "
-            "each with the bytes of its source"
+            f"the platform holds {len(found.videos) - clips:,} videos, none twice, "
+            f"each with the bytes of its source;\nand {clips:,} clips, one of each video, which "
+            "no run took for a row's"
         )
         return
     console.print(f"NOT as expected ({len(wrong):,}):", style="bold red")

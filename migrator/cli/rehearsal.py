@@ -21,7 +21,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from migrator.cli.proof import Created, Findings, Listed, ReportRow, Summary
+from migrator.cli.proof import Batch, Created, Listed, ReportRow, Summary
 from migrator.errors import RunFailed, UsageError
 from migrator.sandbox.catalogue import Catalogue
 
@@ -31,6 +31,9 @@ RUN_WITHIN_S = 600.0
 ANSWER_WITHIN_S = 20.0
 END_WITHIN_S = 15.0
 LOOK_EVERY_S = 0.01
+AT_REST_WITHIN_S = 600.0
+LOOK_AT_ALL_EVERY_S = 0.5
+"""Looking at the whole list costs quota."""
 FROZEN_S = 0.4
 """At ten requests a second, some four leave in this time."""
 
@@ -173,11 +176,16 @@ class Killed:
 
 @dataclass(frozen=True)
 class Rehearsal:
-    """A catalogue, the directory of its batch, and the sandbox that it is run against."""
+    """A manifest of a catalogue, the directory of its batch, and the sandbox it is run against.
+
+    `flags` are what `migrator run` is given besides.
+    """
 
     catalogue: Catalogue
+    manifest: Path
     batch: Path
     sandbox: Sandbox
+    flags: tuple[str, ...] = ()
 
     def run_and_kill(self, platform: "SandboxPlatform", after_creates: int) -> Killed:
         """Run until that many videos were made, then SIGKILL, with requests under way.
@@ -237,8 +245,8 @@ class Rehearsal:
     def _run(self) -> contextlib.AbstractContextManager[subprocess.Popen[bytes]]:
         catalogue = self.catalogue
         command = _verb(
-            *("run", "--manifest", str(catalogue.manifest), "--out", str(self.batch)),
-            *("--config", str(catalogue.config)),
+            *("run", "--manifest", str(self.manifest), "--out", str(self.batch)),
+            *("--config", str(catalogue.config), *self.flags),
             # On this machine an answer that got lost is not minutes late, nor is an outage long.
             *("--settle-seconds", "2", "--max-outage", "20s"),
         )
@@ -249,11 +257,8 @@ class Rehearsal:
         }
         return child(command, environment)
 
-    def findings(self, platform: "SandboxPlatform", exit_code: int, copies: Path) -> Findings:
-        """What the report says and what the platform holds; `copies` are its files, by video id.
-
-        Raises RunFailed where there is no report.
-        """
+    def reported(self, exit_code: int) -> Batch:
+        """What the report says. Raises RunFailed where there is none."""
         import pyarrow.parquet as pq
 
         try:
@@ -265,14 +270,13 @@ class Rehearsal:
             raise RunFailed(f"{self.batch}: no report that can be read: {error}") from None
         if missing:
             raise RunFailed(f"{self.batch}: no report.html")
-        return Findings(
-            exit_code,
-            summary,
-            [ReportRow(*cells.values()) for cells in table.to_pylist()],
-            platform.creates(),
-            platform.videos(),
-            {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in copies.iterdir()},
-        )
+        rows = [ReportRow(*cells.values()) for cells in table.to_pylist()]
+        return Batch(exit_code, summary, rows)
+
+
+def digests(copies: Path) -> dict[str, str]:
+    """The SHA-256 of each file in a directory, by its name."""
+    return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in copies.iterdir()}
 
 
 class SandboxPlatform:
@@ -298,6 +302,15 @@ class SandboxPlatform:
             found += page.items
             number, pages = number + 1, page.total_pages
         return found
+
+    def videos_at_rest(self) -> list[Listed]:
+        """Every video, once none is worked on any more. Raises RunFailed where that never comes."""
+        deadline_s = time.monotonic() + AT_REST_WITHIN_S
+        while not all(video.at_rest for video in self.videos()):
+            if time.monotonic() > deadline_s:
+                raise RunFailed("the sandbox's work on its videos comes to no end")
+            time.sleep(LOOK_AT_ALL_EVERY_S)
+        return self.videos()
 
     def _get(self, path: str) -> bytes:
         connection = HTTPConnection(*self._address, timeout=ANSWER_WITHIN_S)

@@ -25,6 +25,13 @@ LOCKED_BUCKET = "catalogue-locked"
 
 ABSENT_BUCKET = "catalogue-gone"
 
+FILMS_BUCKET = "catalogue-films"
+"""Where the films are that are ingested in full, in a batch of their own."""
+
+FILMS = 4
+FILM_FRAMES, FILM_FRAMES_A_SECOND = 60, 5
+"""Twelve seconds: longer than the clip that is made of them."""
+
 TOO_LARGE_BYTES = 501 * 10**9
 """Over the platform's 500 GB if a GB is 10**9 bytes, so that the platform itself must say so."""
 
@@ -77,8 +84,9 @@ INVALID = Kind("rows that no request can be made of", "rejected", "invalid_row")
 NO_OBJECT = Kind("rows for objects that are not there", "missing", "object_not_found")
 NO_BUCKET = Kind("rows for a bucket that is not there", "missing", "bucket_not_found")
 TWICE = Kind("a row that stands there twice", "skipped", "duplicate_row")
+IN_FULL = Kind("longer films, ingested in full", "imported", "copied")
 
-KINDS = (GOOD, TOO_LARGE, EMPTY, LOCKED, INVALID, NO_OBJECT, NO_BUCKET, TWICE)
+KINDS = (GOOD, TOO_LARGE, EMPTY, LOCKED, INVALID, NO_OBJECT, NO_BUCKET, TWICE, IN_FULL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,22 +102,27 @@ class CatalogueRow:
 
 @dataclass(frozen=True)
 class Catalogue:
-    """A catalogue as it was built: `rows[n - 1]` is row n of the manifest."""
+    """A catalogue as it was built: `rows[n - 1]` is row n of the manifest.
+
+    `films` are in the same way the rows of `films_manifest`: what is ingested in full.
+    """
 
     rows: tuple[CatalogueRow, ...]
+    films: tuple[CatalogueRow, ...]
     manifest: Path
+    films_manifest: Path
     config: Path
     environment: Mapping[str, str]
     """The wrong keys, by the names that `config` gives."""
 
     def expected(self) -> dict[Kind, int]:
         """How many rows of each kind there are."""
-        counts = Counter(row.kind for row in self.rows)
+        counts = Counter(row.kind for row in (*self.rows, *self.films))
         return {kind: counts[kind] for kind in KINDS}
 
     def good(self) -> list[CatalogueRow]:
-        """The rows that must be imported."""
-        return [row for row in self.rows if row.kind is GOOD]
+        """The rows that must be imported, the films among them."""
+        return [row for row in (*self.rows, *self.films) if row.sha256]
 
 
 def sparse_file(buckets: Path) -> Path:
@@ -127,6 +140,8 @@ def make_catalogue(directory: Path, buckets: Path, objects: int) -> Catalogue:
         rows = _spread(good, [*_troubles(buckets), _row(TWICE, good[0].bucket, good[0].key)])
         manifest, config = directory / "catalogue.csv", directory / "migrator.toml"
         manifest.write_bytes(_line(COLUMNS) + b"".join(row.line for row in rows))
+        films, films_manifest = _film_rows(buckets, objects), directory / "films.csv"
+        films_manifest.write_bytes(_line(COLUMNS) + b"".join(row.line for row in films))
         config.write_text(
             f'[buckets."{LOCKED_BUCKET}"]\n'
             'access_key_id_env = "DEMO_WRONG_ACCESS_KEY_ID"\n'
@@ -138,7 +153,7 @@ def make_catalogue(directory: Path, buckets: Path, objects: int) -> Catalogue:
         "DEMO_WRONG_ACCESS_KEY_ID": "AKIA" + secrets.token_hex(8).upper(),
         "DEMO_WRONG_SECRET_ACCESS_KEY": secrets.token_urlsafe(30),
     }
-    return Catalogue(tuple(rows), manifest, config, environment)
+    return Catalogue(tuple(rows), tuple(films), manifest, films_manifest, config, environment)
 
 
 # ----------------------------------------------------------------------------- rows
@@ -160,6 +175,17 @@ def _good_rows(buckets: Path, objects: int) -> list[CatalogueRow]:
         rows.append(_row(GOOD, bucket, key, asset_id=f"{number:05}", sha256=digest))
     if len({row.sha256 for row in rows}) < objects:
         raise SandboxError("two files came out the same: no digest could tell them apart")
+    return rows
+
+
+def _film_rows(buckets: Path, first: int) -> list[CatalogueRow]:
+    rows = []
+    for number in range(first, first + FILMS):
+        key = f"films/{number:05}.mp4"
+        content = video(number, frames=FILM_FRAMES, rate=FILM_FRAMES_A_SECOND)
+        _put(buckets, FILMS_BUCKET, key, content)
+        digest = hashlib.sha256(content).hexdigest()
+        rows.append(_row(IN_FULL, FILMS_BUCKET, key, asset_id=f"{number:05}", sha256=digest))
     return rows
 
 
@@ -249,19 +275,17 @@ def _key_of(buckets: Path, path: Path) -> str:
     return path.relative_to(buckets / BUCKETS[1]).as_posix()
 
 
-def video(number: int) -> bytes:
-    """A real H.264 MP4 of about half a second, its number drawn into its frames."""
+def video(number: int, *, frames: int | None = None, rate: int = FRAMES_A_SECOND) -> bytes:
+    """A real H.264 MP4, its number drawn into its frames: of about half a second, or `frames`."""
     import av  # noqa: PLC0415 - of the `sandbox` extra
     import numpy as np  # noqa: PLC0415 - comes with pandas, and is slow to load
 
     columns = np.arange(WIDTH)
     file = io.BytesIO()
     with av.open(file, "w", format="mp4") as container:
-        stream = container.add_stream(
-            "libx264", rate=FRAMES_A_SECOND, options={"preset": "ultrafast"}
-        )
+        stream = container.add_stream("libx264", rate=rate, options={"preset": "ultrafast"})
         stream.width, stream.height, stream.pix_fmt = WIDTH, HEIGHT, "yuv420p"
-        for moment in range(FEWEST_FRAMES + number % FEWEST_FRAMES):
+        for moment in range(frames or FEWEST_FRAMES + number % FEWEST_FRAMES):
             # Brightness above, colour (none of it) below: the planes of yuv420p.
             picture = np.full((HEIGHT * 3 // 2, WIDTH), 128, np.uint8)
             picture[:HEIGHT] = (columns * (number % 7 + 1) + moment * 4) % 256

@@ -18,9 +18,14 @@ import pytest
 
 from migrator.cli.proof import (
     ApiUse,
+    Batch,
     Created,
     Findings,
+    Flags,
+    Ingestion,
+    IngestionState,
     Listed,
+    Master,
     ReportRow,
     Summary,
     Upload,
@@ -33,7 +38,9 @@ from migrator.sandbox import catalogue as catalogues
 from migrator.sandbox.catalogue import (
     BUCKETS,
     FEWEST_OBJECTS,
-    GOOD,
+    FILMS,
+    FILMS_BUCKET,
+    IN_FULL,
     LOCKED_BUCKET,
     MAX_KEY_BYTES,
     Catalogue,
@@ -91,19 +98,21 @@ def test_a_demo_ends_as_its_catalogue_was_built_and_leaves_no_process_and_no_spa
         )
 
         assert done.returncode == 0, done.stdout + done.stderr
-        table = re.findall(r"(\w+)/(\w+) +(\d+) +(\d+) +\S+", done.stdout)
-        assert {(outcome, reason): int(got) for outcome, reason, _, got in table} == {
-            ("imported", "copied"): OBJECTS,
-            ("rejected", "too_large"): 1,
-            ("rejected", "empty_object"): 1,
-            ("rejected", "bad_credentials"): 3,
-            ("rejected", "invalid_row"): 6,
-            ("missing", "object_not_found"): 3,
-            ("missing", "bucket_not_found"): 2,
-            ("skipped", "duplicate_row"): 1,
-        }
-        assert all(expected == got for *_, expected, got in table)
-        assert f"the platform holds {OBJECTS} videos, none twice" in done.stdout
+        table = re.findall(r"(\w+/\w+) +(\d+) +(\d+) +\S+", done.stdout)
+        assert [(end, int(got)) for end, _, got in table] == [
+            ("imported/copied", OBJECTS),
+            ("rejected/too_large", 1),
+            ("rejected/empty_object", 1),
+            ("rejected/bad_credentials", 3),
+            ("rejected/invalid_row", 6),
+            ("missing/object_not_found", 3),
+            ("missing/bucket_not_found", 2),
+            ("skipped/duplicate_row", 1),
+            ("imported/copied", FILMS),
+        ]
+        assert all(expected == got for _, expected, got in table)
+        assert f"the platform holds {OBJECTS + FILMS} videos, none twice" in done.stdout
+        assert f"and {OBJECTS + FILMS} clips, one of each video" in done.stdout
         killed = re.search(
             rf"killed with SIGKILL after (\d+) of {OBJECTS} videos, (\d+) answers lost", done.stdout
         )
@@ -111,7 +120,8 @@ def test_a_demo_ends_as_its_catalogue_was_built_and_leaves_no_process_and_no_spa
         assert OBJECTS // 3 <= int(killed[1]) <= OBJECTS
         if sys.platform == "linux":  # elsewhere the platform cannot be frozen for the kill
             assert int(killed[2]) >= 1
-        assert f"report: {out / 'batch' / 'report.html'}" in done.stdout
+        for batch in ("batch", "films"):
+            assert str(out / batch / "report.html") in done.stdout
         assert max(map(len, done.stdout.replace(str(out), "").splitlines())) <= 80
         assert "Traceback" not in done.stderr
         assert (out / "batch" / "report.html").is_file()
@@ -196,6 +206,8 @@ def test_a_new_demo_leaves_what_someone_else_put_beside_the_old_one(tmp_path):
         ".migrator-demo",
         "batch",
         "catalogue.csv",
+        "films",
+        "films.csv",
         "migrator.toml",
         "notes.txt",
         "sandbox",
@@ -276,7 +288,7 @@ def test_the_keys_hold_what_old_catalogues_hold_and_lie_in_both_buckets(built):
     for part in (" ", "#", "+", "%", "ü", "映", "🎬", "\u0308", '"', "?", ","):
         assert any(part in key.lower() for key in keys), part
     assert max(len(key.encode()) for key in keys) == MAX_KEY_BYTES
-    assert {row.bucket for row in built.good()} == set(BUCKETS)
+    assert {row.bucket for row in built.good()} == {*BUCKETS, FILMS_BUCKET}
     assert all(len(part.encode()) <= 255 for key in keys for part in key.split("/"))
 
 
@@ -328,20 +340,44 @@ def test_no_key_endpoint_or_proxy_of_the_caller_reaches_a_child():
 
 @pytest.fixture
 def perfect(built) -> Findings:
-    rows, creates, videos, digests = [], [], [], {}
-    reasons: dict[str, int] = {}
-    outcomes: dict[str, int] = {"failed": 0}
-    for number, row in enumerate(built.rows, start=1):
-        video_id = f"video-{number}" if row.kind is GOOD else None
-        rows.append(ReportRow(number, row.kind.outcome, row.kind.reason, video_id))
-        reasons[row.kind.reason] = reasons.get(row.kind.reason, 0) + 1
-        outcomes[row.kind.outcome] = outcomes.get(row.kind.outcome, 0) + 1
-        if video_id:
-            creates.append(Created(video_id, row.bucket, row.key))
-            videos.append(Listed(video_id, Upload(UploadState("DONE"))))
-            digests[video_id] = row.sha256
-    summary = Summary(True, outcomes, reasons, 0, 0, ApiUse(100, 0))
-    return Findings(3, summary, rows, creates, videos, digests)
+    creates, videos, digests, batches = [], [], {}, []
+    for begin, catalogue_rows, code in (("video", built.rows, 3), ("film", built.films, 0)):
+        rows = []
+        reasons: dict[str, int] = {}
+        outcomes: dict[str, int] = {"failed": 0}
+        for number, row in enumerate(catalogue_rows, start=1):
+            video_id = f"{begin}-{number}" if row.sha256 else None
+            rows.append(ReportRow(number, row.kind.outcome, row.kind.reason, video_id))
+            reasons[row.kind.reason] = reasons.get(row.kind.reason, 0) + 1
+            outcomes[row.kind.outcome] = outcomes.get(row.kind.outcome, 0) + 1
+            if video_id:
+                creates.append(Created(video_id, row.bucket, row.key))
+                videos.append(master(video_id, in_full=row.kind is IN_FULL))
+                videos.append(clip(video_id))
+                digests[video_id] = row.sha256
+        summary = Summary(True, outcomes, reasons, 0, 0, ApiUse(100, 0))
+        batches.append(Batch(code, summary, rows))
+    return Findings(*batches, creates, videos, digests)
+
+
+def ingestion(status: str = "DONE", *, in_full: bool = False) -> Ingestion:
+    return Ingestion(IngestionState(status, in_full, in_full, in_full))
+
+
+def master(
+    video_id: str, *, copied: str = "DONE", ingested: str = "DONE", in_full: bool = False
+) -> Listed:
+    shown = ingestion(ingested, in_full=in_full)
+    return Listed(video_id, Flags(False), Upload(UploadState(copied)), shown)
+
+
+def clip(master_id: str, *, ingested: str = "DONE") -> Listed:
+    return Listed(
+        f"clip of {master_id}",
+        Flags(True),
+        ingestion=ingestion(ingested),
+        master_video=Master(master_id),
+    )
 
 
 def test_a_rehearsal_that_went_as_built_has_no_differences(built, perfect):
@@ -349,33 +385,48 @@ def test_a_rehearsal_that_went_as_built_has_no_differences(built, perfect):
 
 
 def change_summary(findings: Findings, **changed: object) -> Findings:
-    fields = {name: getattr(findings.summary, name) for name in Summary.__struct_fields__}
-    return replace(findings, summary=Summary(**{**fields, **changed}))
+    summary = findings.batch.summary
+    fields = {name: getattr(summary, name) for name in Summary.__struct_fields__}
+    return change_batch(findings, summary=Summary(**{**fields, **changed}))
+
+
+def change_batch(findings: Findings, **changed: object) -> Findings:
+    return replace(findings, batch=replace(findings.batch, **changed))
 
 
 def first(findings: Findings, **changed: object) -> Findings:
-    return replace(findings, rows=[replace(findings.rows[0], **changed), *findings.rows[1:]])
+    rows = findings.batch.rows
+    return change_batch(findings, rows=[replace(rows[0], **changed), *rows[1:]])
+
+
+def instead(findings: Findings, *others: Listed) -> Findings:
+    """Other videos in the place of those of the same ids."""
+    shown = {video.id: video for video in (*findings.videos, *others)}
+    return replace(findings, videos=list(shown.values()))
 
 
 SABOTAGES: dict[str, tuple[Callable[[Findings], Findings], str]] = {
     "a reason counted wrongly": (
-        lambda f: change_summary(f, reasons={**f.summary.reasons, "empty_object": 2}),
+        lambda f: change_summary(f, reasons={**f.batch.summary.reasons, "empty_object": 2}),
         "empty_object: 2 in the summary, 1 expected",
     ),
     "a reason that nothing was built for": (
-        lambda f: change_summary(f, reasons={**f.summary.reasons, "stuck": 1}),
+        lambda f: change_summary(f, reasons={**f.batch.summary.reasons, "stuck": 1}),
         "stuck: 1 in the summary, 0 expected",
     ),
     "an outcome counted wrongly": (
-        lambda f: change_summary(f, outcomes={**f.summary.outcomes, "failed": 1}),
+        lambda f: change_summary(f, outcomes={**f.batch.summary.outcomes, "failed": 1}),
         "failed: 1 in the summary, 0 expected",
     ),
     "a duplicate reported": (lambda f: change_summary(f, duplicates=1), "duplicates: 1"),
     "a 429": (lambda f: change_summary(f, api=ApiUse(100, 1)), "throttled: 1"),
     "a batch left open": (lambda f: change_summary(f, complete=False), "not complete"),
-    "another exit code": (lambda f: replace(f, exit_code=0), "ended with 0, 3 expected"),
-    "a row lost": (lambda f: replace(f, rows=f.rows[1:]), "rows are not 1 to"),
-    "a row twice": (lambda f: replace(f, rows=[*f.rows, f.rows[0]]), "rows are not 1 to"),
+    "another exit code": (lambda f: change_batch(f, exit_code=0), "ended with 0, 3 expected"),
+    "a row lost": (lambda f: change_batch(f, rows=f.batch.rows[1:]), "rows are not 1 to"),
+    "a row twice": (
+        lambda f: change_batch(f, rows=[*f.batch.rows, f.batch.rows[0]]),
+        "rows are not 1 to",
+    ),
     "two rows that changed places": (
         lambda f: first(f, outcome="skipped", reason="duplicate_row"),
         "row 1 (good H.264 files in two buckets): skipped/duplicate_row, imported/copied expected",
@@ -388,12 +439,10 @@ SABOTAGES: dict[str, tuple[Callable[[Findings], Findings], str]] = {
         lambda f: replace(f, creates=[*f.creates, Created("more", "catalogue-a", "more")]),
         "made on the platform, and should not be: catalogue-a/more",
     ),
-    "a video gone": (lambda f: replace(f, videos=f.videos[1:]), "the platform holds 11 videos"),
+    "a video gone": (lambda f: replace(f, videos=f.videos[1:]), "the platform holds 15 videos"),
     "a video of another row": (lambda f: first(f, video_id="video-2"), "not its own"),
     "a copy that is not done": (
-        lambda f: replace(
-            f, videos=[Listed("video-1", Upload(UploadState("FAILED"))), *f.videos[1:]]
-        ),
+        lambda f: instead(f, master("video-1", copied="FAILED")),
         "its copy is FAILED, not DONE",
     ),
     "a copy of other bytes": (
@@ -401,7 +450,40 @@ SABOTAGES: dict[str, tuple[Callable[[Findings], Findings], str]] = {
         "its copy is not the same bytes",
     ),
     "no copy at all": (lambda f: replace(f, digests={}), "its copy is not the same bytes"),
+    "a video that is not ingested": (
+        lambda f: instead(f, master("video-1", ingested="FAILED")),
+        "its ingestion is FAILED, not DONE",
+    ),
+    "a film without artefacts": (
+        lambda f: instead(f, master("film-1")),
+        "row 1 (catalogue-films/films/00012.mp4): it is not",
+    ),
+    "artefacts that nobody asked for": (
+        lambda f: instead(f, master("video-1", in_full=True)),
+        "in full, and should not be",
+    ),
+    "a clip gone": (lambda f: replace(f, videos=f.videos[:-1]), "the platform holds 15 clips"),
+    "a second clip of one video": (
+        lambda f: replace(f, videos=[*f.videos, replace_clip(f.videos[1])]),
+        "the platform holds 17 clips, not one of each video",
+    ),
+    "a clip that is not ingested": (
+        lambda f: instead(f, clip("film-1", ingested="IN_PROGRESS")),
+        "IN_PROGRESS, not DONE",
+    ),
+    "a clip taken for the video of a row": (
+        lambda f: first(f, video_id="clip of video-1"),
+        "the report has it as the video of a row",
+    ),
+    "a film that failed": (
+        lambda f: replace(f, films=replace(f.films, exit_code=3)),
+        "ended with 3, 0 expected",
+    ),
 }
+
+
+def replace_clip(one: Listed) -> Listed:
+    return Listed("another", one.flags, None, one.ingestion, one.master_video)
 
 
 def replace_id(create: Created, video_id: str) -> Created:

@@ -1,11 +1,14 @@
 """What happened to videos is recorded for the webhooks that listen, with the change itself."""
 
+import asyncio
 import sqlite3
 from contextlib import closing
 
 import pytest
+from fakes.films import film
 
 from migrator.sandbox import accounts, database, events
+from migrator.sandbox.media.workers import Workers
 from migrator.sandbox.moments import Clock
 from migrator.sandbox.writing import open_database
 
@@ -99,3 +102,59 @@ def test_an_event_is_undone_with_the_change_that_it_tells_of(connection):
     events.record(connection, Clock(), "video_in.done", team_id, "a video")
     connection.execute("ROLLBACK")
     assert connection.execute("SELECT count(*) FROM webhook_events").fetchone()[0] == 0
+
+
+# ----------------------------------------------------------------------------- ingestions and clips
+
+
+def stages(what):
+    return [f"{what}.started", f"{what}.done"]
+
+
+async def test_a_clip_is_told_of_under_its_own_id_as_it_is_made_and_ingested(sandbox):
+    async with sandbox(media=True) as client:
+        film(client.put("film.mp4"))
+        listen(client, *events.EVENT_TYPES, team_id=await default_team(client))
+        master_id = await client.create("film.mp4")
+        clip_id = (await client.clip(master_id))["id"]
+        await client.delete(f"/v1/videos/{master_id}", [clip_id])
+        assert told(client) == [
+            *((one, master_id) for one in (*stages("video_in"), *stages("video_in_ingestion"))),
+            *((one, clip_id) for one in (*stages("clip_processing"), *stages("clip_ingestion"))),
+            ("video.deleted", master_id),
+            ("video.deleted", clip_id),
+        ]
+
+
+async def test_a_failed_ingestion_is_told_of_and_nothing_follows_it(sandbox):
+    async with sandbox(media=True) as client:
+        client.put("words.mp4")
+        listen(client, *events.EVENT_TYPES, team_id=await default_team(client))
+        video_id = await client.create("words.mp4")
+        await client.ingested(video_id)
+        failed = ("video_in_ingestion.started", "video_in_ingestion.failed")
+        assert told(client) == [(one, video_id) for one in (*stages("video_in"), *failed)]
+
+
+async def test_an_ingestion_that_a_stop_interrupted_is_not_told_of_as_started_twice(
+    sandbox, monkeypatch
+):
+    begun = asyncio.Event()
+
+    async def never(_self, _job, _progress):
+        begun.set()
+        await asyncio.Event().wait()
+
+    async with sandbox(media=True, clips=False) as client:
+        film(client.put("film.mp4"))
+        listen(client, *events.EVENT_TYPES, team_id=await default_team(client))
+        monkeypatch.setattr(Workers, "do", never)
+        video_id = await client.create("film.mp4")
+        await begun.wait()
+    monkeypatch.undo()
+    async with sandbox(media=True, clips=False) as client:
+        await client.ingested(video_id)
+        assert [one for one, _ in told(client)] == [
+            *stages("video_in"),
+            *stages("video_in_ingestion"),
+        ]
