@@ -6,17 +6,23 @@ where the connection is made: a name that leads elsewhere by then is found out t
 opens loopback, plain http and other ports, and nothing else.
 """
 
+import asyncio
+import functools
 import ipaddress
 import re
+import socket
 import urllib.parse
+from concurrent.futures import ThreadPoolExecutor
 from socket import AddressFamily
 
-import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
 
 HTTPS_PORT = 443
 
 NOT_PUBLIC = "its host is not a public one"
+
+LOOKUPS_AT_ONCE = 32
+"""More than there can be active webhooks, each with one name."""
 
 _PRINTABLE = range(0x21, 0x7F)
 
@@ -66,21 +72,39 @@ def is_forbidden(host: str, *, allow_local: bool) -> bool:
 
 
 class Guard(AbstractResolver):
-    """Resolves names, and refuses those that lead to an address that is not admitted."""
+    """Resolves names, and refuses those that lead to an address that is not admitted.
+
+    In threads of its own: a name server that does not answer holds up nothing but who asked it.
+    """
 
     def __init__(self, *, allow_local: bool) -> None:
         self._allow_local = allow_local
-        self._resolver = aiohttp.ThreadedResolver()
+        self._threads = ThreadPoolExecutor(LOOKUPS_AT_ONCE, thread_name_prefix="sandbox-names")
 
     async def resolve(
         self, host: str, port: int = 0, family: AddressFamily = AddressFamily.AF_INET
     ) -> list[ResolveResult]:
         """What a name leads to; raises ForbiddenAddressError where any of it is not admitted."""
-        found = await self._resolver.resolve(host, port, family)
-        if any(is_forbidden(one["host"], allow_local=self._allow_local) for one in found):
+        loop = asyncio.get_running_loop()
+        look_up = functools.partial(
+            socket.getaddrinfo, host, port, family, socket.SOCK_STREAM, 0, socket.AI_ADDRCONFIG
+        )
+        found = await loop.run_in_executor(self._threads, look_up)
+        addresses = [str(address[0]) for *_, address in found]
+        if any(is_forbidden(one, allow_local=self._allow_local) for one in addresses):
             raise ForbiddenAddressError(f"{host} is not public")
-        return found
+        return [
+            ResolveResult(
+                hostname=host,
+                host=address,
+                port=port,
+                family=own_family,
+                proto=protocol,
+                flags=socket.AI_NUMERICHOST | socket.AI_NUMERICSERV,
+            )
+            for address, (own_family, _, protocol, _, _) in zip(addresses, found, strict=True)
+        ]
 
     async def close(self) -> None:
-        """Nothing is kept open."""
-        await self._resolver.close()
+        """Wait for no name server any longer."""
+        self._threads.shutdown(wait=False, cancel_futures=True)

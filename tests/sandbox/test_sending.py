@@ -2,6 +2,8 @@
 
 import asyncio
 import gzip
+import socket
+import threading
 from contextlib import asynccontextmanager
 
 import pytest
@@ -153,6 +155,29 @@ async def test_the_url_is_looked_at_again_and_so_is_what_its_name_leads_to(url):
     async with Sender(SteeredClock(), allow_local=False) as sender:
         response = await post(sender, url)
     assert (response.status, response.error_code) == (0, "INVALID_HTTPS_URL")
+
+
+async def test_names_that_nobody_resolves_hold_up_nothing_else(sender, receiver, monkeypatch):
+    answered, look_up = threading.Event(), socket.getaddrinfo
+
+    def silent(host, *given):
+        if host.endswith(".example"):
+            answered.wait()
+            raise socket.gaierror
+        return look_up(host, *given)
+
+    monkeypatch.setattr(socket, "getaddrinfo", silent)
+    urls = [f"https://silent{number}.example/told" for number in range(20)]
+    waiting = [asyncio.create_task(post(sender, url)) for url in urls]
+    try:
+        known = await post(sender, receiver.url.replace("127.0.0.1", "localhost"))
+        assert known.is_success
+        assert await asyncio.to_thread(lambda: "the disk") == "the disk"
+        assert not any(one.done() for one in waiting)
+    finally:
+        answered.set()
+        failed = await asyncio.gather(*waiting)
+    assert {one.error_code for one in failed} == {"CONNECTION_FAILED"}
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,7 @@
 """Webhooks put together: what is remembered, what delivers, and all routes."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import Self
@@ -17,11 +17,10 @@ from migrator.sandbox.webhooks.deliveries import Deliveries
 from migrator.sandbox.webhooks.delivering import Deliverer
 from migrator.sandbox.webhooks.event_routes import WebhookEventRoutes
 from migrator.sandbox.webhooks.lane import Strike
-from migrator.sandbox.webhooks.records import Webhook, Webhooks
+from migrator.sandbox.webhooks.records import Webhooks
 from migrator.sandbox.webhooks.routes import WebhookRoutes
 from migrator.sandbox.webhooks.sending import Sender
 from migrator.sandbox.webhooks.signing import SigningKeys
-from migrator.sandbox.webhooks.values import Event
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,11 +66,6 @@ class WebhookParts:
             task.cancel()
             with suppress(asyncio.CancelledError):
                 await task
-
-    async def overview(self, each: int) -> Sequence[tuple[Webhook, Sequence[Event]]]:
-        """All webhooks, each with its last events, as far as `Deliveries.latest` looks."""
-        latest = await self.deliveries.latest(each)
-        return [(one, latest.get(one.webhook_id, ())) for one in self.webhooks.all()]
 
     def routes(self, v1: str, accounts: Accounts) -> list[web.RouteDef]:
         """All routes, under `v1`."""
