@@ -26,6 +26,7 @@ diagram: $(READY)         ## the states in ARCHITECTURE.md, drawn from the trans
 
 pictures: $(READY)        ## what people see, into pictures/: terminals and report pages, 60 rows and a million; needs Chromium
 	$(BIN)/python -m tests.pictures
+	$(BIN)/python -m tests.pictures.sandbox
 
 battery: $(READY)         ## the actual program killed, crashed and struck by every fault; KILLS=500 ROUNDS=20
 	$(BIN)/python -m tests.battery --kills $(or $(KILLS),500) --rounds $(or $(ROUNDS),20)

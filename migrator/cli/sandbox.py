@@ -32,7 +32,8 @@ def sandbox(  # noqa: PLR0913 - one for each flag
     Put objects into DIR/buckets/BUCKET/KEY. Once ready, DIR/sandbox.env holds the environment
     that a migration against it needs: `set -a; . DIR/sandbox.env; set +a; migrator run …`.
     The platform really copies the bytes, keeps its records over restarts, and lists every create
-    at http://127.0.0.1:PORT/_sandbox/creates.
+    at http://127.0.0.1:PORT/_sandbox/creates. http://127.0.0.1:PORT/ shows what it holds, in a
+    browser: the videos, how far they are, the webhooks and what they were told, the quota.
 
     Parameters
     ----------
@@ -69,7 +70,9 @@ def sandbox(  # noqa: PLR0913 - one for each flag
     def ready(environment: Mapping[str, str]) -> None:
         for name, value in environment.items():
             print(f"{name}={value}")
+        page = environment["PIXOP_API_URL"].removesuffix("api")
         print(f"ready: {dir / 'sandbox.env'} holds the same; Ctrl-C ends it", file=sys.stderr)
+        print(f"what it holds is shown at {page}", file=sys.stderr)
         sys.stdout.flush()
 
     async def until_stopped() -> None:

@@ -7,8 +7,9 @@ every rehearsal and fail in production.
 Modules, from the outside in: `run` puts a sandbox together, and `platform` what of it is the
 platform; `connection` speaks HTTP, and `gate` is what every request passes (key, quota, faults,
 error form). The routes are in `create_routes`, `video_routes`, `account_routes` and
-`location_routes`, and those that only a rehearsal needs in `inspection`; `validation` reads what
-a client sent, and `wire` fills the `shapes` of what it gets back. `copying` moves the bytes, read
+`location_routes`, and those that only a rehearsal needs in `inspection` and, for people, in
+`page`; `loopback` keeps these for this machine. `validation` reads what a client sent, and `wire`
+fills the `shapes` of what it gets back. `copying` moves the bytes, read
 through `sources` (`source` for S3, `web` for URLs) and laid down by `parts`. `ingesting` has the
 work on what videos hold done by `media`, in processes of its own, and `storage` names where all
 files of videos lie: thumbnails and web videos too. `records`, `copies`, `ingestions`, `accounts`

@@ -50,7 +50,8 @@ def parse(arguments: list[str]) -> SandboxSettings:
 def announce(environment: Mapping[str, str]) -> None:
     """Print where to call, but no secret: those stand in sandbox.env."""
     print(f"platform  {environment['PIXOP_API_URL']}")
-    print(f"s3        {environment['AWS_ENDPOINT_URL_S3']}", flush=True)
+    print(f"s3        {environment['AWS_ENDPOINT_URL_S3']}")
+    print(f"page      {environment['PIXOP_API_URL'].removesuffix('api')}", flush=True)
 
 
 async def run(settings: SandboxSettings) -> None:

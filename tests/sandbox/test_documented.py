@@ -9,6 +9,7 @@ import pytest
 
 from migrator.sandbox import plan
 from migrator.sandbox.inspection import Inspection
+from migrator.sandbox.page.routes import Page
 from migrator.sandbox.plan import Plan
 from migrator.sandbox.platform import Platform, operations
 from migrator.sandbox.webhooks.parts import WebhookParts
@@ -25,7 +26,7 @@ def unopened(parts, **given):
 @pytest.fixture(scope="module")
 def implemented():
     routes = unopened(Platform, webhooks=unopened(WebhookParts)).routes()
-    own = Inspection(None, None, None, None, None).routes()
+    own = [*Inspection(*[None] * 5).routes(), *Page(*[None] * 6).routes()]
     return operations(routes), operations(own)
 
 

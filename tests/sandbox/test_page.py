@@ -1,12 +1,16 @@
 """The page at `/`: what it says, what it hands out, and what it does not."""
 
+import asyncio
+import re
 import sqlite3
 from html.parser import HTMLParser
 
 import boto3
 import pytest
+from aiohttp import web
 from botocore.config import Config
 from fakes.films import film
+from fakes.receiver import receiving
 
 from migrator.sandbox import accounts, database
 from migrator.sandbox.database import Database
@@ -136,6 +140,76 @@ async def test_what_others_wrote_is_text_and_hides_nothing(client, look):
     assert "default-src 'none'" in policy
     assert not [one for one in policy if "unsafe" in one or "*" in one or ":" in one]
     assert headers["Content-Type"] == "text/html; charset=utf-8"
+
+
+# ------------------------------------------------------------------- webhooks
+
+
+@pytest.fixture
+async def told(sandbox, contract):
+    """A sandbox that tells a receiver, and what makes a webhook that leads there."""
+    async with sandbox(allow_local_urls=True) as client, receiving(contract) as receiver:
+        client.put()
+
+        async def make(name="Told", query="", **fields):
+            answer = await client.call(
+                "POST",
+                "/v1/webhooks",
+                data={
+                    "active": True,
+                    "name": name,
+                    "url": receiver.url + query,
+                    "rateLimitPerSecond": 1000,
+                    "maxTotalRetryDelayMinutes": 60,
+                    "eventTypes": ["video_in.done"],
+                    **fields,
+                },
+            )
+            assert answer.status == 201, answer.text
+
+        yield client, receiver, make
+
+
+async def until(holds, page):
+    """The page, once something stands on it."""
+    async with asyncio.timeout(20):
+        while holds not in (text := await page()):
+            await asyncio.sleep(0.02)
+    return text
+
+
+async def test_webhooks_and_what_became_of_their_deliveries_are_shown(told, text):
+    client, receiver, make = told
+    receiver.answer = lambda _: web.Response(status=500, text="<b>down</b>\u202e")
+    await make("The <i>archive</i>", "?token=hush")
+    await make("Asleep", active=False)
+    video_id = await client.create()
+    page = await until("Due in", lambda: text(client))
+    assert "The &lt;i&gt;archive&lt;/i&gt;" in page
+    assert f"{receiver.url}?***" in page
+    assert "hush" not in page
+    assert "Asleep</bdi> <small>inactive" in page
+    assert re.search(r"500 after \d+ ms: &lt;b&gt;down&lt;/b&gt;\\u202e", page)
+    assert page.count(video_id) > 1
+    receiver.answer = lambda _: web.Response(status=204)
+    await client.create()
+    assert "<bdi>204 after" in await until("Delivered", lambda: text(client))
+
+
+async def test_only_the_last_deliveries_and_the_first_webhooks_are_shown(told, text):
+    client, receiver, make = told
+    for number in range(24):
+        await make(f"Asleep {number}", active=False)
+    await make("Awake")
+    for number in range(7):
+        await client.create(name=f"{number}")
+    await receiver.until(7)
+    page = await until("Delivered", lambda: text(client))
+    assert page.count("</span>video_in.done") == 5
+    assert page.index("Awake") < page.index("Asleep 0")
+    assert "Asleep 18" in page
+    assert "Asleep 19" not in page
+    assert "5 more." in page
 
 
 # --------------------------------------------------------------- many videos

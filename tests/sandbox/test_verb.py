@@ -38,3 +38,12 @@ def test_every_flag_reaches_the_sandbox(tmp_path, monkeypatch):
         faults=tmp_path / "plan.toml",
         allow_local_urls=True,
     )
+
+
+def test_it_tells_where_to_look_at_what_it_holds(tmp_path, monkeypatch, capsys):
+    async def serve(_settings, *, ready, **_more):
+        ready({"PIXOP_API_URL": "http://127.0.0.1:8080/api"})
+
+    monkeypatch.setattr(run, "serve", serve)
+    verb.sandbox(dir=tmp_path)
+    assert "shown at http://127.0.0.1:8080/\n" in capsys.readouterr().err

@@ -1,7 +1,7 @@
 """What is read for one view of the page: so many rows, however many videos there are.
 
 Pages are found by the number of a video and not by counting rows, and counts end at a bound: a view
-of a million videos costs what one of a hundred thousand does.
+of a million videos costs what one of ten thousand does.
 """
 
 # ruff: noqa: S608 - the names put into queries are our own; every value is bound
@@ -19,7 +19,7 @@ from migrator.sandbox.videos import VIDEO_COLUMNS, Video
 ROWS = 20
 """How many videos stand on one page."""
 
-COUNTED_TO = 100_000
+COUNTED_TO = 10_000
 
 Kind = Literal["masters", "clips", "open", "failed"]
 

@@ -16,6 +16,9 @@ from migrator.sandbox.wire import shown_size
 _UNITS = ("kB", "MB", "GB", "TB")
 _STEP = 1000
 
+TENTHS_UNDER_MS = 9_950
+"""A duration that would round to ten seconds is told without tenths."""
+
 
 def size_in_words(size_bytes: int) -> str:
     """`1.4 TB`: three significant digits in decimal units, the ones that storage is sold in."""
@@ -29,10 +32,9 @@ def size_in_words(size_bytes: int) -> str:
 
 def duration_in_words(milliseconds: int) -> str:
     """`1:02:03`, `0:07`; under ten seconds with a tenth: `4.2 s`."""
-    seconds = milliseconds / 1000
-    if seconds < 10:  # noqa: PLR2004 - where a tenth is worth a word
-        return f"{seconds:.1f} s"
-    minutes, rest = divmod(round(seconds), 60)
+    if milliseconds < TENTHS_UNDER_MS:
+        return f"{milliseconds / 1000:.1f} s"
+    minutes, rest = divmod(round(milliseconds / 1000), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
 
@@ -43,7 +45,7 @@ def clock_time(moment_ms: int) -> str:
 
 
 def counted(count: int) -> str:
-    """A count as a view has it: `1,234`, or `100,000+` where it was not counted on."""
+    """A count as a view has it: `1,234`, or `10,000+` where it was not counted on."""
     return f"{COUNTED_TO:,}+" if count > COUNTED_TO else f"{count:,}"
 
 
