@@ -22,7 +22,7 @@ def report(
 
     Example: migrator report reports/catalogue --check
 
-    Exit codes: 0 written, or as summary.json says; 2 no batch or report there; 5 the checkpoint is
+    Exit codes: 0 written, or nothing differs; 2 no batch or report there; 5 the checkpoint is
     locked or damaged; 6 the report does not balance, or a file is not the one that was written.
 
     Parameters

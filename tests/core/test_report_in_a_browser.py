@@ -128,8 +128,10 @@ async def test_rows_are_filtered_by_reason_and_bucket_and_say_what_to_do(url):
         await page.select_option("#by-reason", "archived")
         assert set(await texts(page, "#rows > tr > td:nth-child(3)")) == {"Archived"}
         assert "Restore it at the source" in await page.inner_text("#what-to-do")
-        await page.select_option("#by-bucket", label="archive-2009")
-        assert set(await texts(page, "#rows .bucket")) == {"archive-2009"}
+        bucket, *more = sorted(set(await texts(page, "#rows .bucket")))
+        assert more
+        await page.select_option("#by-bucket", label=bucket)
+        assert set(await texts(page, "#rows .bucket")) == {bucket}
         # From the list of what is to be done, one click leads to the rows.
         await page.click("a[data-reason=too_large]")
         await found(page, re.compile(r"^\d+ of 300 rows$"))

@@ -95,8 +95,9 @@ WHERE row = ?
 
 def _row(number):
     title = TITLES[number % len(TITLES)]
-    key = f"{BUCKETS[number % 4][:5]}/{1985 + number % 40}/{number:07d} {title}.mxf"
-    return ManifestRow(number, BUCKETS[number % 4], key, None, (title, f"shelf {number % 997}"))
+    bucket = BUCKETS[number * 2_654_435_761 % 2**32 * len(BUCKETS) >> 32]
+    key = f"{bucket.partition('-')[0]}/{1985 + number % 41}/{number:07d} {title}.mxf"
+    return ManifestRow(number, bucket, key, None, (title, f"shelf {number % 997}"))
 
 
 def _end(number, rows, minutes, problem_every, chance):
