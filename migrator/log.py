@@ -65,6 +65,11 @@ LIST_RESTLESS = LogEvent(
     "the list kept changing: further videos of the {rows} rows that were presumed absent may have "
     "been missed",
 )
+DRIFT_FOUND = LogEvent(
+    "verify.drift",
+    logging.INFO,
+    "{drift}: row {row}, s3://{bucket}/{key}, video {video_id}: expected {expected}, found {found}",
+)
 
 EVENTS = tuple(value for value in list(globals().values()) if isinstance(value, LogEvent))
 """All of them, as the README lists them."""

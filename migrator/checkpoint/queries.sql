@@ -33,6 +33,9 @@ DELETE FROM project;
 SELECT DISTINCT bucket FROM object
 WHERE state IN ('pending', 'submitting', 'unresolved', 'replacing');
 
+-- name: buckets_of_videos
+SELECT DISTINCT bucket FROM object WHERE video_id IS NOT NULL;
+
 -- name: last_row
 SELECT max(row) FROM object;
 

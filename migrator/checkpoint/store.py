@@ -178,6 +178,10 @@ class Checkpoint:
         """Every bucket that a row names which is pending, or may be again."""
         return [str(bucket) for (bucket,) in self._db.execute(_SQL["pending_buckets"])]
 
+    def buckets_of_videos(self) -> list[str]:
+        """Every bucket of which there is, or was, a video."""
+        return [str(bucket) for (bucket,) in self._db.execute(_SQL["buckets_of_videos"])]
+
     def last_row(self) -> int:
         """The highest row number so far; 0 when there is none."""
         return int(self._db.execute(_SQL["last_row"]).fetchone()[0] or 0)

@@ -13,6 +13,7 @@ from migrator.cli.retry import retry
 from migrator.cli.run import run
 from migrator.cli.sandbox import sandbox
 from migrator.cli.status import status
+from migrator.cli.verify import verify
 
 app = App(
     name="migrator",
@@ -25,5 +26,5 @@ app = App(
     stopped and killed at any moment; the same command, or `migrator resume reports/NAME`, goes on.
     """,
 )
-for verb in (doctor, plan, run, resume, retry, status, report, sandbox, demo, completion):
+for verb in (doctor, plan, run, resume, retry, status, report, verify, sandbox, demo, completion):
     app.command(verb)

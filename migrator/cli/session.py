@@ -14,7 +14,7 @@ from migrator.engine.stop import Stop
 from migrator.log import errors_are_told
 from migrator.pixop.client import PixopClient
 from migrator.settings import BatchSettings, Secret
-from migrator.source.credentials import load_keys
+from migrator.source.credentials import KeyRing, load_keys
 from migrator.source.s3 import SourceS3
 
 T = TypeVar("T")
@@ -29,14 +29,19 @@ async def connected(
     api_key: Secret,
     environment: Mapping[str, str],
     meter: Meter | None = None,
+    *,
+    with_source: bool = True,
 ) -> AsyncIterator[Ports]:
     """The ways to the platform and to the source; shut at the end of the block.
 
-    `meter` takes durations, if anybody measures. Raises UsageError for certificates or keys that
-    are unusable.
+    `meter` takes durations, if anybody measures. Where the source is left out (`with_source`), no
+    keys of it are needed. Raises UsageError for certificates or keys that are unusable.
     """
     check_certificates(environment)
-    keys = await load_keys(settings.bucket_keys, environment)
+    if with_source:
+        keys = await load_keys(settings.bucket_keys, environment)
+    else:
+        keys = KeyRing(None, {})
     region = environment.get("AWS_REGION") or environment.get("AWS_DEFAULT_REGION") or "us-east-1"
     connections = settings.pace.max_concurrency + SPARE_CONNECTIONS
     async with (

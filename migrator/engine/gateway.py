@@ -320,7 +320,7 @@ class Gateway:
         self._stop.because(
             StoppedByItself(
                 f"the platform refuses the API key (HTTP {answer.status})",
-                "set PIXOP_API_KEY to a valid key, then run it again: it resumes where it stopped",
+                "set PIXOP_API_KEY to a valid key, then do the same again: nothing is lost",
             )
         )
 

@@ -58,10 +58,12 @@ class Preflights:
 
         A source that does not answer is asked again and again; it stops the run when that lasts.
         """
-        assert transfer.bucket is not None
         told = known(transfer, foreseen, self._book.now_ms())
-        if told is not None:
-            return told
+        return await self.ask(transfer) if told is None else told
+
+    async def ask(self, transfer: Transfer) -> Look:
+        """Look at the object of a row now, whatever is known of it."""
+        assert transfer.bucket is not None
         shared = self._preflight.refused_bucket(transfer.bucket)
         if shared is not None:
             return Look(None, shared, asked=True)

@@ -99,7 +99,9 @@ class Video(_Read):
 
     id: str
     created_at: Timestamp = None
+    name: str | None = None
     description: str | None = None
+    project_id: str | None = None
     flags: VideoFlags | None = None
     upload: Upload | None = None
     ingestion: Ingestion | None = None

@@ -13,6 +13,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import resources
+from importlib.resources.abc import Traversable
 
 import jinja2
 from markupsafe import Markup, escape
@@ -113,35 +114,31 @@ def page(
     files = resources.files(__package__).joinpath("templates")
     style = files.joinpath("report.css").read_text(encoding="utf-8")
     script = files.joinpath("report.js").read_text(encoding="utf-8")
-    environment = jinja2.Environment(
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        loader=jinja2.FunctionLoader(lambda name: files.joinpath(name).read_text(encoding="utf-8")),
-    )
-    environment.filters |= FILTERS
     groups = _groups(summary, problems)
-    text = environment.get_template("report.html.j2").render(
-        summary=summary,
-        story=story,
-        headline=headline(summary, wrong),
-        waiting=attention(summary),
-        style=Markup(style),  # noqa: S704 - our own file
-        script=Markup(script),  # noqa: S704 - our own file
-        style_digest=_digest(style),
-        script_digest=_digest(script),
-        bars=bars(summary),
-        meaning=MEANING,
-        groups=groups,
-        shown=sum(group.shown for group in groups),
-        quiet=_quiet(summary),
-        duplicates=problems.duplicates,
-        rows_with_duplicates=problems.rows_with_duplicates,
-        exit_words=EXIT_WORDS,
-        file_words=FILE_WORDS,
-        calls_per_import=_per_import(summary),
-        place=_PLACE,
+    text = (
+        environment_of(files)
+        .get_template("report.html.j2")
+        .render(
+            summary=summary,
+            story=story,
+            headline=headline(summary, wrong),
+            waiting=attention(summary),
+            style=Markup(style),  # noqa: S704 - our own file
+            script=Markup(script),  # noqa: S704 - our own file
+            style_digest=digest_of(style),
+            script_digest=digest_of(script),
+            bars=bars(summary),
+            meaning=MEANING,
+            groups=groups,
+            shown=sum(group.shown for group in groups),
+            quiet=_quiet(summary),
+            duplicates=problems.duplicates,
+            rows_with_duplicates=problems.rows_with_duplicates,
+            exit_words=EXIT_WORDS,
+            file_words=FILE_WORDS,
+            calls_per_import=_per_import(summary),
+            place=_PLACE,
+        )
     )
     before, after = text.split(_PLACE)
     yield before.encode()
@@ -203,7 +200,23 @@ FILTERS: dict[str, Callable[..., str]] = {
 """How the templates spell values."""
 
 
-def _digest(text: str) -> str:
+def environment_of(templates: Traversable) -> jinja2.Environment:
+    """The template engine of every page: it escapes by itself, and knows how values are spelled."""
+    environment = jinja2.Environment(
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        loader=jinja2.FunctionLoader(
+            lambda name: templates.joinpath(name).read_text(encoding="utf-8")
+        ),
+    )
+    environment.filters |= FILTERS
+    return environment
+
+
+def digest_of(text: str) -> str:
+    """A style or script as the policy of a page names it."""
     return base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
 
 

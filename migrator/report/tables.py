@@ -70,7 +70,7 @@ class ObjectTables:
             parquet, self._schema, compression="zstd", sorting_columns=[by_row]
         )
         self._sink = CsvSink(csv_file)
-        header = _defused_names(self._schema.names)
+        header = defused_names(self._schema.names)
         csv.writer(self._sink, lineterminator=LINE_END).writerow(header)
         self.parquet_rows = 0
         self.outcomes: Counter[Outcome] = Counter()
@@ -153,6 +153,7 @@ def _defused(column: "pd.Series[str]") -> "pd.Series[str]":
     return column.mask(pd.Series(risky.to_numpy(zero_copy_only=False)), "'" + column)
 
 
-def _defused_names(names: list[str]) -> list[str]:
+def defused_names(names: list[str]) -> list[str]:
+    """The names of columns as `for_spreadsheet` writes texts."""
     risky = pc.match_substring_regex(pa.array(names), RUN_BY_SPREADSHEETS).to_pylist()
     return [f"'{name}" if runs else name for name, runs in zip(names, risky, strict=True)]

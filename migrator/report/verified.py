@@ -1,0 +1,156 @@
+"""What `migrator verify` writes: two tables, a page, and a summary that speaks of them."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+import msgspec
+
+from migrator.engine.decide.drift import Drift, Finding, Stray
+from migrator.engine.verify import Verified
+from migrator.errors import RunFailed
+from migrator.report.drift import DriftTables
+from migrator.report.drift_page import drift_page
+from migrator.report.files import AtomicFile, publish_bytes
+from migrator.report.words import iso_utc
+
+SCHEMA = "migrator.verify/1"
+
+
+class ComparedRows(msgspec.Struct, frozen=True):
+    """Rows of the batch: all, those that name a video, those without an outcome, those headed."""
+
+    all: int
+    with_video: int
+    open: int
+    headed: int
+
+
+class ListedVideos(msgspec.Struct, frozen=True):
+    """Videos of the team, and of those that no row names: how many are none of this batch's."""
+
+    listed: int
+    other_batches: int
+    before_this_batch: int
+    other_projects: int
+
+
+class VerifyCalls(msgspec.Struct, frozen=True):
+    """What was asked of the platform; `calls` are all."""
+
+    calls: int
+    list: int
+    other: int
+    throttled: int
+    retries: int
+    announced_per_minute: int | None
+
+
+class DriftSummary(msgspec.Struct, frozen=True, kw_only=True):
+    """What `migrator verify --json` prints. `drift` has those kinds that were found.
+
+    `source` says whether the objects were headed; `files` has the SHA-256 of each file.
+    """
+
+    schema: str = SCHEMA
+    batch: str
+    verified_at: str
+    api_url: str
+    team_id: str
+    source: bool
+    findings: int
+    drift: dict[str, int]
+    rows: ComparedRows
+    videos: ListedVideos
+    api: VerifyCalls
+    files: dict[str, str]
+
+
+class DriftReport:
+    """Takes findings as they come, and writes the files when all are there."""
+
+    def __init__(self, directory: Path, batch: str, parquet: AtomicFile, csv: AtomicFile) -> None:
+        self.tables = DriftTables(parquet.stream, csv.stream, batch)
+        self._directory = directory
+        self._batch = batch
+        self._files = (parquet, csv)
+
+    def append(self, findings: Sequence[Finding]) -> None:
+        """Take what was found. Raises RunFailed where it cannot be written."""
+        try:
+            self.tables.append(findings)
+        except OSError as error:
+            raise _not_written(error) from error
+
+    def publish(
+        self, verified: Verified, *, api_url: str, source: bool, now_ms: int
+    ) -> DriftSummary:
+        """Put the files in the place of earlier ones. Raises RunFailed where they have no room."""
+        try:
+            self.tables.close()
+            digests = {file.path.name: file.publish() for file in self._files}
+            summary = self._summary(verified, api_url, digests, now_ms, source=source)
+            text = drift_page(summary, self.tables.examples)
+            digest = publish_bytes(self._directory / "verify.html", text.encode())
+        except OSError as error:
+            raise _not_written(error) from error
+        return msgspec.structs.replace(summary, files={**digests, "verify.html": digest})
+
+    def _summary(
+        self,
+        verified: Verified,
+        api_url: str,
+        digests: dict[str, str],
+        now_ms: int,
+        *,
+        source: bool,
+    ) -> DriftSummary:
+        counts, calls = self.tables.counts, verified.calls
+        return DriftSummary(
+            batch=self._batch,
+            verified_at=iso_utc(now_ms),
+            api_url=api_url,
+            team_id=verified.team_id,
+            source=source,
+            findings=counts.total(),
+            drift={drift.value: counts[drift] for drift in Drift if counts[drift]},
+            rows=ComparedRows(verified.rows, verified.named, verified.open, verified.headed),
+            videos=ListedVideos(
+                verified.listed,
+                verified.strays[Stray.OTHER_BATCHES],
+                verified.strays[Stray.BEFORE],
+                verified.strays[Stray.ELSEWHERE],
+            ),
+            api=VerifyCalls(
+                calls["list"] + calls["other"],
+                calls["list"],
+                calls["other"],
+                calls["throttled"],
+                calls["retries"],
+                verified.announced_per_minute,
+            ),
+            files=digests,
+        )
+
+
+@contextmanager
+def drift_report(directory: Path, batch: str) -> Iterator[DriftReport]:
+    """The files of a verification of the batch in `directory`; unpublished, they leave no trace."""
+    with ExitStack() as stack:
+        try:
+            parquet, csv = (
+                stack.enter_context(AtomicFile(directory / name))
+                for name in ("verify.parquet", "verify.csv")
+            )
+        except OSError as error:
+            raise _not_written(error) from error
+        report = DriftReport(directory, batch, parquet, csv)
+        stack.callback(report.tables.abandon)
+        yield report
+
+
+def _not_written(error: OSError) -> RunFailed:
+    return RunFailed(
+        f"what was found cannot be written: {error}",
+        "make room or mend the directory, then verify again",
+    )
