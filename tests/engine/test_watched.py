@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from migrator.engine import run, status
+from migrator.engine import load, status
 from migrator.engine.snapshot import note_end
 from migrator.source.s3 import ObjectFacts, SourceUnreachable
 
@@ -45,15 +45,15 @@ def often(monkeypatch):
 
 
 async def test_rows_are_counted_while_they_are_read(bench, monkeypatch):
-    monkeypatch.setattr("migrator.engine.load.BATCH", 2)
+    monkeypatch.setattr(load, "BATCH", 2)
     rows_seen = []
-    store = run.load.__globals__["_store"]
+    store = load._store
 
     async def storing(book, *arguments):
         await store(book, *arguments)
         rows_seen.append(book.tallies.rows)
 
-    monkeypatch.setattr("migrator.engine.load._store", storing)
+    monkeypatch.setattr(load, "_store", storing)
     bench.manifest(*KEYS, KEYS[0])
     await bench.run()
     assert rows_seen == [2, 4, 6, 7]
