@@ -166,6 +166,7 @@ class Shelf:
             checkpoint.add_projects(projects)
 
         await self.book.run(store)
+        self.book.tallies.read(len(rows))
 
 
 async def _load_manifest(shelf: Shelf, reader: ManifestReader, source: Source) -> None:

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from migrator.engine import load, status
+from migrator.engine import load, run, status
 from migrator.engine.snapshot import note_end
 from migrator.source.s3 import ObjectFacts, SourceUnreachable
 
@@ -47,13 +47,13 @@ def often(monkeypatch):
 async def test_rows_are_counted_while_they_are_read(bench, monkeypatch):
     monkeypatch.setattr(load, "BATCH", 2)
     rows_seen = []
-    store = load._store
+    put = load.Shelf.put
 
-    async def storing(book, *arguments):
-        await store(book, *arguments)
-        rows_seen.append(book.tallies.rows)
+    async def putting(shelf, *arguments):
+        await put(shelf, *arguments)
+        rows_seen.append(shelf.book.tallies.rows)
 
-    monkeypatch.setattr(load, "_store", storing)
+    monkeypatch.setattr(load.Shelf, "put", putting)
     bench.manifest(*KEYS, KEYS[0])
     await bench.run()
     assert rows_seen == [2, 4, 6, 7]
