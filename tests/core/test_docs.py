@@ -1,5 +1,6 @@
 """What the documents say is what the code does."""
 
+import json
 import re
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from migrator.model import Reason
 ROOT = Path(__file__).parents[2]
 ARCHITECTURE = (ROOT / "migrator/ARCHITECTURE.md").read_text()
 README = (ROOT / "README.md").read_text()
+RUNBOOK = (ROOT / "migrator/RUNBOOK.md").read_text()
 
 VERBS = [name for name in app if not name.startswith("-")]
 
@@ -38,8 +40,23 @@ def test_every_verb_and_every_flag_of_it_is_in_the_readme(verb):
 
 
 @pytest.mark.parametrize("reason", Reason)
-def test_every_reason_is_in_the_readme(reason):
+def test_every_reason_is_in_the_readme_and_in_the_runbook(reason):
     assert f"`{reason}`" in README
+    skipped = {Reason.DUPLICATE_ROW, Reason.FOLDER_MARKER, Reason.ALREADY_IMPORTED}
+    assert reason in skipped or f"`{reason}`" in RUNBOOK
+
+
+def test_every_verb_and_flag_of_the_runbook_is_in_the_readme():
+    of_aws = {"--user-name", "--access-key-id", "--status"}
+    flags = set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", RUNBOOK)) - of_aws
+    assert not {flag for flag in flags if flag not in README}
+    assert set(re.findall(r"migrator ([a-z]+) ", RUNBOOK)) <= set(VERBS)
+
+
+def test_the_policy_of_the_runbook_can_be_pasted():
+    policy = json.loads(re.search(r"```json\n(.*?)```", RUNBOOK, re.DOTALL)[1])
+    allowed = {statement["Action"] for statement in policy["Statement"]}
+    assert allowed == {"s3:GetObject", "s3:ListBucket"}
 
 
 @pytest.mark.parametrize("code", ExitCode)
@@ -52,6 +69,10 @@ def test_the_changelog_knows_this_version():
 
 
 def test_what_the_documents_point_to_is_there():
-    for text, base in ((README, ROOT), (ARCHITECTURE, ROOT / "migrator")):
+    for text, base in (
+        (README, ROOT),
+        (ARCHITECTURE, ROOT / "migrator"),
+        (RUNBOOK, ROOT / "migrator"),
+    ):
         for target in re.findall(r"\]\((?!http|#)([^)]+)\)", text):
             assert (base / target.partition("#")[0]).exists(), target
