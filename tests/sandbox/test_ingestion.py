@@ -15,7 +15,7 @@ from fakes.films import film, seen
 
 from migrator.sandbox import ingesting
 from migrator.sandbox.media import workers
-from migrator.sandbox.media.jobs import Inspect
+from migrator.sandbox.media.jobs import Inspect, MakeClip
 from migrator.sandbox.storage import Storage
 
 SECONDS = 30
@@ -222,6 +222,29 @@ async def test_a_clip_has_no_description_where_it_shall_not_repeat_its_masters(s
         assert "description" not in await client.clip(video_id)
 
 
+async def test_a_clip_that_cannot_be_made_says_so_and_its_master_is_well(working, monkeypatch):
+    real = workers.Workers.do
+
+    async def do(self, job, progress):
+        if isinstance(job, MakeClip):
+            raise workers.MediaError("there is no tape left")
+        return await real(self, job, progress)
+
+    monkeypatch.setattr(workers.Workers, "do", do)
+    master_id = await working.create("film.mp4")
+    master = await working.ingested(master_id)
+    deadline = time.monotonic() + SECONDS
+    while True:
+        [clip] = await working.derived(master_id)
+        if clip["processing"]["processingState"]["processingStatus"] == "FAILED":
+            break
+        assert time.monotonic() < deadline
+        await asyncio.sleep(0.01)
+    assert "ingestion" not in clip
+    assert (clip["flags"]["isProcessing"], clip["flags"]["isIngested"]) == (False, False)
+    assert master["flags"]["isIngested"]
+
+
 # ----------------------------------------------------------------------------- progress
 
 
@@ -389,7 +412,7 @@ async def test_what_a_kill_interrupted_is_done_after_a_restart_and_no_clip_is_ma
 PLATFORM = """
 import asyncio, pathlib
 from migrator.sandbox.media import workers
-from migrator.sandbox.media.jobs import Inspect
+from migrator.sandbox.media.jobs import Inspect, MakeClip
 workers.WORKER = "fakes.sleeper"
 
 async def main():
