@@ -24,6 +24,7 @@ from migrator.sandbox.faults import Faults
 from migrator.sandbox.gate import BASE_PATH, Gate
 from migrator.sandbox.ingestions import ClipRules
 from migrator.sandbox.inspection import Inspection
+from migrator.sandbox.media import workers
 from migrator.sandbox.moments import Clock
 from migrator.sandbox.page.routes import Page
 from migrator.sandbox.plan import Plan, from_toml
@@ -111,6 +112,8 @@ async def _sandbox(
     """A running sandbox; yields what is done when its S3 has ended by itself."""
     checksum.require()
     seal.require()
+    if settings.looks_inside:
+        workers.require()
     try:
         directory = key_files.private_directory(settings.directory)
         buckets = key_files.private_directory(directory / "buckets")

@@ -1,7 +1,10 @@
 """Ingestion and clips as the API shows them, on a platform that does the work."""
 
 import asyncio
+import os
 import signal
+import subprocess
+import sys
 import time
 from types import SimpleNamespace
 
@@ -12,6 +15,7 @@ from fakes.films import film, seen
 
 from migrator.sandbox import ingesting
 from migrator.sandbox.media import workers
+from migrator.sandbox.media.jobs import Inspect, MakeClip
 from migrator.sandbox.storage import Storage
 
 SECONDS = 30
@@ -218,6 +222,29 @@ async def test_a_clip_has_no_description_where_it_shall_not_repeat_its_masters(s
         assert "description" not in await client.clip(video_id)
 
 
+async def test_a_clip_that_cannot_be_made_says_so_and_its_master_is_well(working, monkeypatch):
+    real = workers.Workers.do
+
+    async def do(self, job, progress):
+        if isinstance(job, MakeClip):
+            raise workers.MediaError("there is no tape left")
+        return await real(self, job, progress)
+
+    monkeypatch.setattr(workers.Workers, "do", do)
+    master_id = await working.create("film.mp4")
+    master = await working.ingested(master_id)
+    deadline = time.monotonic() + SECONDS
+    while True:
+        [clip] = await working.derived(master_id)
+        if clip["processing"]["processingState"]["processingStatus"] == "FAILED":
+            break
+        assert time.monotonic() < deadline
+        await asyncio.sleep(0.01)
+    assert "ingestion" not in clip
+    assert (clip["flags"]["isProcessing"], clip["flags"]["isIngested"]) == (False, False)
+    assert master["flags"]["isIngested"]
+
+
 # ----------------------------------------------------------------------------- progress
 
 
@@ -312,6 +339,19 @@ async def test_no_more_workers_run_than_may_and_they_are_nice(working):
         assert str(working.directory) in " ".join(worker.cmdline())
 
 
+async def test_more_jobs_than_workers_wait_for_one_another(tmp_path):
+    path = film(tmp_path / "film.mp4")
+    few = workers.Workers(tmp_path, count=1)
+    try:
+        jobs = [few.do(Inspect(str(path)), lambda _share: None) for _ in range(3)]
+        found = await asyncio.gather(*jobs)
+        assert len(set(found)) == 1
+        assert len(worker_processes()) == 1
+    finally:
+        await few.end()
+    assert worker_processes() == []
+
+
 async def test_no_worker_is_there_before_there_is_work(working):
     assert worker_processes() == []
 
@@ -367,6 +407,36 @@ async def test_what_a_kill_interrupted_is_done_after_a_restart_and_no_clip_is_ma
         listed = (await client.get("/v1/videos", clipMode="ONLY")).json
         assert listed["totalElements"] == 2
     assert not list((directory / "platform" / "scratch").iterdir())
+
+
+PLATFORM = """
+import asyncio, pathlib
+from migrator.sandbox.media import workers
+from migrator.sandbox.media.jobs import Inspect, MakeClip
+workers.WORKER = "fakes.sleeper"
+
+async def main():
+    worker = await workers.Workers(pathlib.Path())._worker()
+    print(worker.pid, flush=True)
+    await asyncio.sleep(600)
+
+asyncio.run(main())
+"""
+
+
+def test_a_worker_in_the_midst_of_its_work_ends_with_a_platform_that_is_killed():
+    platform = subprocess.Popen(
+        [sys.executable, "-c", PLATFORM],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    with platform.stdout:
+        worker = psutil.Process(int(platform.stdout.readline()))
+    platform.kill()
+    platform.wait()
+    psutil.wait_procs([worker], SECONDS)
+    assert not worker.is_running()
 
 
 async def test_a_clip_that_was_being_made_at_a_stop_is_made_after_it_and_only_once(sandbox):

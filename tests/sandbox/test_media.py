@@ -14,6 +14,7 @@ from migrator.sandbox.media.findings import VideoMetadata
 from migrator.sandbox.media.metadata import inspect
 from migrator.sandbox.media.opening import NoVideoError
 from migrator.sandbox.media.rendering import render
+from migrator.sandbox.media.scan import scanning
 
 
 def quiet(_share):
@@ -234,6 +235,16 @@ def test_a_film_shorter_than_ten_frames_has_a_picture_of_each(tmp_path):
 def test_the_deep_scan_sees_in_the_pictures_how_they_were_taken(tmp_path, how, looks):
     path = film(tmp_path / "a.mkv", **how)
     assert rendered(path, tmp_path / "made").scanning == looks
+
+
+@pytest.mark.parametrize("lines_a_frame", [-6, -1, 1, 6])
+def test_the_deep_scan_is_not_misled_by_pictures_that_move_up_or_down(lines_a_frame):
+    down, across = np.arange(72)[:, None], np.arange(128)[None, :]
+
+    def picture(number):
+        return ((across * 2 + down + number * lines_a_frame) % 256).astype(np.int16)
+
+    assert scanning(picture(0), picture(1)) == "PROGRESSIVE"
 
 
 def test_a_film_with_grain_scores_less_than_the_same_without_it(tmp_path):

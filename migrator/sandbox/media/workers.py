@@ -6,6 +6,7 @@ failed; the next job gets a new one. All of them end with this process, SIGKILL 
 
 import asyncio
 import contextlib
+import importlib.util
 import os
 import sys
 from asyncio.subprocess import PIPE, Process
@@ -14,6 +15,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from migrator.sandbox import tether
+from migrator.sandbox.errors import NOT_INSTALLED, SandboxError
 from migrator.sandbox.media.jobs import Finished, Job, Progressed, Refused, line, said_decoder
 
 WORKERS = max(1, min(4, (os.cpu_count() or 1) // 2))
@@ -28,6 +30,13 @@ WHOLE_S = 3 * 3600.0
 ENDED_WITHIN_S = 1.0
 
 WORKER = "migrator.sandbox.media.worker"
+
+
+def require() -> None:
+    """Raise SandboxError where the extra is not installed. Only workers import it."""
+    for package in ("av", "numpy"):
+        if importlib.util.find_spec(package) is None:
+            raise SandboxError(NOT_INSTALLED.format(package))
 
 
 class MediaError(Exception):
