@@ -52,9 +52,10 @@ async def test_it_can_be_read_wide_and_narrow_light_and_dark_whatever_others_wro
 
 async def test_a_click_on_its_picture_plays_the_web_video(stage):
     await ingested(stage, "A film", frames=50)
-    async with opened(url(stage)) as tab:
+    async with opened(url(stage), viewport={"width": 400, "height": WIDTHS[400]}) as tab:
         await tab.page.get_by_role("link", name="Play A film").click()
         video = tab.page.locator("video")
+        assert await tab.page.evaluate("document.documentElement.scrollWidth") <= 400
         await video.evaluate(
             """video => new Promise((seen, failed) => {
                 video.addEventListener("ended", seen);
