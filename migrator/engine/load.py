@@ -67,8 +67,9 @@ def open_inputs(settings: InputSettings) -> Inputs:
 def check_inputs(checkpoint: Checkpoint, inputs: Inputs) -> None:
     """Compare the sources with those that the checkpoint was made from.
 
-    As long as one of them was not read to its end nothing can have been sent, and other sources
-    simply take their place. After that a difference raises CheckpointError.
+    As long as one of them was not read to its end, or the batch was only planned, nothing can have
+    been sent, and other sources simply take their place. After that a difference raises
+    CheckpointError.
     """
     sources = checkpoint.sources()
     known = {(source.kind, source.location): source.sha256 for source in sources}
@@ -84,7 +85,7 @@ def check_inputs(checkpoint: Checkpoint, inputs: Inputs) -> None:
     ]
     skipped = checkpoint.meta("skip_imported") or _paths(())
     skips_others = bool(sources) and skipped != _paths(inputs.skip_imported)
-    if not all(source.complete for source in sources):
+    if not (all(source.complete for source in sources) and checkpoint.runs()):
         if gone or new or changed or skips_others:
             with checkpoint.transaction():
                 checkpoint.forget_sources()

@@ -164,6 +164,22 @@ def test_an_interrupted_plan_goes_on_where_it_was(world, until):
     assert 0 < plan["preflight"]["headed_now"] < 400
 
 
+def test_a_manifest_that_was_mended_after_a_plan_is_read_anew(world):
+    rows = world.objects(4)
+    out = world.directory / "out"
+    manifest = world.manifest([*rows[:2], ("xx", "wrong.mp4")])
+    assert reasons(planned(world, "--manifest", manifest, "--out", out)) == {"invalid_row": 1}
+    world.manifest(rows)
+
+    plan = planned(world, "--manifest", manifest, "--out", out)
+    assert (plan["rows"], plan["reasons"]) == (4, [])
+
+    world.manifest(rows[:3])
+    assert world.migrate("--manifest", manifest).summary["outcomes"]["imported"] == 3
+    world.manifest(rows)
+    assert world.call("plan", "--manifest", manifest, "--out", out).code == 5
+
+
 def test_wrong_keys_are_told_as_a_run_tells_them(world):
     rows = world.objects(5)
     manifest = world.manifest(rows)
