@@ -66,7 +66,7 @@ class _JsonLine(logging.Formatter):
             "text": record.getMessage(),
         }
         line |= getattr(record, "fields", {})
-        return json.dumps(line, default=str).replace("\x7f", "\\u007f")
+        return json.dumps(line, default=str)
 
 
 def _time(record: logging.LogRecord) -> str:

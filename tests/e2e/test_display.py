@@ -62,20 +62,25 @@ def test_it_survives_resizing_to_any_size_and_back(terminal):
         shown.resize(columns, lines)
         painted = len(shown.raw)
         shown.until(lambda _now, painted=painted: len(shown.raw) > painted + 20, "it is repainted")
-    # One picture, whole, of the new size.
+    # One picture, whole, of the new size: its first line ends a column before the terminal does.
     text = shown.until(
         lambda now: is_under_way(now) and now[-1].startswith("missing/"), "it is whole"
     )
-    assert sum("migrating" in line for line in text) == 1
+    (head,) = [line for line in text if "migrating" in line]
+    assert len(head) == 99
     assert shown.end() == 3
     assert is_result(shown.shown)
 
 
 def test_what_is_logged_stands_above_it_in_whole_lines(terminal):
-    shown = terminal("-v", lines=40)
+    shown = terminal("-vv", columns=120, lines=40)
     shown.until(is_under_way, "it is under way")
-    logged = [line for line in shown.shown if " INFO " in line]
-    assert any("run.phase phase migrating" in line for line in logged)
+    logged = [line for line in shown.shown if line.startswith("20")]
+    assert len(logged) > 5
+    for line in logged:  # nothing of the picture is left behind in them
+        assert re.match(r"[\d-]{10}T[\d:.]{12}Z (INFO|DEBUG) \w+\.\w+ ", line)
+        assert "━" not in line
+        assert " rows " not in line
     assert shown.shown.index(logged[-1]) < next(
         at for at, line in enumerate(shown.shown) if line.startswith("migrating ")
     )
