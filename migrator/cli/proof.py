@@ -45,6 +45,18 @@ class Ingestion(msgspec.Struct, rename="camel"):
     ingestion_state: IngestionState
 
 
+class ProcessingState(msgspec.Struct, rename="camel"):
+    """How far the making of a clip is."""
+
+    processing_status: str
+
+
+class Processing(msgspec.Struct, rename="camel"):
+    """The making of a clip."""
+
+    processing_state: ProcessingState
+
+
 class Flags(msgspec.Struct, rename="camel"):
     """What a video is."""
 
@@ -65,6 +77,7 @@ class Listed(msgspec.Struct, rename="camel"):
     upload: Upload | None = None
     ingestion: Ingestion | None = None
     master_video: Master | None = None
+    processing: Processing | None = None
 
     @property
     def copied(self) -> str | None:
@@ -79,7 +92,8 @@ class Listed(msgspec.Struct, rename="camel"):
     @property
     def at_rest(self) -> bool:
         """Whether nothing more will be done with it by itself."""
-        return self.ingested in {"DONE", "FAILED"} or self.copied == "FAILED"
+        made = self.processing.processing_state.processing_status if self.processing else None
+        return self.ingested in {"DONE", "FAILED"} or "FAILED" in {self.copied, made}
 
     @property
     def in_full(self) -> bool:

@@ -26,6 +26,8 @@ from migrator.cli.proof import (
     IngestionState,
     Listed,
     Master,
+    Processing,
+    ProcessingState,
     ReportRow,
     Summary,
     Upload,
@@ -382,6 +384,25 @@ def clip(master_id: str, *, ingested: str = "DONE") -> Listed:
 
 def test_a_rehearsal_that_went_as_built_has_no_differences(built, perfect):
     assert differences(built, perfect) == []
+
+
+def test_a_video_is_at_rest_once_nothing_more_will_be_done_with_it():
+    unmade = Listed("clip", Flags(True), master_video=Master("video"))
+    made_in_vain = Listed("clip", Flags(True), processing=Processing(ProcessingState("FAILED")))
+    assert [
+        one.at_rest
+        for one in (
+            *(master("video"), master("video", ingested="FAILED"), clip("video"), made_in_vain),
+            Listed("video", Flags(False), Upload(UploadState("FAILED"))),
+        )
+    ] == [True] * 5
+    assert not any(
+        one.at_rest
+        for one in (
+            *(master("video", ingested="IN_PROGRESS"), clip("video", ingested="INITIAL"), unmade),
+            Listed("video", Flags(False), Upload(UploadState("DONE"))),
+        )
+    )
 
 
 def change_summary(findings: Findings, **changed: object) -> Findings:
