@@ -14,7 +14,8 @@ import msgspec
 from migrator.checkpoint.census import take_census
 from migrator.checkpoint.lock import batch_lock
 from migrator.checkpoint.store import Checkpoint
-from migrator.cli.logs import configure_logs
+from migrator.cli import complain
+from migrator.cli.observing import Observers, observing
 from migrator.cli.opening import make_directory, open_checkpoint, refuse_itself
 from migrator.cli.planned import Planned, planned
 from migrator.cli.session import connected, run_async, stopped_by_signals
@@ -22,6 +23,7 @@ from migrator.engine.load import Inputs, check_inputs, open_inputs
 from migrator.engine.plan import PlatformFacts, Progress, plan
 from migrator.engine.stop import Stop
 from migrator.errors import ExitCode
+from migrator.log import errors_are_told
 from migrator.settings import BatchSettings, DisplaySettings, PlanSettings, Secret, read_api_key
 from migrator.text import plain
 
@@ -41,17 +43,15 @@ def print_plan(
     """Make the plan and print it; answers the exit code. Raises what a run would raise."""
     from migrator.cli.plan_text import print_text
 
-    configure_logs(display)
-    api_key = read_api_key(settings.platform, environment)
-    inputs = open_inputs(settings.inputs)
-    with _directory(out) as directory:
-        refuse_itself(directory, inputs)
-        found = _plan(directory, settings, inputs, what_if, display, api_key, environment)
+    with observing(display) as observers:
+        api_key = read_api_key(settings.platform, environment)
+        inputs = open_inputs(settings.inputs)
+        with _directory(out) as directory:
+            refuse_itself(directory, inputs)
+            found = _plan(directory, settings, inputs, what_if, observers, api_key, environment)
     if found is None:
         kept = "what was looked at is kept" if out is not None else "without --out nothing is kept"
-        print(
-            f"migrator: interrupted\n  next: give the same command again: {kept}", file=sys.stderr
-        )
+        complain("interrupted", f"give the same command again: {kept}")
         return ExitCode.INTERRUPTED
     if as_json:
         # What JSON leaves as it is may steer a terminal: it is spelled in ASCII.
@@ -77,7 +77,7 @@ def _plan(
     settings: BatchSettings,
     inputs: Inputs,
     what_if: PlanSettings,
-    display: DisplaySettings,
+    observers: Observers,
     api_key: Secret,
     environment: Mapping[str, str],
 ) -> Planned | None:
@@ -89,7 +89,7 @@ def _plan(
             with checkpoint.transaction():
                 checkpoint.recheck()
         told = run_async(
-            _session(checkpoint, settings, inputs, api_key, environment, stop, progress, display)
+            _session(checkpoint, settings, inputs, api_key, environment, stop, progress, observers)
         )
         if stop.error is not None:
             raise stop.error
@@ -115,11 +115,12 @@ async def _session(
     environment: Mapping[str, str],
     stop: Stop,
     progress: Progress,
-    display: DisplaySettings,
+    observers: Observers,
 ) -> PlatformFacts | None:
     with stopped_by_signals(stop):
-        async with connected(settings, api_key, environment) as ports:
-            telling = asyncio.ensure_future(_tell(progress, quiet=display.quiet))
+        async with connected(settings, api_key, environment, observers.meter) as ports:
+            quiet = observers.display.quiet or errors_are_told()
+            telling = asyncio.ensure_future(_tell(progress, quiet=quiet))
             try:
                 return await plan(checkpoint, settings, inputs, ports, stop, progress)
             finally:
