@@ -173,5 +173,5 @@ def _samples(checkpoint, run_id, at_ms, minutes, per_minute, quota):
             Sample(run_id, at_ms + int(at * 60_000), int(calls), quota, 800, *held)
         )
         rate = min(quota, per_minute * 1.06) * (0.97 + 0.03 * (number * 7 % 11) / 11)
-        calls += 0 if outage else (rate if at < sending else 12) * step
+        calls += 0 if outage else (rate if at < sending else min(12, quota / 4)) * step
     return int(calls)
