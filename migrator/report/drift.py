@@ -58,8 +58,8 @@ ADVICE: dict[Drift, str] = {
         "sound, ask the platform’s support with the video id."
     ),
     Drift.UNREPORTED: (
-        "The report says that this row has no video, and one carries its tag. Keep it out of "
-        "retry.csv: “migrator retry” looks for it before it sends anything."
+        "The report says that this row has no video, and one carries its tag. Import the object as "
+        "a new batch: it reads the whole list first, and takes the video over."
     ),
     Drift.DUPLICATE_TAG: (
         "A further video carries the tag of the row. Look at both on the platform before you "
