@@ -3,6 +3,7 @@
 import csv
 from collections import Counter
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Any, BinaryIO, NamedTuple
 
 import pandas as pd
@@ -186,8 +187,12 @@ class DriftTables:
         self._parquet.close()
 
     def abandon(self) -> None:
-        """End the Parquet file without what is left, if `close` has not been called."""
-        self._parquet.close()
+        """End the Parquet file without what is left, if `close` has not been called.
+
+        Raises nothing: where the disk is full, that has been said.
+        """
+        with suppress(OSError):
+            self._parquet.close()
 
     def _write(self) -> None:
         findings, self._waiting = self._waiting, []

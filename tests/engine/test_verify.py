@@ -18,7 +18,7 @@ from migrator.engine.ports import Ports
 from migrator.engine.stop import Stop
 from migrator.engine.tag import Tag
 from migrator.engine.verify import ASKED_BY_ID, Progress, verify
-from migrator.errors import RunFailed, StoppedByItself
+from migrator.errors import CheckpointError, RunFailed, StoppedByItself
 from migrator.model import ManifestRow, identity
 from migrator.report.verified import drift_report
 from migrator.report.words import visible
@@ -219,6 +219,26 @@ async def test_what_was_there_before_and_what_is_of_others_is_no_orphan(bench, v
     told = summary.videos
     assert (told.before_this_batch, told.other_batches, told.other_projects) == (1, 1, 1)
     assert there.id != orphan.id
+
+
+async def test_a_key_of_another_team_is_refused(bench, verified):
+    bench.manifest("a")
+    await bench.run()
+    with closing(Checkpoint.open(bench.directory)) as checkpoint:
+        checkpoint.set_meta("team_id", OTHERS)
+    with pytest.raises(CheckpointError, match=OTHERS):
+        await verified()
+    assert bench.platform.calls["list"] == 0
+
+
+async def test_a_project_is_the_same_in_capitals(bench, verified):
+    bench.manifest("a")
+    await bench.run()
+    bench.platform_settings(project_id=OTHERS.upper().replace("7", "A"))
+    theirs = OTHERS.replace("7", "a")
+    bench.platform.create("nobody's", "", "o.mp4", status="DONE", project=theirs)
+    summary, _, _ = await verified()
+    assert summary.drift == {"orphan": 1}
 
 
 async def test_without_tags_every_row_knows_its_own_video_and_a_third_is_alike(bench, verified):
