@@ -41,7 +41,7 @@ from migrator.engine.start import check_platform, projects_of
 from migrator.engine.stop import Stop, Stopping, background, unless_stopped
 from migrator.engine.sweep import ListReader, Page, sweep
 from migrator.engine.tag import read_tag
-from migrator.errors import StoppedByItself
+from migrator.errors import CheckpointError, StoppedByItself, UsageError
 from migrator.lifecycle import FINAL, State
 from migrator.log import DRIFT_FOUND, tell
 from migrator.model import Reason
@@ -148,7 +148,13 @@ async def _compare(
 ) -> Verified:
     tagging = settings.platform.tag_in != "none"
     batch, team_id = await book.run(lambda c: (c.meta("batch") or "", c.meta("team_id")))
-    place = await check_platform(gateway, stop, team_id)
+    try:
+        place = await check_platform(gateway, stop, team_id)
+    except UsageError:
+        raise CheckpointError(
+            f"this batch is of team {team_id}, and the API key does not see that one",
+            "use a key of that team: nothing was changed",
+        ) from None
     if source:
         for bucket in await book.run(Checkpoint.buckets_of_videos):
             ports.keys.keys_for(bucket)
@@ -173,7 +179,8 @@ async def _compare(
     await comparison.rows(found, progress)
 
     progress.phase = "looking for orphans"
-    projects = set(await book.run(lambda checkpoint: projects_of(checkpoint, settings)))
+    named = await book.run(lambda checkpoint: projects_of(checkpoint, settings))
+    projects = {project.lower() for project in named}
     if comparison.uses_default_project:
         projects |= await _default_project(gateway, place.team_id)
     await comparison.strays(batch, projects, found)

@@ -3,6 +3,7 @@
 import csv
 from collections import Counter
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Any, BinaryIO, NamedTuple
 
 import pandas as pd
@@ -58,8 +59,8 @@ ADVICE: dict[Drift, str] = {
         "sound, ask the platform’s support with the video id."
     ),
     Drift.UNREPORTED: (
-        "The report says that this row has no video, and one carries its tag. Keep it out of "
-        "retry.csv: “migrator retry” looks for it before it sends anything."
+        "The report says that this row has no video, and one carries its tag. Import the object as "
+        "a new batch: it reads the whole list first, and takes the video over."
     ),
     Drift.DUPLICATE_TAG: (
         "A further video carries the tag of the row. Look at both on the platform before you "
@@ -186,8 +187,12 @@ class DriftTables:
         self._parquet.close()
 
     def abandon(self) -> None:
-        """End the Parquet file without what is left, if `close` has not been called."""
-        self._parquet.close()
+        """End the Parquet file without what is left, if `close` has not been called.
+
+        Raises nothing: where the disk is full, that has been said.
+        """
+        with suppress(OSError):
+            self._parquet.close()
 
     def _write(self) -> None:
         findings, self._waiting = self._waiting, []

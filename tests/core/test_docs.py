@@ -9,6 +9,7 @@ from diagram import draw, drawn
 
 from migrator import __version__
 from migrator.cli.app import app
+from migrator.engine.decide.drift import Drift
 from migrator.errors import ExitCode
 from migrator.model import Reason
 
@@ -57,6 +58,11 @@ def test_the_policy_of_the_runbook_can_be_pasted():
     policy = json.loads(re.search(r"```json\n(.*?)```", RUNBOOK, re.DOTALL)[1])
     allowed = {statement["Action"] for statement in policy["Statement"]}
     assert allowed == {"s3:GetObject", "s3:ListBucket"}
+
+
+@pytest.mark.parametrize("drift", Drift)
+def test_every_kind_of_drift_is_in_the_readme(drift):
+    assert f"| `{drift}` |" in README
 
 
 @pytest.mark.parametrize("code", ExitCode)

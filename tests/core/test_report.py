@@ -19,7 +19,7 @@ from migrator.errors import RunFailed, Unbalanced, UsageError
 from migrator.lifecycle import Event, State
 from migrator.manifest import open_manifest
 from migrator.model import InvalidRow, ManifestRow, Reason
-from migrator.report import tables, write_reports
+from migrator.report import drift, tables, write_reports
 from migrator.report.check import check_report
 from migrator.report.columns import ABOUT, COLUMNS
 from migrator.settings import BatchSettings, ReportSettings
@@ -411,6 +411,12 @@ def test_every_column_is_documented_with_its_type():
     for column in COLUMNS:
         assert f"| `{column.name}` | `{column.type}` | {ABOUT[column.name]} |" in page
     assert list(ABOUT) == [column.name for column in COLUMNS]
+
+
+def test_the_columns_of_what_verify_found_are_documented_as_they_are():
+    page = (Path(report.__file__).parent / "README.md").read_text()
+    for column in drift.COLUMNS:
+        assert f"| `{column.name}` | `{column.type}` | {column.about} |" in page
 
 
 AWKWARD = ["=1+1", "+1", "-1", "@x", "\tx", "\rx", "a\nb", "a\r\nb", 'a"b', "a,b", "00123", "NA",

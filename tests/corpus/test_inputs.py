@@ -141,7 +141,7 @@ CHECKPOINTS = {
 }
 
 
-@pytest.mark.parametrize("verb", ["run", "resume", "report"])
+@pytest.mark.parametrize("verb", ["run", "resume", "report", "verify"])
 @pytest.mark.parametrize("case", CHECKPOINTS)
 def test_what_is_no_checkpoint_is_refused_and_left_as_it_is(migrator, tmp_path, verb, case):
     (tmp_path / "out").mkdir()
@@ -171,7 +171,7 @@ def test_what_is_no_status_is_said(migrator, tmp_path, case, flags):
     assert_told(migrator("status", ".", *flags), 2, "status.json")
 
 
-@pytest.mark.parametrize("verb", ["resume", "report", "status"])
+@pytest.mark.parametrize("verb", ["resume", "report", "status", "verify"])
 @pytest.mark.parametrize("name", ["gone", "catalogue.csv", "a\0b", "\udcff", "x" * 5000])
 def test_a_directory_that_holds_no_batch_is_named(migrator, tmp_path, verb, name):
     (tmp_path / "catalogue.csv").write_bytes(b"")

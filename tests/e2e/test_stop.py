@@ -260,7 +260,13 @@ def test_a_batch_that_is_being_worked_on_refuses_every_verb_that_writes(world, r
     until(lambda: submitted(world.batch()) >= 1, "it submits")
     relay.hold()  # so that it does not end meanwhile
 
-    for verb in (["run", *inputs], ["plan", *inputs], ["resume", out], ["report", out]):
+    for verb in (
+        ["run", *inputs],
+        ["plan", *inputs],
+        ["resume", out],
+        ["report", out],
+        ["verify", out],
+    ):
         result = world.call(*verb)
         assert result.code == 5
         assert f"process {child.pid}" in result.err

@@ -4,16 +4,16 @@ import csv
 import io
 import json
 import signal
-import time
 import urllib.request
-from contextlib import closing
 
 import pyarrow.parquet as pq
 import pytest
 from fakes.films import film
 from told import assert_told
 
+from migrator.checkpoint.lock import batch_lock
 from tests.actual.canaries import NAMES, contents, places_that_tell
+from tests.e2e.test_retry import faults
 
 
 def ask(sandbox, method, path, body=None):
@@ -134,7 +134,10 @@ def test_all_that_was_done_to_the_platform_and_the_source_is_found(migrated, unt
     }  # fmt: skip
     assert found["deleted"]["VideoId"] == ids[0]
     assert "404" in found["deleted"]["Found"]
-    assert (found["duplicate_tag"]["VideoId"], found["duplicate_tag"]["OtherVideoId"]) == (ids[1], twin)
+    assert (found["duplicate_tag"]["VideoId"], found["duplicate_tag"]["OtherVideoId"]) == (
+        ids[1],
+        twin,
+    )
     assert found["look_alike"]["OtherVideoId"] == alike
     assert "28 bytes" in found["source_changed"]["Found"]
     assert (found["orphan"]["OtherVideoId"], found["orphan"]["VideoName"]) == (orphan, "nobody's")
@@ -159,3 +162,39 @@ def test_all_that_was_done_to_the_platform_and_the_source_is_found(migrated, unt
     assert not {drift for drift in alone["drift"] if drift.startswith("source")}
     world.batch().assert_balanced()
     assert world.call("report", out, "--check").code == 0  # the report itself is untouched
+
+
+def test_one_message_says_what_is_wrong_and_what_to_do(place, until):
+    world = place
+    (row,) = rows = world.objects(1, content=b"no film at all")
+    batch = world.migrate("--manifest", world.manifest(rows))
+    settled(world.sandbox, batch.lines[0]["VideoId"], until)
+    out = world.directory / "out"
+    asked = lambda *more, **env: world.call("verify", *more, env=env)  # noqa: E731 - short
+    assert_told(asked(world.directory / "nothing"), 2, "no batch there")
+    assert_told(asked(out, PIXOP_API_KEY="wrong"), 4, "refuses the API key")
+    assert_told(asked(out, PIXOP_API_KEY=None), 2, "PIXOP_API_KEY")
+    with batch_lock(out):
+        assert_told(asked(out), 5, "another migrator works on this batch")
+    assert not (out / "verify.html").exists()
+
+    # A signal while the list is read: in order, at once, and nothing is written.
+    with faults(world.sandbox, {"fault": "withhold", "seconds": 30, "operation": "GET /v1/videos"}):
+        child = world.start("verify", out)
+        until(lambda: "listing" in child.err, "the list is being read")
+        child.signal(signal.SIGINT)
+        result = child.wait()
+    assert_told(result, 130, "interrupted")
+    assert not (out / "verify.html").exists()
+
+    # The most verbose log tells what was found, and no secret; nor does any file.
+    result = world.call("verify", out, "-vv", "--log-format", "json", "--log-file", "log")
+    assert result.code == 3
+    assert "ingestion_failed" in result.out
+    told = [json.loads(line) for line in (world.directory / "log").read_text().splitlines()]
+    assert [one["key"] for one in told if one["event"] == "verify.drift"] == [row[1]]
+    secrets = [world.sandbox.env[name] for name in NAMES]
+    pile = contents(world.directory) | {"output": result.said.encode()}
+    assert places_that_tell(pile, secrets) == []
+    modes = {path.stat().st_mode & 0o777 for path in out.iterdir()}
+    assert modes == {0o600}

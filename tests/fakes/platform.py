@@ -33,6 +33,8 @@ class FakeVideo:
     is_master: bool = True
     looks: int = 0
     failures_left: int = 0
+    project: str | None = None
+    ingestion: str | None = None
 
     def json(self):
         state = {"uploadStatus": self.status, "progressPercentage": min(99, self.looks)}
@@ -43,6 +45,9 @@ class FakeVideo:
             upload["file"]["size"] = self.size
         return {
             "id": self.id,
+            "name": self.key,
+            "projectId": self.project,
+            "ingestion": {"ingestionState": {"ingestionStatus": self.ingestion}},
             "createdAt": self.created_ms,
             "description": self.description,
             "flags": {"isMaster": self.is_master, "isClip": False},
@@ -111,7 +116,7 @@ class FakePlatform:
         return self.answer(200, {"user": {"id": PROJECT}, "defaultTeam": place})
 
     def place(self, path, _params, _body):
-        place_id = path.rsplit("/", 1)[1]
+        place_id = path.rsplit("/", 1)[1].replace("default", PROJECT)
         if place_id not in {TEAM, PROJECT} - self.gone:
             return self.error(404, "RESOURCE_NOT_FOUND", "no such thing")
         return self.answer(200, {"id": place_id, "name": "x"})
