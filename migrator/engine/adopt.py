@@ -17,8 +17,8 @@ from migrator.checkpoint.values import PlatformVideo
 from migrator.engine import decide
 from migrator.engine.book import Book
 from migrator.engine.observe import Observer, is_master
-from migrator.engine.resolve import looks
 from migrator.engine.sweep import HORIZON_SLACK_MS, ListReader, Page, sweep
+from migrator.engine.swept import looks
 from migrator.engine.tag import read_tag
 from migrator.errors import StoppedByItself
 from migrator.lifecycle import State

@@ -23,9 +23,16 @@ from migrator.pixop import wire
 
 
 def is_master(video: wire.Video) -> bool:
-    """Whether a listed video is an original: clips and processed videos may repeat its tag."""
+    """Whether a listed video is an original: clips and processed videos may repeat its tag.
+
+    Only an original has an upload (published document). One that has, and is not called a master
+    (yet), must not hide that its object is there.
+    """
     flags = video.flags or wire.VideoFlags()
-    return flags.is_clip is not True and flags.is_master is not False
+    if flags.is_clip is True:
+        return False
+    derived = flags.is_processing is True or flags.is_processed is True or video.upload is None
+    return flags.is_master is not False or not derived
 
 
 def seen(video: wire.Video) -> decide.Seen:

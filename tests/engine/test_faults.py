@@ -741,3 +741,14 @@ async def test_a_row_is_not_given_up_for_the_time_when_every_post_failed(bench):
     rows = await bench.run()
     assert settled(rows) == dict.fromkeys(keys, IMPORTED)
     assert max(row.attempts for row in rows.values()) > 2
+
+
+async def test_posts_that_a_router_does_not_know_are_an_outage_and_make_no_object_missing(bench):
+    bench.manifest(*"abcdefgh")
+    bench.care(max_outage=timedelta(seconds=0.5))
+    lost = bench.platform.answer(404, b"<html>404 page not found</html>")
+    bench.platform.submit = lambda *_: lost
+    rows = await bench.run()
+    assert isinstance(bench.stop.error, StoppedByItself)
+    assert "HTTP 404" in bench.stop.error.message
+    assert {row.state for row in rows.values()} <= {State.PENDING, State.UNRESOLVED}
