@@ -173,7 +173,8 @@ def _never_at_rest() -> StoppedByItself:
     return StoppedByItself(
         f"the pages of the team's list did not add up in {PASSES} readings, so it is not certain "
         "what the platform holds already",
-        "wait until nobody deletes videos of this team, then resume: nothing was sent",
+        "resume once nobody deletes videos of this team: nothing was sent. Where it stays so, the "
+        "totalElements or the pages of GET /v1/videos are wrong: tell the platform",
     )
 
 
