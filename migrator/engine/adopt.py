@@ -17,8 +17,8 @@ from migrator.checkpoint.values import PlatformVideo
 from migrator.engine import decide
 from migrator.engine.book import Book
 from migrator.engine.observe import Observer, is_master
-from migrator.engine.resolve import looks
 from migrator.engine.sweep import HORIZON_SLACK_MS, ListReader, Page, sweep
+from migrator.engine.swept import looks
 from migrator.engine.tag import read_tag
 from migrator.errors import StoppedByItself
 from migrator.lifecycle import State
@@ -173,7 +173,8 @@ def _never_at_rest() -> StoppedByItself:
     return StoppedByItself(
         f"the pages of the team's list did not add up in {PASSES} readings, so it is not certain "
         "what the platform holds already",
-        "wait until nobody deletes videos of this team, then resume: nothing was sent",
+        "resume once nobody deletes videos of this team: nothing was sent. Where it stays so, the "
+        "totalElements or the pages of GET /v1/videos are wrong: tell the platform",
     )
 
 

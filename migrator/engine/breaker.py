@@ -6,6 +6,7 @@ from http import HTTPStatus
 
 from migrator.checkpoint.change import Facts
 from migrator.model import DecidedBy, Reason
+from migrator.pixop import wire
 from migrator.pixop.client import Answer, Reply
 
 FAILURES_TO_OPEN = 5
@@ -34,6 +35,12 @@ def is_strangers(answer: Answer) -> bool:
         return False
     body = answer.body.lstrip()
     return answer.status not in MEAN_THE_SAME_FROM_ALL and body[:1] == b"<"
+
+
+def is_own_404(answer: Answer) -> bool:
+    """Whether a 404 is the platform's own: without a body, or in the form of its errors."""
+    error = wire.decode(answer.body, wire.ApiError)
+    return not answer.body.strip() or (error is not None and error.error_code is not None)
 
 
 @dataclass(slots=True)

@@ -102,7 +102,7 @@ class Follower:
         )
         if reading.began_s < flight.commanded_s or self._flights.get(flight.video_id) is None:
             return
-        if reading.answer.status == HTTPStatus.NOT_FOUND:
+        if decide.is_gone(reading.answer):
             if flight.gone_s is None:
                 flight.gone_s = reading.began_s
             if reading.began_s - flight.gone_s >= self._settle_s:

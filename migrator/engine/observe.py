@@ -23,9 +23,16 @@ from migrator.pixop import wire
 
 
 def is_master(video: wire.Video) -> bool:
-    """Whether a listed video is an original: clips and processed videos may repeat its tag."""
+    """Whether a listed video is an original: clips and processed videos may repeat its tag.
+
+    Only an original has an upload (published document). One that has, and is not called a master
+    (yet), must not hide that its object is there.
+    """
     flags = video.flags or wire.VideoFlags()
-    return flags.is_clip is not True and flags.is_master is not False
+    if flags.is_clip is True:
+        return False
+    derived = flags.is_processing is True or flags.is_processed is True or video.upload is None
+    return flags.is_master is not False or not derived
 
 
 def seen(video: wire.Video) -> decide.Seen:
@@ -78,7 +85,7 @@ class Observer:
         return self._book.now_ms()
 
     async def page(self, page: Page, learned_by: LearnedBy) -> AbstractSet[str]:
-        """Take in a page; answers the ids on it that were in flight."""
+        """Take in a page; answers the ids on it that were in flight and whose state it told."""
         ours: dict[str, wire.Video] = {}
         others: list[tuple[decide.Seen, Tag]] = []
         for video in page.videos:
@@ -87,19 +94,26 @@ class Observer:
             elif is_master(video) and (tag := read_tag(video.description)) is not None:
                 others.append((seen(video), tag))
         # All at once: what a page ends shares one commit.
-        await asyncio.gather(
+        told = await asyncio.gather(
             *(self._shown(video, learned_by, page.began_s) for video in ours.values())
         )
         if others:
             await self._other_carriers(others)
-        return ours.keys()
+        return {video_id for video_id, tells in zip(ours, told, strict=True) if tells}
 
-    async def _shown(self, video: wire.Video, learned_by: LearnedBy, began_s: float) -> None:
+    async def _shown(self, video: wire.Video, learned_by: LearnedBy, began_s: float) -> bool:
+        """Take in a video in flight; False where it does not tell how far it is: ask by its id."""
         flight = self._flights.get(video.id)
-        if flight is not None:
-            self._learn_behind([(flight.created_ms, wire.time_ms(video.created_at))])
-            flight.created_ms = wire.time_ms(video.created_at) or flight.created_ms
-            await self.sight(flight, decide.Sight.of(video), learned_by, began_s)
+        if flight is None:
+            return True
+        self._learn_behind([(flight.created_ms, wire.time_ms(video.created_at))])
+        flight.created_ms = wire.time_ms(video.created_at) or flight.created_ms
+        sight = decide.Sight.of(video)
+        if sight.upload_status is None:
+            return False
+        was_ingesting = flight.state is State.INGESTING
+        await self.sight(flight, sight, learned_by, began_s)
+        return not was_ingesting or sight.ingestion_status is not None
 
     def _learn_behind(self, made: Iterable[tuple[int | None, int | None]]) -> None:
         for intent_ms, created_ms in made:

@@ -8,6 +8,7 @@ presumed absent and may be sent again. What cannot be settled stays open, and is
 
 import asyncio
 from collections.abc import Iterable
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from itertools import cycle
 
@@ -18,7 +19,8 @@ from migrator.engine.book import Book
 from migrator.engine.feed import Feed
 from migrator.engine.flights import Flights
 from migrator.engine.gateway import Gateway
-from migrator.engine.observe import Observer, is_master, seen
+from migrator.engine.lag import ListLag
+from migrator.engine.observe import Observer
 from migrator.engine.request import Requests
 from migrator.engine.sweep import (
     HORIZON_SLACK_MS,
@@ -28,7 +30,7 @@ from migrator.engine.sweep import (
     Page,
     sweep,
 )
-from migrator.engine.tag import read_tag
+from migrator.engine.swept import SweptWindow, Untagged
 from migrator.lifecycle import State
 from migrator.log import ROW_CONTESTED, SWEEP_ENDED, tell
 from migrator.model import LearnedBy
@@ -64,64 +66,7 @@ class _Open:
     complete: int = 0
     incomplete: int = 0
     untold: int = 0
-    alike: dict[str, "_Untagged"] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class _Untagged:
-    """A master without a tag; a platform may tell its file or its description only later."""
-
-    video_id: str
-    file_name: str | None
-    size_bytes: int | None
-    described: bool
-
-
-@dataclass(slots=True)
-class _Window:
-    """What a sweep saw in its window: all ids, and what may be one of the rows looked for.
-
-    `objects` and `file_names` are those rows': carriers of other tags of ours, and untagged masters
-    of other names, are not kept. Those without a name stand under None.
-    """
-
-    objects: frozenset[bytes]
-    file_names: frozenset[str]
-    ids: set[str] = field(default_factory=set)
-    carriers: dict[bytes, dict[str, decide.Seen]] = field(default_factory=dict)
-    untagged: dict[str | None, dict[str, _Untagged]] = field(default_factory=dict)
-
-    def take(self, video: wire.Video, batch: str, *, tagging: bool) -> None:
-        self.ids.add(video.id)
-        if not is_master(video):
-            return
-        tag = read_tag(video.description)
-        if tag is not None and tagging:
-            if tag.batch == batch and tag.object_id in self.objects:
-                self.carriers.setdefault(tag.object_id, {})[video.id] = seen(video)
-            return
-        name, size_bytes = looks(video)
-        for kept in self.untagged.values():
-            kept.pop(video.id, None)
-        described = video.description is not None
-        # A description that is told and has no tag is somebody else's, as long as no name speaks
-        # against it.
-        if name in self.file_names or (name is None and not (described and tagging)):
-            untagged = _Untagged(video.id, name, size_bytes, described)
-            self.untagged.setdefault(name, {})[video.id] = untagged
-
-    def masters_of(self, file_name: str) -> tuple[_Untagged, ...]:
-        """Untagged masters of that name, and then those that do not tell theirs."""
-        kinds = (self.untagged.get(file_name, {}), self.untagged.get(None, {}))
-        return tuple(master for kind in kinds for master in kind.values())
-
-
-def looks(video: wire.Video) -> tuple[str | None, int | None]:
-    """File name and size in bytes of a listed master, as far as the platform tells them."""
-    file = video.upload.file if video.upload else None
-    if file is None and video.master_video is not None:
-        file = video.master_video.video_file
-    return (file.name, file.size) if file is not None else (None, None)
+    alike: dict[str, Untagged] = field(default_factory=dict)
 
 
 class Resolver:
@@ -142,6 +87,7 @@ class Resolver:
         settle_s: float,
     ) -> None:
         self.left_open = 0
+        self.lag = ListLag()
         self._book = book
         self._gateway = gateway
         self._reader = reader
@@ -172,7 +118,7 @@ class Resolver:
             while not self._open:
                 self._added.clear()
                 await self._added.wait()
-            due_s = min(entry.since_s for entry in self._open.values()) + self._settle_s
+            due_s = min(entry.since_s for entry in self._open.values()) + self._patience_s
             wait_s = due_s - self._gateway.now_s()
             if wait_s > 0:
                 await asyncio.sleep(wait_s)
@@ -180,6 +126,11 @@ class Resolver:
             if self._open:
                 pages += await self._sweep()
             await self._gateway.rest(BETWEEN_SWEEPS_S, pages, SHARE)
+
+    @property
+    def _patience_s(self) -> float:
+        """Seconds after a failure until the list can be trusted: it may be seen to lag."""
+        return self._settle_s + self.lag.lag_s
 
     async def _sweep(self) -> int:
         """Read the list once for all that is open; answers the pages that it took."""
@@ -196,7 +147,7 @@ class Resolver:
         behind_ms = self._observer.created_behind_ms
         objects = frozenset(e.transfer.object_id or b"" for e in entries)
         names = frozenset(self._requests.wanted(e.transfer).file_name for e in entries)
-        window = _Window(objects, names)
+        window = SweptWindow(objects, names)
 
         async def keep(page: Page, videos: tuple[wire.Video, ...]) -> int:
             nonlocal pages
@@ -208,26 +159,45 @@ class Resolver:
 
         async def forget() -> None:
             nonlocal window
-            window = _Window(objects, names)
+            window = SweptWindow(objects, names)
 
         page_size = next(self._page_sizes)
         swept = await sweep(self._reader, horizon_ms, keep, forget, PASSES, page_size)
         reached = self._observer.created_behind_ms <= max(behind_ms, HORIZON_SLACK_MS)
+        complete = swept.complete and (
+            not reached or await self._shows_what_is_there(window.ids, horizon_ms, swept.began_s)
+        )
         tell(
             SWEEP_ENDED,
             rows=len(entries),
             videos=len(window.ids),
-            result=("complete" if reached else "too short") if swept.complete else "incomplete",
+            result=("complete" if reached else "too short") if complete else "incomplete",
         )
         for entry in entries:
-            if entry.since_s + self._settle_s <= swept.began_s:
-                # Where createdAt proves to lie far behind, the window was too short: look again.
-                entry.complete = entry.complete + 1 if swept.complete and reached else 0
-                entry.incomplete = 0 if swept.complete else entry.incomplete + 1
+            counts = entry.since_s + self._patience_s <= swept.began_s
+            # Where createdAt proves to lie far behind, the window was too short: look again.
+            entry.complete = entry.complete + 1 if counts and complete and reached else 0
+            if counts:
+                entry.incomplete = 0 if complete else entry.incomplete + 1
             await self._settle(entry, window)
         return pages
 
-    async def _settle(self, entry: _Open, window: _Window) -> None:
+    async def _shows_what_is_there(
+        self, shown: AbstractSet[str], horizon_ms: int | None, began_s: float
+    ) -> bool:
+        """Learn how far the list lags, by what a sweep of it does not show and the platform knows.
+
+        False where that is hidden for so long that it is no lag any more.
+        """
+        for told in self.lag.hidden(shown, horizon_ms, began_s):
+            path = f"/v1/videos/{told.video_id}/in/status"
+            reading = await self._gateway.read("status", "GET", path)
+            if not decide.is_gone(reading.answer):
+                return self.lag.proven(told, began_s)
+            self.lag.forget(told.video_id)
+        return True
+
+    async def _settle(self, entry: _Open, window: SweptWindow) -> None:
         transfer = entry.transfer
         assert transfer.object_id is not None
         carriers = window.carriers.get(transfer.object_id)
@@ -285,9 +255,7 @@ class Resolver:
         self.left_open += 1
         self._book.tallies.changed.set()
 
-    async def _look_alike(
-        self, transfer: Transfer, masters: Iterable[_Untagged]
-    ) -> _Untagged | None:
+    async def _look_alike(self, transfer: Transfer, masters: Iterable[Untagged]) -> Untagged | None:
         """A master without a tag that may be this row's: same file name, and not another size.
 
         What is not told (yet) differs from nothing: a description may be kept in another form, and
@@ -300,7 +268,7 @@ class Resolver:
         return None
 
 
-def _is_nobody_s(checkpoint: Checkpoint, master: _Untagged) -> bool:
+def _is_nobody_s(checkpoint: Checkpoint, master: Untagged) -> bool:
     """Whether a master is no row's, and was not there before the first POST."""
     return checkpoint.row_of_video(master.video_id) is None and not checkpoint.knows_platform_video(
         master.video_id

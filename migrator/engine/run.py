@@ -255,6 +255,7 @@ async def _take_up(engine: Engine) -> None:
                 created_ms = transfer.intent_date_s * 1000
             flight = engine.flights.add(transfer, transfer.video_id, created_ms, state, 0.0)
             flight.moved_s = engine.gateway.now_s()
+            engine.resolver.lag.told(transfer.video_id, created_ms, flight.moved_s)
             due_ms = (transfer.not_before_ms or 0) - book.now_ms()
             flight.restart_at_s = engine.gateway.now_s() + max(0.0, min(due_ms / 1000, 60.0))
 

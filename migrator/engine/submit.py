@@ -89,7 +89,9 @@ class Submitter:
             self._leave(transfer)
             raise
         began_s = self.gateway.now_s()
-        reply = await self.gateway.exchange("submit", "POST", "/v1/videos/in/s3", self.params, body)
+        reply = decide.as_told(
+            await self.gateway.exchange("submit", "POST", "/v1/videos/in/s3", self.params, body)
+        )
         if not (transfer.attempts and is_outage(reply)):  # a row that fails again is its own fault
             self.gateway.posts.observe(reply, began_s, self.gateway.now_s())
         verdict = decide.judge_submit(reply, transfer, self.book.now_ms())
@@ -162,6 +164,7 @@ class Submitter:
             now_s = self.gateway.now_s()
             flight = self.flights.add(transfer, video_id, created_ms, state, now_s)
             flight.submitted_s = now_s
+            self.resolver.lag.told(video_id, created_ms, now_s)
             self.feed.done_with(transfer.row)
         elif state is State.UNRESOLVED:
             self.flights.withdraw()

@@ -14,6 +14,7 @@ sweep is *complete* when it provably saw every video that stood in its window fr
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
+from itertools import accumulate
 
 from migrator.engine.gateway import Gateway
 from migrator.pixop import wire
@@ -27,6 +28,10 @@ may hide it, stands inside a page now."""
 
 HORIZON_SLACK_MS = 5 * 60 * 1000
 """How far behind the intent's `Date` a sweep reaches: the platform's clocks may differ."""
+
+
+SORTED_BY_MS = 1000
+"""A list may be sorted by whole seconds. What is further out of order is not sorted as asked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,12 +48,19 @@ class Page:
     began_s: float
 
     def first_before(self, horizon_ms: int) -> int | None:
-        """The index of the first video made before the horizon, or None."""
-        for index, video in enumerate(self.videos):
-            created_ms = wire.time_ms(video.created_at)
-            if created_ms is not None and created_ms < horizon_ms:
-                return index
-        return None
+        """The index of the first video made before the horizon, or None.
+
+        None also where the page is not newest first, as it was asked for: what comes after an old
+        video may be a new one then, so that only the end of the list ends it.
+        """
+        made = [wire.time_ms(video.created_at) for video in self.videos]
+        known = [created_ms for created_ms in made if created_ms is not None]
+        oldest = accumulate(known, min)
+        if any(ms > before + SORTED_BY_MS for ms, before in zip(known, oldest, strict=True)):
+            return None
+        return next(
+            (index for index, ms in enumerate(made) if ms is not None and ms < horizon_ms), None
+        )
 
 
 class ListReader:

@@ -36,10 +36,10 @@ from migrator.engine.ports import Ports
 from migrator.engine.preflights import Look, Preflights
 from migrator.engine.quotas import Quotas
 from migrator.engine.request import Requests
-from migrator.engine.resolve import looks
 from migrator.engine.start import check_platform, projects_of
 from migrator.engine.stop import Stop, Stopping, background, unless_stopped
 from migrator.engine.sweep import ListReader, Page, sweep
+from migrator.engine.swept import looks
 from migrator.engine.tag import read_tag
 from migrator.errors import CheckpointError, StoppedByItself, UsageError
 from migrator.lifecycle import FINAL, State

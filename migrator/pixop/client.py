@@ -9,7 +9,6 @@ resends a POST.
 import ssl
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from email.utils import parsedate_to_datetime
 from typing import Protocol, Self
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
@@ -18,7 +17,7 @@ import aiohttp
 
 from migrator import __version__
 from migrator.certificates import why_untrusted
-from migrator.pixop.quota import Quota, read_quota
+from migrator.pixop.quota import Quota, epoch_s, read_quota
 from migrator.redaction import Redactor
 from migrator.settings import Secret, is_this_machine
 
@@ -102,6 +101,7 @@ class PixopClient:
                 "X-API-Key": api_key.reveal(),
                 "Accept": "application/json",
                 "Content-Type": "application/json",
+                "Cache-Control": "no-cache",  # a list out of a cache proves nothing
                 "User-Agent": f"migrator/{__version__}",
             },
         )
@@ -133,7 +133,7 @@ class PixopClient:
                 # Of what a POST made nothing is kept but an id, and most calls are of this kind.
                 if method != "POST" or not _is_success(status):
                     content = self._redactor.body(content)
-                date_s = _date_s(response.headers.get("Date"))
+                date_s = epoch_s(response.headers.get("Date"))
                 return Answer(status, content, read_quota(response.headers, date_s), date_s)
         except aiohttp.ClientConnectorCertificateError as error:
             why = why_untrusted(error) or "no reason given"
@@ -176,15 +176,6 @@ async def _read(response: aiohttp.ClientResponse, limit_bytes: int) -> bytes | N
             return None
         parts.append(part)
     return b"".join(parts)
-
-
-def _date_s(text: str | None) -> int | None:
-    if text is None:
-        return None
-    try:
-        return int(parsedate_to_datetime(text).timestamp())
-    except (ValueError, OverflowError):
-        return None
 
 
 def _plain(error: BaseException) -> str:

@@ -2,12 +2,16 @@
 
 The platform announces a quota of requests a minute on every answer. A header that is absent,
 negative, not a number or absurd is as good as absent; one that holds a point in time instead of
-seconds is read as such.
+seconds is read as such. Of a list (a header that came twice, or `1200, 1200;w=60` as gateways write
+it) the first number counts.
 """
 
+import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
+from fractions import Fraction
 
 MAX_LIMIT = 1_000_000_000
 """An announced limit beyond this many requests a minute is taken for nonsense."""
@@ -35,25 +39,40 @@ class Quota:
 
 def read_quota(headers: Mapping[str, str], date_s: int | None) -> Quota:
     """The quota that `headers` announce; `date_s` is the answer's own `Date` (epoch seconds)."""
-    limit = _number(headers.get("X-RateLimit-Limit"))
+    limit = _count(headers.get("X-RateLimit-Limit"))
+    waits = (headers.get("X-RateLimit-Retry-After"), headers.get("Retry-After"))
+    told = (_seconds(text, date_s) for text in waits)
     return Quota(
         limit=limit if limit is not None and 1 <= limit <= MAX_LIMIT else None,
-        remaining=_number(headers.get("X-RateLimit-Remaining")),
+        remaining=_count(headers.get("X-RateLimit-Remaining")),
         reset_s=_seconds(headers.get("X-RateLimit-Reset"), date_s),
-        retry_after_s=_seconds(
-            headers.get("X-RateLimit-Retry-After", headers.get("Retry-After")), date_s
-        ),
+        retry_after_s=next((wait_s for wait_s in told if wait_s is not None), None),
     )
 
 
-def _number(text: str | None) -> int | None:
-    if text is None or not re.fullmatch(r"\s*[0-9]{1,18}(\.0*)?\s*", text):
+def epoch_s(text: str | None) -> int | None:
+    """An HTTP date (RFC 9110, 5.6.7) as epoch seconds; None when it is none."""
+    if text is None:
         return None
-    return int(text.strip().split(".")[0])
+    try:
+        return int(parsedate_to_datetime(text).timestamp())
+    except (ValueError, OverflowError):
+        return None
+
+
+def _number(text: str | None) -> Fraction | None:
+    found = re.fullmatch(r"\s*([0-9]{1,18}(?:\.[0-9]{0,18})?)\s*(?:[,;].*)?", text or "")
+    return None if found is None else Fraction(found[1].rstrip("."))
+
+
+def _count(text: str | None) -> int | None:
+    number = _number(text)
+    return None if number is None else math.floor(number)
 
 
 def _seconds(text: str | None, date_s: int | None) -> int | None:
-    value = _number(text)
+    number = _number(text)
+    value = epoch_s(text) if number is None else math.ceil(number)
     if value is None:
         return None
     if value > 10**12:  # an epoch in milliseconds

@@ -4,6 +4,7 @@ Reading is lenient: fields that are not needed are not named, whatever may be ab
 and statuses are plain strings, because the lists of the document are open. Writing is exact.
 """
 
+import codecs
 from datetime import UTC, datetime
 from typing import Annotated, TypeVar, get_args
 
@@ -16,8 +17,12 @@ T = TypeVar("T")
 MAX_EPOCH_MS = 10**14
 """Beyond the year 5138: no time that anything was made at."""
 
+MIN_EPOCH_MS = 10**11
+"""Below this (1973) a number is of seconds, as some writers of JSON have it, with or without
+decimals."""
+
 Timestamp = str | int | float | None
-"""A point in time as the platform writes it: ISO 8601, or epoch milliseconds."""
+"""A point in time as the platform writes it: ISO 8601, or epoch milliseconds (or seconds)."""
 
 MAX_TIME_CHARACTERS = 40
 """Longest text that can be a point in time."""
@@ -85,6 +90,7 @@ class VideoFlags(_Read):
 
     is_master: bool | None = None
     is_clip: bool | None = None
+    is_processing: bool | None = None
     is_processed: bool | None = None
 
 
@@ -185,6 +191,7 @@ def decode(body: bytes, kind: type[T]) -> T | None:
     """
     if body.count(b",") > MAX_COMMAS:
         return None
+    body = body.removeprefix(codecs.BOM_UTF8)  # a parser may ignore it (RFC 8259, 8.1)
     try:
         return msgspec.json.decode(body, type=kind)
     except msgspec.ValidationError:
@@ -239,7 +246,7 @@ def time_ms(value: Timestamp) -> int | None:
     if isinstance(value, str) and len(value) > MAX_TIME_CHARACTERS:
         return None
     if isinstance(value, str) and value.isdecimal():  # before ISO, which takes it for a date
-        return int(value) if int(value) < MAX_EPOCH_MS else None
+        value = int(value)
     if isinstance(value, str):
         try:
             moment = datetime.fromisoformat(value)
@@ -249,5 +256,5 @@ def time_ms(value: Timestamp) -> int | None:
             moment = moment.replace(tzinfo=UTC)
         return int(moment.timestamp() * 1000)
     if isinstance(value, int | float) and 0 <= value < MAX_EPOCH_MS:
-        return int(value)
+        return int(value if value >= MIN_EPOCH_MS else value * 1000)
     return None

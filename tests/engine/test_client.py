@@ -84,6 +84,7 @@ async def test_an_answer_comes_with_status_quota_and_the_platform_s_date():
     assert reply == Answer(202, b'{"x": 1}', Quota(1200, 3, 9, None), 1_764_000_000)
     assert seen["X-API-Key"] == KEY
     assert (seen["Accept"], seen["Content-Type"]) == ("application/json", "application/json")
+    assert seen["Cache-Control"] == "no-cache"
     assert seen["url"] == "/api/v1/x?a=b+c"
 
 

@@ -183,7 +183,8 @@ def test_no_sight_of_a_copy_leads_where_the_table_does_not(
         (answer(409), None),
         (answer(500), None),
         (Lost("reset"), None),
-        (answer(404), Event.FAIL),
+        (answer(404, b""), Event.FAIL),
+        (answer(404, b"<html>no such route"), None),
         (answer(400), Event.FAIL),
         (NotSent("refused"), Event.COPY_FAILED),
         (answer(429), Event.COPY_FAILED),
@@ -269,3 +270,13 @@ def test_rounds_that_settle_little_come_less_often_within_bounds_and_share_of_th
     assert next_interval_s(longest_s, 1, 0) == longest_s
     assert rest_s(10, 0.03, 1200) == pytest.approx(10 / (20 * 0.03))
     assert rest_s(1, 0.03, 1) == 2000.0  # at one call a minute, one in thirty-three
+
+
+def test_a_404_that_is_neither_empty_nor_in_the_platform_s_form_tells_nothing_of_an_object():
+    own = answer(404, b'{"errorCode": "KEY_NOT_FOUND", "message": "no such key"}')
+    for reply in (own, answer(404, b""), answer(400), NotSent("refused")):
+        assert decide.as_told(reply) is reply
+    for body in (b"<html>404", b"404 page not found", b'{"message": "no Route matched"}'):
+        assert isinstance(decide.as_told(answer(404, body)), Lost)
+        assert not decide.is_gone(answer(404, body))
+    assert decide.is_gone(answer(404, b""))

@@ -1,6 +1,7 @@
 """Whatever becomes of a request, no object is imported twice and no row is lost."""
 
 import asyncio
+import json
 from dataclasses import replace
 from datetime import timedelta
 
@@ -22,6 +23,7 @@ def settled(rows):
 
 
 IMPORTED = (State.IMPORTED, Reason.COPIED)
+INGESTED = {"ingestionStatus": "DONE"}
 
 
 @pytest.mark.parametrize(
@@ -741,3 +743,47 @@ async def test_a_row_is_not_given_up_for_the_time_when_every_post_failed(bench):
     rows = await bench.run()
     assert settled(rows) == dict.fromkeys(keys, IMPORTED)
     assert max(row.attempts for row in rows.values()) > 2
+
+
+async def test_posts_that_a_router_does_not_know_are_an_outage_and_make_no_object_missing(bench):
+    bench.manifest(*"abcdefgh")
+    bench.care(max_outage=timedelta(seconds=0.5))
+    lost = bench.platform.answer(404, b"<html>404 page not found</html>")
+    bench.platform.submit = lambda *_: lost
+    rows = await bench.run()
+    assert isinstance(bench.stop.error, StoppedByItself)
+    assert "HTTP 404" in bench.stop.error.message
+    assert {row.state for row in rows.values()} <= {State.PENDING, State.UNRESOLVED}
+
+
+async def test_copies_whose_state_the_list_does_not_tell_are_asked_for_by_id(bench):
+    bench.manifest(*"abcdef")
+    look, listing = bench.platform.look, bench.platform.list
+    telling = bench.platform.status
+
+    def bare(*arguments):
+        bench.platform.look = lambda video: {**video.json(), "upload": None}
+        return listing(*arguments)
+
+    def whole(*arguments):
+        bench.platform.look = look
+        return telling(*arguments)
+
+    bench.platform.list, bench.platform.status = bare, whole
+    rows = await bench.run()
+    assert settled(rows) == dict.fromkeys("abcdef", IMPORTED)
+
+
+async def test_ingestions_that_the_list_does_not_tell_are_asked_for_by_id(bench):
+    bench.platform_settings(full_ingestion=True, until="ingested")
+    bench.manifest(*"abcdef")
+    telling = bench.platform.status
+
+    def whole(*arguments):
+        answer = telling(*arguments)
+        told = {**json.loads(answer.body), "ingestion": {"ingestionState": INGESTED}}
+        return bench.platform.answer(answer.status, told)
+
+    bench.platform.status = whole
+    rows = await bench.run()
+    assert settled(rows) == dict.fromkeys("abcdef", IMPORTED)

@@ -1,5 +1,7 @@
 """Quota headers, read with distrust."""
 
+from email.utils import formatdate
+
 import pytest
 
 from migrator.pixop.quota import MAX_WAIT_S, Quota, read_quota
@@ -21,7 +23,7 @@ def test_nothing_announced_is_nothing_known():
     assert read_quota({}, NOW) == Quota()
 
 
-@pytest.mark.parametrize("value", ["-1", "soon", "", "1e9", "0x10", "NaN", "1.5", "9" * 40, "٣"])
+@pytest.mark.parametrize("value", ["-1", "soon", "", "1e9", "0x10", "NaN", "1.5.2", "9" * 40, "٣"])
 def test_what_makes_no_sense_counts_as_absent(value):
     told = headers(limit=value, remaining=value, reset=value, after=value)
     assert read_quota(told, NOW) == Quota()
@@ -47,3 +49,24 @@ def test_no_header_makes_the_engine_wait_absurdly_long():
 
 def test_the_common_retry_after_header_stands_in():
     assert read_quota({"Retry-After": "3"}, NOW).retry_after_s == 3
+
+
+def test_parts_of_a_request_are_not_to_be_had_and_parts_of_a_second_are_waited_for():
+    told = headers(limit="100.9", remaining="7.75", reset="31.000", after="4.2")
+    assert read_quota(told, NOW) == Quota(100, 7, 31, 5)
+
+
+def test_of_a_list_as_gateways_write_it_the_first_number_counts():
+    told = headers(limit="1200, 1200;w=60", remaining="7;w=60", reset="31, 29")
+    assert read_quota(told, NOW) == Quota(1200, 7, 31, None)
+
+
+def test_the_common_retry_after_header_may_hold_a_date():
+    later = formatdate(NOW + 20, usegmt=True)
+    assert read_quota({"Retry-After": later}, NOW).retry_after_s == 20
+    assert read_quota({"Retry-After": later}, NOW + 21).retry_after_s is None
+    assert read_quota({"Retry-After": later}, None).retry_after_s is None
+
+
+def test_a_senseless_wait_does_not_hide_the_one_beside_it():
+    assert read_quota({**headers(after="soon"), "Retry-After": "3"}, NOW).retry_after_s == 3

@@ -11,6 +11,7 @@ from fakes.platform import EPOCH_S
 from migrator.checkpoint.change import Change
 from migrator.checkpoint.store import Checkpoint
 from migrator.checkpoint.writer import Writer
+from migrator.engine import lag
 from migrator.engine.book import Book
 from migrator.engine.decide import CopyRules, Sight
 from migrator.engine.flights import Flights
@@ -390,3 +391,90 @@ async def test_a_look_alike_that_the_last_sweep_does_not_show_is_not_forgotten(b
     rows = await bench.run()
     assert settled(rows) == {"a": (State.FAILED, Reason.AMBIGUOUS)}
     assert bench.platform.creates == {"a": 1}
+
+
+@pytest.mark.parametrize("order", ["oldest first", "by id", "one old on top"])
+async def test_a_list_in_another_order_than_was_asked_for_hides_no_video(bench, order):
+    fill(bench, 250, EPOCH_S - 7200, "before")
+    for n, video in enumerate(bench.platform.videos):
+        video.created_ms += n * 10_000
+    bench.manifest("a")
+    bench.platform.submits = {"a": ["lost_after"]}
+
+    def disordered(_path, params, _body):
+        number, size = int(params["pageNumber"]), int(params["pageSize"])
+        videos = bench.platform.videos  # oldest first
+        if order == "by id":
+            videos = sorted(videos, key=lambda video: video.id)
+        elif order == "one old on top":
+            videos = [videos[0], *reversed(videos[1:])]
+        items = [bench.platform.look(each) for each in videos[number * size :][:size]]
+        return bench.platform.answer(200, {"totalElements": len(videos), "items": items})
+
+    bench.platform.list = disordered
+    rows = await bench.run()
+    assert settled(rows) == {"a": IMPORTED}
+    assert bench.platform.creates["a"] == 1
+
+
+async def test_a_video_that_is_not_called_a_master_yet_is_not_made_twice(bench):
+    bench.manifest("a")
+    bench.platform.submits = {"a": ["lost_after"]}
+    look = bench.platform.look
+    bench.platform.look = lambda video: {**look(video), "flags": {"isMaster": False}}
+    rows = await bench.run()
+    assert settled(rows) == {"a": IMPORTED}
+    assert bench.platform.creates == {"a": 1}
+
+
+@pytest.fixture
+def lagging(bench):
+    """Answers `b0` to `b9` in turn, then loses the one to `a`; the list shows none of them."""
+    bench.manifest(*(f"b{n}" for n in range(10)), "a")
+    bench.settings = replace(bench.settings, pace=replace(bench.settings.pace, max_concurrency=1))
+    bench.platform.submits = {"a": ["lost_after"]}
+    create = bench.platform.create
+
+    def hide(*args, **more):
+        video = create(*args, **more)
+        bench.platform.hidden.add(video.id)
+        return video
+
+    bench.platform.create = hide
+    return bench
+
+
+async def test_a_list_that_is_seen_to_lag_is_waited_for_beyond_the_time_to_settle(lagging):
+    looks = []
+
+    def catch_up(platform, operation):
+        if operation == "list" and platform.creates["a"]:
+            looks.append(1)
+            if len(looks) > 12:
+                platform.hidden = set()
+
+    lagging.platform.on_call = catch_up
+    rows = await lagging.run()
+    assert set(settled(rows).values()) == {IMPORTED}
+    assert set(lagging.platform.creates.values()) == {1}
+
+
+async def test_a_list_that_hides_for_good_what_is_there_leaves_a_row_open(lagging, monkeypatch):
+    monkeypatch.setattr(lag, "MAX_LAG_S", 0.2)
+    rows = await lagging.run()
+    assert settled(rows)["a"] == (State.UNRESOLVED, None)
+    assert lagging.platform.creates["a"] == 1
+
+
+async def test_a_video_that_is_deleted_meanwhile_makes_no_list_late(lagging):
+    lagging.platform.submits = {"a": ["lost_before"]}
+
+    def delete(platform, operation):
+        platform.hidden = set()
+        if operation == "list" and platform.calls["submit"] == 11:
+            platform.videos = [video for video in platform.videos if video.key != "b3"]
+
+    lagging.platform.on_call = delete
+    rows = await lagging.run()
+    assert settled(rows)["a"] == IMPORTED
+    assert lagging.platform.creates["a"] == 1

@@ -8,6 +8,8 @@ from hypothesis import strategies as st
 from migrator.engine.sweep import Page, sweep
 from migrator.pixop import wire
 
+EPOCH_MS = 1_764_000_000_000
+
 
 class MovingList:
     """A team's list, newest first, that changes between the pages."""
@@ -22,7 +24,7 @@ class MovingList:
         while True:
             order = sorted(self.videos, key=lambda video: -video[0])
             part = order[number * self.size : (number + 1) * self.size]
-            listed = tuple(wire.Video(id=name, created_at=made) for made, name in part)
+            listed = tuple(wire.Video(id=name, created_at=EPOCH_MS + made) for made, name in part)
             yield Page(number * self.size, len(order), listed, 1.0)
             number += 1
             if not part or number * self.size >= len(order):
@@ -40,6 +42,7 @@ async def run(moving, horizon_ms, passes):
     async def forget():
         seen.clear()
 
+    horizon_ms = None if horizon_ms is None else EPOCH_MS + horizon_ms
     return await sweep(moving, horizon_ms, keep, forget, passes), seen
 
 
@@ -137,3 +140,18 @@ async def test_whatever_happens_a_complete_sweep_has_seen_all_that_stood_there_t
     # in a single sweep; it is why absence is presumed only after two of them.
     if swept.complete and not ("add" in events and "delete" in events):
         assert {name for _, name in videos} - deleted <= seen
+
+
+def page_of(*made):
+    return Page(0, len(made), tuple(wire.Video(id=str(n), created_at=n) for n in made), 1.0)
+
+
+def test_a_page_that_is_not_newest_first_ends_no_window():
+    old, new = EPOCH_MS, EPOCH_MS + 60_000
+    assert page_of(new, old, old).first_before(new) == 1
+    assert page_of(old, new, new).first_before(new) is None
+    assert page_of(old, new, old).first_before(new) is None
+
+
+def test_a_list_that_is_sorted_by_whole_seconds_is_sorted():
+    assert page_of(EPOCH_MS + 9_200, EPOCH_MS + 9_900, EPOCH_MS).first_before(EPOCH_MS + 1) == 2

@@ -1,5 +1,6 @@
 """Reading what the platform answers, whatever it is."""
 
+import codecs
 import json
 
 import pytest
@@ -21,13 +22,16 @@ V, W = "00000000-0000-4000-8000-00000000000a", "00000000-0000-4000-8000-00000000
         (1734520108148, 1734520108148),
         ("1734520108148", 1734520108148),
         ("1770123100000", 1770123100000),
+        (1734520108, 1734520108000),
+        ("1734520108", 1734520108000),
+        (1734520108.148, 1734520108148),
         (None, None),
         ("yesterday", None),
         (-5, None),
         ("9" * 30, None),
     ],
 )
-def test_times_come_as_iso_or_as_epoch_milliseconds(value, expected):
+def test_times_come_as_iso_or_as_epoch_milliseconds_or_seconds(value, expected):
     assert wire.time_ms(value) == expected
 
 
@@ -122,3 +126,8 @@ def test_the_body_of_a_post_shows_no_secret_when_printed():
     bucket = wire.S3Bucket("b", "AKIA", "secret-key")
     body = wire.CreateMasterVideoFromS3Bucket("n", "k", bucket, "f")
     assert "secret-key" not in f"{body!r} {bucket}"
+
+
+def test_a_byte_order_mark_before_the_json_does_no_harm():
+    body = codecs.BOM_UTF8 + json.dumps({"videoId": V}).encode()
+    assert wire.decode(body, wire.VideoInStatus).video_id == V

@@ -51,7 +51,7 @@ class FakeVideo:
             "createdAt": self.created_ms,
             "description": self.description,
             "flags": {"isMaster": self.is_master, "isClip": False},
-            "upload": upload,
+            "upload": upload if self.is_master else None,  # what is derived has none
         }
 
 

@@ -24,8 +24,7 @@ from migrator.manifest.opening import open_manifest
 from migrator.manifest.parquet_file import ParquetManifest
 from migrator.model import MAX_KEY_BYTES, InvalidRow, LearnedBy, ManifestRow, utf16_units
 from migrator.pixop import wire
-from migrator.pixop.client import _date_s
-from migrator.pixop.quota import MAX_LIMIT, MAX_WAIT_S, read_quota
+from migrator.pixop.quota import MAX_LIMIT, MAX_WAIT_S, epoch_s, read_quota
 from migrator.redaction import PIECE, Redactor
 from migrator.settings import BucketKeyNames, Secret, read_bucket_keys
 from migrator.text import plain
@@ -206,7 +205,7 @@ def quota(data):
     names = ("X-RateLimit-Limit", "X-RateLimit-Remaining", "X-RateLimit-Reset",
              "X-RateLimit-Retry-After", "Retry-After")  # fmt: skip
     for date in (*cells, formatdate(1_764_000_000, usegmt=True)):
-        date_s = _date_s(date)
+        date_s = epoch_s(date)
         found = read_quota(dict(zip(names, cells, strict=False)), date_s)
         assert found.limit is None or 1 <= found.limit <= MAX_LIMIT
         assert found.remaining is None or 0 <= found.remaining < 10**18

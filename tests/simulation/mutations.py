@@ -9,7 +9,7 @@ from simulation.disk import SimulatedJournal
 
 from migrator.checkpoint.change import Change
 from migrator.checkpoint.store import Checkpoint
-from migrator.engine import adopt, decide, gateway, observe, resolve, run, submit, sweep
+from migrator.engine import adopt, decide, gateway, observe, resolve, run, submit, sweep, swept
 from migrator.errors import RunFailed
 from migrator.lifecycle import TRANSITIONS, Event, State
 from migrator.pixop.client import Answer, Lost, NotSent
@@ -122,7 +122,7 @@ def overlooks_what_looks_alike():
 @contextmanager
 def takes_a_derived_video_for_the_original():
     with ExitStack() as stack:
-        for module in (adopt, observe, resolve):
+        for module in (adopt, observe, swept):
             stack.enter_context(mock.patch.object(module, "is_master", return_value=True))
         yield
 

@@ -252,7 +252,7 @@ class Platform:
             "createdAt": created,
             "description": video.description,
             "flags": {"isMaster": video.master, "isClip": False},
-            **self._shown(video),
+            **(self._shown(video) if video.master else {}),  # what is derived has no upload
         }
 
     def _shown(self, video):

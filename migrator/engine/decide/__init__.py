@@ -28,6 +28,7 @@ from migrator.engine.decide.copies import (
 from migrator.engine.decide.ending import exit_code
 from migrator.engine.decide.posts import (
     Verdict,
+    as_told,
     gave_up,
     given_back,
     judge_submit,
@@ -48,6 +49,7 @@ __all__ = [
     "Verdict",
     "absent",
     "ambiguous",
+    "as_told",
     "choose_carrier",
     "deleted",
     "exit_code",

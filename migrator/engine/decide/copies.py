@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from http import HTTPStatus
 
 from migrator.checkpoint.change import Change
+from migrator.engine.breaker import is_own_404
 from migrator.engine.decide.changes import cut, failed
 from migrator.lifecycle import Event, State
 from migrator.model import DecidedBy, LearnedBy, Reason
@@ -146,7 +147,7 @@ def judge_restart(reply: Reply, restarts: int, now_ms: int) -> Change | None:
     if isinstance(reply, NotSent) or (isinstance(reply, Answer) and reply.status in NOT_ACTED_ON):
         due_ms = now_ms + RESTART_DELAYS_S[0] * 1000
         return Change(Event.COPY_FAILED, {"restarts": restarts, "not_before_ms": due_ms})
-    if isinstance(reply, Answer) and reply.status == HTTPStatus.NOT_FOUND:
+    if isinstance(reply, Answer) and reply.status == HTTPStatus.NOT_FOUND and is_own_404(reply):
         return failed(Reason.DELETED, now_ms, status=404, message="the video is gone")
     if isinstance(reply, Answer) and reply.status in {400, 403}:
         error = wire.decode(reply.body, wire.ApiError) or wire.ApiError()

@@ -4,12 +4,12 @@ from dataclasses import dataclass
 from http import HTTPStatus
 
 from migrator.checkpoint.change import Change, Transfer
-from migrator.engine.breaker import is_strangers
+from migrator.engine.breaker import is_own_404, is_strangers
 from migrator.engine.decide.changes import cut, failed, not_created, refused, unknown
 from migrator.lifecycle import Event
 from migrator.model import Reason
 from migrator.pixop import wire
-from migrator.pixop.client import Answer, NotSent, Reply
+from migrator.pixop.client import Answer, Lost, NotSent, Reply
 from migrator.settings import UUID_PATTERN
 
 KEYS_REFUSED = frozenset({"INVALID_CREDENTIALS", "HEAD_BUCKET_ERROR"})
@@ -38,6 +38,17 @@ class Verdict:
     ask_place: bool = False
     stops: str = ""
     keys_refused: bool = False
+
+
+def as_told(reply: Reply) -> Reply:
+    """A POST's reply; Lost where somebody else has answered in the platform's place.
+
+    The platform says 404 without a body or in its own form: any other 404 is of a router that does
+    not know the way, and tells nothing of the object.
+    """
+    if not isinstance(reply, Answer) or reply.status != HTTPStatus.NOT_FOUND or is_own_404(reply):
+        return reply
+    return Lost("HTTP 404, not in the platform's own form", reply.status)
 
 
 def judge_submit(reply: Reply, transfer: Transfer, now_ms: int) -> Verdict:

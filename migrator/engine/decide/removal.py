@@ -4,6 +4,7 @@ from enum import Enum, auto
 from http import HTTPStatus
 
 from migrator.checkpoint.change import Change, Transfer
+from migrator.engine.breaker import is_own_404
 from migrator.engine.decide.copies import DONE, FAILED, Sight
 from migrator.engine.decide.posts import TEAM_LOST
 from migrator.engine.tag import read_tag
@@ -47,7 +48,7 @@ def judge_old_video(answer: Answer, transfer: Transfer, *, tagging: bool) -> Old
 
 def is_gone(answer: Answer) -> bool:
     """Whether an answer about a video by its id says that there is no such video."""
-    if answer.status != HTTPStatus.NOT_FOUND:
+    if answer.status != HTTPStatus.NOT_FOUND or not is_own_404(answer):
         return False
     error = wire.decode(answer.body, wire.ApiError) or wire.ApiError()
     return error.error_code not in TEAM_LOST
