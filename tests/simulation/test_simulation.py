@@ -54,7 +54,7 @@ def test_an_uninterrupted_run_of_a_faultless_world_ends_as_the_verdicts_on_its_o
     [
         ("sends_before_the_intent_is_durable", range(1, 4)),
         ("takes_a_lost_answer_for_not_created", range(1, 20)),
-        ("forgets_open_requests_at_a_restart", range(1, 20)),
+        ("forgets_open_requests_at_a_restart", range(25, 40)),
         ("sends_more_than_the_quota", range(1, 20)),
         ("goes_on_when_the_disk_is_full", range(27, 40)),
         ("sends_a_failed_copy_again", range(1, 20)),
