@@ -186,6 +186,12 @@ SELECT count(*), total(attempts), min(coalesce(intent_date_s, 0)) FROM object
 WHERE attempts > 1 OR reason = 'gave_up'
     OR (attempts = 1 AND state IN ('rejected', 'missing') AND decided_by <> 'platform');
 
+-- name: latest_videos
+-- Of rows that were sent since; those that are known to be gone or broken are not asked for.
+SELECT video_id, intent_date_s FROM object
+WHERE video_id IS NOT NULL AND intent_date_s >= ? AND state <> 'failed'
+ORDER BY row DESC LIMIT ?;
+
 -- name: row_of_video
 SELECT row FROM object WHERE video_id = ?;
 

@@ -411,6 +411,10 @@ class Checkpoint:
         rows, posts, since_s = self._db.execute(_SQL["presumed_absent"]).fetchone()
         return PresumedAbsent(rows, int(posts), since_s or None)
 
+    def latest_videos(self, since_s: int, limit: int) -> list[tuple[str, int]]:
+        """(video id, the platform's clock at the intent) of the last rows sent since then."""
+        return self._db.execute(_SQL["latest_videos"], (since_s, limit)).fetchall()
+
     def looked_back(self) -> bool:
         """Whether videos of such rows have been looked for once more since the last of them."""
         presumed = self.presumed_absent()

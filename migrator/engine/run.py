@@ -4,12 +4,12 @@
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from migrator.checkpoint.change import Change
+from migrator.checkpoint.change import Change, Transfer
 from migrator.checkpoint.store import Checkpoint
 from migrator.engine import decide
 from migrator.engine.adopt import adopt, catch_up, first_sweep, look_back
@@ -42,6 +42,9 @@ from migrator.errors import StoppedByItself
 from migrator.lifecycle import WITH_VIDEO, Event, State
 from migrator.settings import BatchSettings
 from migrator.source.preflight import Preflight
+
+EXPECTED, EXPECTED_S = 100, 3600
+"""Of the last run's videos so many, and no older ones (seconds), a list must show."""
 
 DRAIN_STEP_S = 0.02
 """How often it is looked whether the answers in flight have come, when the run stops."""
@@ -238,6 +241,17 @@ def _rules(settings: BatchSettings) -> decide.CopyRules:
     return decide.CopyRules(settings.care.restarts, until_ingested=until_ingested)
 
 
+async def _expect_the_latest(engine: Engine, unresolved: Sequence[Transfer]) -> None:
+    """What the last run was told of not long ago, a list must show before it proves an absence."""
+    gateway = engine.gateway
+    since_s = max(
+        min(transfer.intent_date_s or 0 for transfer in unresolved),
+        (gateway.date_s or 0) - EXPECTED_S,
+    )
+    for video_id, date_s in await engine.book.run(lambda c: c.latest_videos(since_s, EXPECTED)):
+        engine.resolver.lag.told(video_id, date_s * 1000, gateway.now_s())
+
+
 async def _take_up(engine: Engine) -> None:
     """Take up what an earlier run left open, and the copies that were adopted."""
     book = engine.book
@@ -245,7 +259,10 @@ async def _take_up(engine: Engine) -> None:
         # Nobody knows whether the request left: look, never send again.
         change = Change(Event.OUTCOME_UNKNOWN, {"message": "the program ended before the answer"})
         await book.change(transfer.row, State.SUBMITTING, change)
-    for transfer in await book.run(lambda c: c.in_state(State.UNRESOLVED)):
+    unresolved = await book.run(lambda c: c.in_state(State.UNRESOLVED))
+    if unresolved:
+        await _expect_the_latest(engine, unresolved)
+    for transfer in unresolved:
         engine.resolver.add(transfer)
     for state in sorted(WITH_VIDEO):
         for transfer in await book.run(lambda c, s=state: c.in_state(s)):  # type: ignore[misc]
@@ -255,7 +272,6 @@ async def _take_up(engine: Engine) -> None:
                 created_ms = transfer.intent_date_s * 1000
             flight = engine.flights.add(transfer, transfer.video_id, created_ms, state, 0.0)
             flight.moved_s = engine.gateway.now_s()
-            engine.resolver.lag.told(transfer.video_id, created_ms, flight.moved_s)
             due_ms = (transfer.not_before_ms or 0) - book.now_ms()
             flight.restart_at_s = engine.gateway.now_s() + max(0.0, min(due_ms / 1000, 60.0))
 

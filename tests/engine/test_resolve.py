@@ -461,9 +461,10 @@ async def test_a_list_that_is_seen_to_lag_is_waited_for_beyond_the_time_to_settl
 
 async def test_a_list_that_hides_for_good_what_is_there_leaves_a_row_open(lagging, monkeypatch):
     monkeypatch.setattr(lag, "MAX_LAG_S", 0.2)
-    rows = await lagging.run()
-    assert settled(rows)["a"] == (State.UNRESOLVED, None)
-    assert lagging.platform.creates["a"] == 1
+    for _start in range(2):  # the next run knows what this one was told of
+        rows = await lagging.run()
+        assert settled(rows)["a"] == (State.UNRESOLVED, None)
+        assert lagging.platform.creates["a"] == 1
 
 
 async def test_a_video_that_is_deleted_meanwhile_makes_no_list_late(lagging):
