@@ -22,7 +22,7 @@ BODIES = {
     "single quotes": b"{'totalElements': 0, 'items': []}",
     "a comment": b'{"totalElements": 0, "items": [] /* none */}',
     "UTF-16": json.dumps({"totalElements": 0, "items": []}).encode("utf-16"),
-    "a BOM": b'\xef\xbb\xbf{"totalElements": 0, "items": []}',
+    "two BOMs": b'\xef\xbb\xbf\xef\xbb\xbf{"totalElements": 0, "items": []}',
     "Latin-1": b'{"totalElements": 0, "items": ["\xfc"]}',
     "NaN": b'{"totalElements": NaN, "items": []}',
     "a NUL": b'{"totalElements": 0, "items": []}\0',
