@@ -14,6 +14,7 @@ from fakes.platform import PROJECT, TEAM, FakePlatform
 from migrator.checkpoint.inventory import SCRATCH_FILE, ListedVideo, open_inventory
 from migrator.checkpoint.store import Checkpoint
 from migrator.engine import preflights
+from migrator.engine import verify as engine
 from migrator.engine.ports import Ports
 from migrator.engine.stop import Stop
 from migrator.engine.tag import Tag
@@ -183,7 +184,9 @@ async def test_a_list_that_moves_is_read_again_and_one_that_never_rests_accuses_
 ):
     bench.manifest(*(f"k{n}" for n in range(250)))
     await bench.run()
-    strays = [bench.platform.create(f"s{n}", "", f"s{n}", project=OTHERS) for n in range(30)]
+    strays = [
+        bench.platform.create(f"s{n}", "", "s", project=OTHERS, created_ms=9**15) for n in range(30)
+    ]
 
     def delete_one(platform, operation):
         if operation == "list" and strays:
@@ -241,15 +244,30 @@ async def test_a_project_is_the_same_in_capitals(bench, verified):
     assert summary.drift == {"orphan": 1}
 
 
-async def test_without_tags_every_row_knows_its_own_video_and_a_third_is_alike(bench, verified):
+async def test_without_tags_every_row_knows_its_own_video_and_a_third_is_alike(
+    bench, verified, monkeypatch
+):
+    monkeypatch.setattr(engine, "CHUNK", 1)
     bench.platform_settings(tag_in="none")
-    bench.manifest("x/a.mp4", "y/a.mp4")
+    lines = [f"bucket,{key},same.mp4" for key in ("x", "y", "z")]
+    bench.manifest(header="bucket,key,file_name", lines=lines)
     await bench.run()
     assert (await verified())[1] == []
-    name = bench.platform.videos[0].file_name
-    extra = bench.platform.create("a.mp4", "", name, status="DONE", project=PROJECT)
+    tag = "[mig1:aaaaaaaaaaaaaaaaaaaaaaaaaa:bbbbbbbbbbbbb]"  # of a batch that tags: none of ours
+    extra = bench.platform.create("a", tag, "same.mp4", status="DONE", project=PROJECT)
     _, found, _ = await verified()
     assert [(one["Drift"], one["OtherVideoId"]) for one in found] == [("look_alike", extra.id)]
+
+
+async def test_a_second_carrier_is_told_once_and_is_no_orphan_besides(bench, verified):
+    bench.manifest("a", "b")
+    rows = await bench.run()
+    of_a = next(video for video in bench.platform.videos if video.id == rows["a"].video_id)
+    twin = bench.platform.create("t", of_a.description, "t.mp4", status="DONE", project=PROJECT)
+    _, found, _ = await verified()
+    assert [(one["Drift"], one["Key"], one["OtherVideoId"]) for one in found] == [
+        ("duplicate_tag", "a", twin.id)
+    ]
 
 
 async def test_objects_are_headed_and_a_source_that_is_silent_is_waited_for(bench, verified):
