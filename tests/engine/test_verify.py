@@ -2,6 +2,7 @@
 
 import os
 import re
+import resource
 import time
 import uuid
 from contextlib import closing
@@ -67,7 +68,7 @@ async def compare(directory, settings, api, source=None, stop=None):
         drift_report(directory, checkpoint.meta("batch")) as report,
     ):
         verified = await verify(
-            checkpoint, inventory, settings, Ports(api, source, keys), stop, report.append,
+            checkpoint, inventory, settings, Ports(api, source, keys), stop, report.tables.append,
             Progress(), source=source is not None,
         )  # fmt: skip
         if verified is None:
@@ -377,6 +378,27 @@ async def test_the_page_is_for_everybody_and_needs_no_script(bench, verified, wi
         text = await tab.page.inner_text("body")
         assert "126 things are not as the report says" in text
         assert "25 more in verify.csv" in text
+
+
+async def test_where_there_is_no_room_for_what_is_found_it_says_so_and_leaves_nothing(tmp_path):
+    directory, platform = tmp_path / "batch", Listing(200)
+    imported(directory, 200)
+    platform.rows = range(0)
+    settings = BatchSettings(pace=PaceSettings(requests_per_minute=6_000_000))
+    _, most = resource.getrlimit(resource.RLIMIT_FSIZE)
+
+    def fill(_platform, operation):
+        if operation == "video":  # the list is read, and nothing was found yet
+            resource.setrlimit(resource.RLIMIT_FSIZE, (4096, most))
+
+    platform.on_call = fill
+    try:
+        with pytest.raises(RunFailed, match="cannot be written") as raised:
+            await compare(directory, settings, platform)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (most, most))
+    assert "verify again" in raised.value.hint
+    assert [path.name for path in directory.iterdir()] == ["checkpoint.db"]
 
 
 def test_an_inventory_counts_what_it_holds_and_is_gone_afterwards(tmp_path):
