@@ -179,6 +179,18 @@ async def test_a_video_that_the_list_hides_is_not_called_deleted(bench, verified
     assert found == []
     assert bench.platform.calls["video"] == 1
 
+    # An answer about another video proves nothing, and is asked for again.
+    right, wrong = bench.platform.video, iter([rows["b"].video_id])
+
+    def answer(path, params, body):
+        other = next(wrong, None)
+        return right(f"/v1/videos/{other}" if other else path, params, body)
+
+    bench.platform.video = answer
+    _, found, _ = await verified()
+    assert found == []
+    assert bench.platform.calls["video"] == 2
+
 
 async def test_a_list_that_moves_is_read_again_and_one_that_never_rests_accuses_nobody(
     bench, verified
