@@ -83,7 +83,7 @@ def _verify(
             verified = run_async(
                 _session(
                     checkpoint, inventory, settings, api_key, environment, meter,
-                    stop, report.append, display, source=source,
+                    stop, report.tables.append, display, source=source,
                 )
             )  # fmt: skip
             if isinstance(stop.error, StoppedByItself):

@@ -46,6 +46,7 @@ from migrator.lifecycle import FINAL, State
 from migrator.log import DRIFT_FOUND, tell
 from migrator.model import Reason
 from migrator.pixop import wire
+from migrator.pixop.client import Answer
 from migrator.settings import BatchSettings
 from migrator.source.preflight import Preflight
 
@@ -356,11 +357,16 @@ class Comparison:
         if row.reason is Reason.DELETED or self._asked_by_id == ASKED_BY_ID:
             return None, False
         self._asked_by_id += 1
+
+        def is_that_one(answer: Answer) -> bool:
+            shown = wire.decode(answer.body, wire.Video)
+            return shown is not None and shown.id == row.video_id
+
         reading = await self._gateway.read(
             "other",
             "GET",
             f"/v1/videos/{row.video_id}",
-            sensible=lambda a: not a.ok or wire.decode(a.body, wire.Video) is not None,
+            sensible=lambda answer: not answer.ok or is_that_one(answer),
         )
         if reading.answer.ok:
             video = wire.decode(reading.answer.body, wire.Video)

@@ -30,8 +30,10 @@ class AtomicFile:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self.stream.close()
-        self._temporary.unlink(missing_ok=True)
+        try:
+            self.stream.close()  # what is left in its buffer may find no room
+        finally:
+            self._temporary.unlink(missing_ok=True)
 
     def publish(self) -> str:
         """Sync, rename, sync the directory; answers the SHA-256 of what is on disk."""

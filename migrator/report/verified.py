@@ -1,12 +1,12 @@
 """What `migrator verify` writes: two tables, a page, and a summary that speaks of them."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import msgspec
 
-from migrator.engine.decide.drift import Drift, Finding, Stray
+from migrator.engine.decide.drift import Drift, Stray
 from migrator.engine.verify import Verified
 from migrator.errors import RunFailed
 from migrator.report.drift import DriftTables
@@ -67,7 +67,7 @@ class DriftSummary(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class DriftReport:
-    """Takes findings as they come, and writes the files when all are there."""
+    """`tables` takes findings as they come; `publish` gives all files their names."""
 
     def __init__(self, directory: Path, batch: str, parquet: AtomicFile, csv: AtomicFile) -> None:
         self.tables = DriftTables(parquet.stream, csv.stream, batch)
@@ -75,25 +75,15 @@ class DriftReport:
         self._batch = batch
         self._files = (parquet, csv)
 
-    def append(self, findings: Sequence[Finding]) -> None:
-        """Take what was found. Raises RunFailed where it cannot be written."""
-        try:
-            self.tables.append(findings)
-        except OSError as error:
-            raise _not_written(error) from error
-
     def publish(
         self, verified: Verified, *, api_url: str, source: bool, now_ms: int
     ) -> DriftSummary:
-        """Put the files in the place of earlier ones. Raises RunFailed where they have no room."""
-        try:
-            self.tables.close()
-            digests = {file.path.name: file.publish() for file in self._files}
-            summary = self._summary(verified, api_url, digests, now_ms, source=source)
-            text = drift_page(summary, self.tables.examples)
-            digest = publish_bytes(self._directory / "verify.html", text.encode())
-        except OSError as error:
-            raise _not_written(error) from error
+        """Put the files in the place of earlier ones."""
+        self.tables.close()
+        digests = {file.path.name: file.publish() for file in self._files}
+        summary = self._summary(verified, api_url, digests, now_ms, source=source)
+        text = drift_page(summary, self.tables.examples)
+        digest = publish_bytes(self._directory / "verify.html", text.encode())
         return msgspec.structs.replace(summary, files={**digests, "verify.html": digest})
 
     def _summary(
@@ -135,22 +125,21 @@ class DriftReport:
 
 @contextmanager
 def drift_report(directory: Path, batch: str) -> Iterator[DriftReport]:
-    """The files of a verification of the batch in `directory`; unpublished, they leave no trace."""
-    with ExitStack() as stack:
-        try:
+    """The files of a verification of the batch in `directory`; unpublished, they leave no trace.
+
+    Raises RunFailed where they cannot be written.
+    """
+    try:
+        with ExitStack() as stack:
             parquet, csv = (
                 stack.enter_context(AtomicFile(directory / name))
                 for name in ("verify.parquet", "verify.csv")
             )
-        except OSError as error:
-            raise _not_written(error) from error
-        report = DriftReport(directory, batch, parquet, csv)
-        stack.callback(report.tables.abandon)
-        yield report
-
-
-def _not_written(error: OSError) -> RunFailed:
-    return RunFailed(
-        f"what was found cannot be written: {error}",
-        "make room or mend the directory, then verify again",
-    )
+            report = DriftReport(directory, batch, parquet, csv)
+            stack.callback(report.tables.abandon)
+            yield report
+    except OSError as error:
+        raise RunFailed(
+            f"what was found cannot be written: {error}",
+            "make room or mend the directory, then verify again",
+        ) from error

@@ -2,6 +2,7 @@
 
 import os
 import re
+import resource
 import time
 import uuid
 from contextlib import closing
@@ -14,6 +15,7 @@ from fakes.platform import PROJECT, TEAM, FakePlatform
 from migrator.checkpoint.inventory import SCRATCH_FILE, ListedVideo, open_inventory
 from migrator.checkpoint.store import Checkpoint
 from migrator.engine import preflights
+from migrator.engine import verify as engine
 from migrator.engine.ports import Ports
 from migrator.engine.stop import Stop
 from migrator.engine.tag import Tag
@@ -66,7 +68,7 @@ async def compare(directory, settings, api, source=None, stop=None):
         drift_report(directory, checkpoint.meta("batch")) as report,
     ):
         verified = await verify(
-            checkpoint, inventory, settings, Ports(api, source, keys), stop, report.append,
+            checkpoint, inventory, settings, Ports(api, source, keys), stop, report.tables.append,
             Progress(), source=source is not None,
         )  # fmt: skip
         if verified is None:
@@ -177,13 +179,27 @@ async def test_a_video_that_the_list_hides_is_not_called_deleted(bench, verified
     assert found == []
     assert bench.platform.calls["video"] == 1
 
+    # An answer about another video proves nothing, and is asked for again.
+    right, wrong = bench.platform.video, iter([rows["b"].video_id])
+
+    def answer(path, params, body):
+        other = next(wrong, None)
+        return right(f"/v1/videos/{other}" if other else path, params, body)
+
+    bench.platform.video = answer
+    _, found, _ = await verified()
+    assert found == []
+    assert bench.platform.calls["video"] == 2
+
 
 async def test_a_list_that_moves_is_read_again_and_one_that_never_rests_accuses_nobody(
     bench, verified
 ):
     bench.manifest(*(f"k{n}" for n in range(250)))
     await bench.run()
-    strays = [bench.platform.create(f"s{n}", "", f"s{n}", project=OTHERS) for n in range(30)]
+    strays = [
+        bench.platform.create(f"s{n}", "", "s", project=OTHERS, created_ms=9**15) for n in range(30)
+    ]
 
     def delete_one(platform, operation):
         if operation == "list" and strays:
@@ -241,15 +257,30 @@ async def test_a_project_is_the_same_in_capitals(bench, verified):
     assert summary.drift == {"orphan": 1}
 
 
-async def test_without_tags_every_row_knows_its_own_video_and_a_third_is_alike(bench, verified):
+async def test_without_tags_every_row_knows_its_own_video_and_a_third_is_alike(
+    bench, verified, monkeypatch
+):
+    monkeypatch.setattr(engine, "CHUNK", 1)
     bench.platform_settings(tag_in="none")
-    bench.manifest("x/a.mp4", "y/a.mp4")
+    lines = [f"bucket,{key},same.mp4" for key in ("x", "y", "z")]
+    bench.manifest(header="bucket,key,file_name", lines=lines)
     await bench.run()
     assert (await verified())[1] == []
-    name = bench.platform.videos[0].file_name
-    extra = bench.platform.create("a.mp4", "", name, status="DONE", project=PROJECT)
+    tag = "[mig1:aaaaaaaaaaaaaaaaaaaaaaaaaa:bbbbbbbbbbbbb]"  # of a batch that tags: none of ours
+    extra = bench.platform.create("a", tag, "same.mp4", status="DONE", project=PROJECT)
     _, found, _ = await verified()
     assert [(one["Drift"], one["OtherVideoId"]) for one in found] == [("look_alike", extra.id)]
+
+
+async def test_a_second_carrier_is_told_once_and_is_no_orphan_besides(bench, verified):
+    bench.manifest("a", "b")
+    rows = await bench.run()
+    of_a = next(video for video in bench.platform.videos if video.id == rows["a"].video_id)
+    twin = bench.platform.create("t", of_a.description, "t.mp4", status="DONE", project=PROJECT)
+    _, found, _ = await verified()
+    assert [(one["Drift"], one["Key"], one["OtherVideoId"]) for one in found] == [
+        ("duplicate_tag", "a", twin.id)
+    ]
 
 
 async def test_objects_are_headed_and_a_source_that_is_silent_is_waited_for(bench, verified):
@@ -359,6 +390,27 @@ async def test_the_page_is_for_everybody_and_needs_no_script(bench, verified, wi
         text = await tab.page.inner_text("body")
         assert "126 things are not as the report says" in text
         assert "25 more in verify.csv" in text
+
+
+async def test_where_there_is_no_room_for_what_is_found_it_says_so_and_leaves_nothing(tmp_path):
+    directory, platform = tmp_path / "batch", Listing(200)
+    imported(directory, 200)
+    platform.rows = range(0)
+    settings = BatchSettings(pace=PaceSettings(requests_per_minute=6_000_000))
+    _, most = resource.getrlimit(resource.RLIMIT_FSIZE)
+
+    def fill(_platform, operation):
+        if operation == "video":  # the list is read, and nothing was found yet
+            resource.setrlimit(resource.RLIMIT_FSIZE, (4096, most))
+
+    platform.on_call = fill
+    try:
+        with pytest.raises(RunFailed, match="cannot be written") as raised:
+            await compare(directory, settings, platform)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (most, most))
+    assert "verify again" in raised.value.hint
+    assert [path.name for path in directory.iterdir()] == ["checkpoint.db"]
 
 
 def test_an_inventory_counts_what_it_holds_and_is_gone_afterwards(tmp_path):
