@@ -19,10 +19,11 @@ from migrator.cli.observing import observing
 from migrator.cli.opening import is_read, kept_settings, require_batch
 from migrator.cli.session import connected, run_async, stopped_by_signals
 from migrator.engine.book import wall_ms
+from migrator.engine.comparison import Found, Progress, Verified
 from migrator.engine.decide.drift import Drift
 from migrator.engine.meter import Meter
 from migrator.engine.stop import Stop
-from migrator.engine.verify import Found, Progress, Verified, verify
+from migrator.engine.verify import verify
 from migrator.errors import ExitCode, StoppedByItself, UsageError
 from migrator.report.drift import TITLE
 from migrator.report.verified import DriftSummary, drift_report

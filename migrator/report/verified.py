@@ -6,8 +6,8 @@ from pathlib import Path
 
 import msgspec
 
+from migrator.engine.comparison import Verified
 from migrator.engine.decide.drift import Drift, Stray
-from migrator.engine.verify import Verified
 from migrator.errors import RunFailed
 from migrator.report.drift import DriftTables
 from migrator.report.drift_page import drift_page

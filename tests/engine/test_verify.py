@@ -1,5 +1,6 @@
 """Verification on a platform that a test steers: its calls, its patience, its bounds."""
 
+import json
 import os
 import re
 import resource
@@ -14,12 +15,12 @@ from fakes.platform import PROJECT, TEAM, FakePlatform
 
 from migrator.checkpoint.inventory import SCRATCH_FILE, ListedVideo, open_inventory
 from migrator.checkpoint.store import Checkpoint
-from migrator.engine import preflights
-from migrator.engine import verify as engine
+from migrator.engine import comparison, preflights
+from migrator.engine.comparison import ASKED_BY_ID, Progress
 from migrator.engine.ports import Ports
 from migrator.engine.stop import Stop
 from migrator.engine.tag import Tag
-from migrator.engine.verify import ASKED_BY_ID, Progress, verify
+from migrator.engine.verify import verify
 from migrator.errors import CheckpointError, RunFailed, StoppedByItself
 from migrator.model import ManifestRow, identity
 from migrator.report.verified import drift_report
@@ -192,6 +193,23 @@ async def test_a_video_that_the_list_hides_is_not_called_deleted(bench, verified
     assert bench.platform.calls["video"] == 2
 
 
+async def test_a_copy_whose_state_the_list_leaves_out_is_asked_for_by_its_id(bench, verified):
+    bench.manifest("a")
+    await bench.run()
+    listed = bench.platform.list
+
+    def without_states(path, params, body):
+        page = json.loads(listed(path, params, body).body)
+        for item in page["items"]:
+            del item["upload"]["uploadState"]
+        return bench.platform.answer(200, page)
+
+    bench.platform.list = without_states
+    _, found, _ = await verified()
+    assert found == []
+    assert bench.platform.calls["video"] == 1
+
+
 async def test_a_list_that_moves_is_read_again_and_one_that_never_rests_accuses_nobody(
     bench, verified
 ):
@@ -260,7 +278,7 @@ async def test_a_project_is_the_same_in_capitals(bench, verified):
 async def test_without_tags_every_row_knows_its_own_video_and_a_third_is_alike(
     bench, verified, monkeypatch
 ):
-    monkeypatch.setattr(engine, "CHUNK", 1)
+    monkeypatch.setattr(comparison, "CHUNK", 1)
     bench.platform_settings(tag_in="none")
     lines = [f"bucket,{key},same.mp4" for key in ("x", "y", "z")]
     bench.manifest(header="bucket,key,file_name", lines=lines)

@@ -69,8 +69,8 @@ class Shown:
     """What the platform shows of one row.
 
     `own` is the video that the row names, `carriers` other masters with its tag (oldest first),
-    `alike` untagged masters of the same file name and size. `by_id` says that a missing `own` was
-    asked for by its id too.
+    `alike` untagged masters of the same file name and size. `by_id` says that the platform does not
+    know a missing `own` by its id either.
     """
 
     own: ListedVideo | None
