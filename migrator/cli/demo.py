@@ -40,7 +40,7 @@ def demo(*, out: Path = Path("reports/demo"), objects: int = 60) -> int:
     runs `migrator run`, kills it with SIGKILL part way, runs it again, and checks the result: every
     row as the catalogue was built to give, no video twice, every copy the same bytes. A few longer
     films follow in a batch of their own, ingested in full; of every video the platform makes
-    its clip. It takes about half a minute, and `pip install 'migrator[sandbox]'`.
+    its clip. It takes about half a minute, and `pip install '.[sandbox]'`.
 
     Example: migrator demo --out reports/demo
 

@@ -68,7 +68,7 @@ def require_sandbox() -> None:
     if absent:
         raise UsageError(
             f"the sandbox is not installed: there is no {', '.join(absent)}",
-            "pip install 'migrator[sandbox]'",
+            "pip install '.[sandbox]' in the source tree",
         )
 
 

@@ -7,7 +7,7 @@ import msgspec
 
 from migrator.sandbox.moments import iso
 
-NOT_INSTALLED = "{} is not installed; run: pip install 'migrator[sandbox]'"
+NOT_INSTALLED = "{} is not installed; run: pip install '.[sandbox]' in the source tree"
 """What the sandbox needs stands in an extra; a migration does without."""
 
 

@@ -231,7 +231,7 @@ def test_where_the_sandbox_is_not_installed_it_says_how_to_install_it(monkeypatc
     with pytest.raises(UsageError, match="no av, google_crc32c") as refused:
         require_sandbox()
 
-    assert refused.value.hint == "pip install 'migrator[sandbox]'"
+    assert refused.value.hint == "pip install '.[sandbox]' in the source tree"
 
 
 SABOTAGE = """
