@@ -34,11 +34,19 @@ def storage(client):
     return Storage.under(client.directory / "platform")
 
 
-def worker_processes():
+@pytest.fixture(autouse=True)
+def one_worker(monkeypatch):
+    """One worker, however many cores there are, so that it is known which one has the work."""
+    monkeypatch.setattr(workers.Workers.__init__, "__defaults__", (1,))
+
+
+def worker_processes(place):
+    """Those that work for what lies under `place`: other sandboxes of this session have theirs."""
+    commands = [(child, child.cmdline()) for child in psutil.Process().children(recursive=True)]
     return [
         child
-        for child in psutil.Process().children(recursive=True)
-        if workers.WORKER in child.cmdline()
+        for child, words in commands
+        if workers.WORKER in words and any(word.startswith(str(place)) for word in words)
     ]
 
 
@@ -303,7 +311,7 @@ async def test_the_time_left_follows_from_how_long_it_took_so_far(monkeypatch):
 
 async def test_a_worker_that_dies_fails_its_job_and_the_next_one_has_another(working):
     await working.clip(await working.create("film.mp4"))
-    [worker] = worker_processes()
+    [worker] = worker_processes(working.directory)
     worker.suspend()  # so that it is surely at work when it dies
     video_id = await working.create("film.mp4")
     await begun(working, video_id)
@@ -318,7 +326,7 @@ async def test_a_worker_that_dies_fails_its_job_and_the_next_one_has_another(wor
 
 async def test_a_worker_that_hangs_is_killed_and_its_job_fails(working, monkeypatch):
     await working.clip(await working.create("film.mp4"))
-    [worker] = worker_processes()
+    [worker] = worker_processes(working.directory)
     worker.suspend()
     monkeypatch.setattr(workers, "SILENT_S", 0.2)
     video = await working.ingested(await working.create("film.mp4"))
@@ -333,8 +341,8 @@ async def test_no_more_workers_run_than_may_and_they_are_nice(working):
     ids = [await working.create("film.mp4") for _ in range(8)]
     for video_id in ids:
         await working.clip(video_id)
-        assert len(worker_processes()) <= workers.WORKERS
-    for worker in worker_processes():
+        assert len(worker_processes(working.directory)) <= 1
+    for worker in worker_processes(working.directory):
         assert worker.nice() == min(19, psutil.Process().nice() + 10)
         assert str(working.directory) in " ".join(worker.cmdline())
 
@@ -346,21 +354,21 @@ async def test_more_jobs_than_workers_wait_for_one_another(tmp_path):
         jobs = [few.do(Inspect(str(path)), lambda _share: None) for _ in range(3)]
         found = await asyncio.gather(*jobs)
         assert len(set(found)) == 1
-        assert len(worker_processes()) == 1
+        assert len(worker_processes(tmp_path)) == 1
     finally:
         await few.end()
-    assert worker_processes() == []
+    assert worker_processes(tmp_path) == []
 
 
 async def test_no_worker_is_there_before_there_is_work(working):
-    assert worker_processes() == []
+    assert worker_processes(working.directory) == []
 
 
 async def test_a_video_that_is_deleted_while_it_is_worked_on_leaves_nothing(working):
     await working.clip(await working.create("film.mp4"))
     for video in (await working.get("/v1/videos", clipMode="EXCLUDE")).json["items"]:
         await working.delete(f"/v1/videos/{video['id']}")
-    [worker] = worker_processes()
+    [worker] = worker_processes(working.directory)
     worker.suspend()
     answer = await working.post(working.body("film.mp4"), fullIngestion="true")
     video_id = answer.json["videoId"]
@@ -444,7 +452,7 @@ async def test_a_clip_that_was_being_made_at_a_stop_is_made_after_it_and_only_on
         film(client.put("film.mp4"))
         first_id = await client.create("film.mp4")
         await client.clip(first_id)
-        [worker] = worker_processes()
+        [worker] = worker_processes(client.directory)
         real, held = workers.Workers.do, asyncio.Event()
 
         async def do(self, job, progress):
