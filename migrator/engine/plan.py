@@ -21,9 +21,8 @@ from migrator.engine.ports import Ports
 from migrator.engine.preflights import Preflights, foreseen_of, known
 from migrator.engine.quotas import Quotas
 from migrator.engine.start import Place, projects_of, read_rows, take_place
-from migrator.engine.stop import Stop, Stopping, background, unless_stopped
+from migrator.engine.stop import Stop, background, found_out
 from migrator.engine.sweep import ListReader
-from migrator.errors import StoppedByItself
 from migrator.lifecycle import State
 from migrator.settings import BatchSettings
 from migrator.source.preflight import Preflight
@@ -83,14 +82,8 @@ async def plan(
     book = Book(journal, ports.wall_ms)
     try:
         async with background(stop, pacer.run(), gateway.watch()):
-            try:
-                asking = _ask(book, settings, inputs, ports, stop, gateway, progress)
-                return await unless_stopped(stop, asking)
-            except Stopping:
-                return None
-            except StoppedByItself as error:
-                stop.because(error)
-                return None
+            asking = _ask(book, settings, inputs, ports, stop, gateway, progress)
+            return await found_out(stop, asking)
     finally:
         await journal.close()
 

@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Seque
 from contextlib import asynccontextmanager
 from typing import TypeVar
 
-from migrator.errors import MigratorError
+from migrator.errors import MigratorError, StoppedByItself
 from migrator.log import RUN_STOPPING, tell
 
 T = TypeVar("T")
@@ -67,6 +67,20 @@ async def unless_stopped(stop: Stop, preparing: Coroutine[None, None, T]) -> T:
         if stop.requested:
             raise Stopping from None
         raise
+
+
+async def found_out(stop: Stop, asking: Coroutine[None, None, T]) -> T | None:
+    """What something that sends no command has found out; None where a stop came before.
+
+    `stop` holds why, also where what was asked stopped by itself.
+    """
+    try:
+        return await unless_stopped(stop, asking)
+    except Stopping:
+        return None
+    except StoppedByItself as error:
+        stop.because(error)
+        return None
 
 
 @asynccontextmanager

@@ -18,7 +18,7 @@ from migrator.engine.preflights import Preflights
 from migrator.engine.quotas import Quotas
 from migrator.engine.request import Requests
 from migrator.engine.start import check_platform, projects_of
-from migrator.engine.stop import Stop, Stopping, background, unless_stopped
+from migrator.engine.stop import Stop, background, found_out
 from migrator.engine.sweep import ListReader, Page, sweep
 from migrator.errors import CheckpointError, StoppedByItself, UsageError
 from migrator.pixop import wire
@@ -58,13 +58,7 @@ async def verify(
             comparing = _compare(
                 book, inventory, settings, ports, stop, gateway, found, progress, source=source
             )
-            try:
-                return await unless_stopped(stop, comparing)
-            except Stopping:
-                return None
-            except StoppedByItself as error:
-                stop.because(error)
-                return None
+            return await found_out(stop, comparing)
     finally:
         await journal.close()
 

@@ -41,6 +41,8 @@ def settled(sandbox, video_id, until):
 
     def over():
         video = ask(sandbox, "GET", f"/v1/videos/{video_id}")
+        if "ingestion" not in video:  # until its copy is there
+            return None
         state = video["ingestion"]["ingestionState"]["ingestionStatus"]
         return video if state in {"DONE", "FAILED"} else None
 
