@@ -5,7 +5,7 @@ import random
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from migrator.engine.sweep import Page, sweep
+from migrator.engine.sweep import FRUITFUL_PASSES, Page, sweep
 from migrator.pixop import wire
 
 EPOCH_MS = 1_764_000_000_000
@@ -112,6 +112,48 @@ async def test_ties_that_change_places_are_read_again_and_what_was_seen_is_kept(
     swept, seen = await run(moving, None, 200)
     assert swept.complete
     assert len(seen) == 25
+
+
+async def test_a_pass_that_shows_something_new_earns_another():
+    chance = random.Random(5)
+
+    def shuffle(moving):
+        chance.shuffle(moving.videos)
+
+    # 150 videos of one second in pages of 10, in an order drawn anew for each page: five passes
+    # show nearly all.
+    swept, seen = await run(MovingList([(1, f"v{n}") for n in range(150)], shuffle, 10), None, 5)
+    assert swept.complete
+    assert len(seen) == 150
+
+
+async def test_a_list_that_never_adds_up_ends_after_so_many_passes_without_news():
+    passes = []
+
+    class Short(MovingList):
+        async def pages(self, size):
+            passes.append(size)
+            async for page in super().pages(size):
+                yield Page(page.first, page.total + 1, page.videos, page.began_s)
+
+    swept, _ = await run(Short([(n, f"v{n}") for n in range(25)], still, 10), None, 5)
+    assert not swept.complete
+    assert len(passes) == 5
+
+
+async def test_a_list_that_shows_something_new_for_ever_ends_too():
+    passes = []
+
+    class Endless(MovingList):
+        async def pages(self, size):
+            passes.append(size)
+            self.videos[-1] = (1, f"new{len(passes)}")
+            async for page in super().pages(size):
+                yield Page(page.first, page.total + 1000, page.videos, page.began_s)
+
+    swept, _ = await run(Endless([(n, f"v{n}") for n in range(25)], still, 10), None, 5)
+    assert not swept.complete
+    assert len(passes) <= FRUITFUL_PASSES + 5
 
 
 @settings(max_examples=300, deadline=None)
