@@ -1,0 +1,62 @@
+"""All settings of a batch, as the checkpoint keeps them."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import msgspec
+
+from migrator.errors import UsageError
+from migrator.settings.addresses import is_plain_url, unusable_url
+from migrator.settings.inputs import InputSettings, parse_prefix
+from migrator.settings.output import ReportSettings
+from migrator.settings.platform import UUID_PATTERN, PlatformSettings, check_api_url
+from migrator.settings.running import CareSettings, PaceSettings, StoppingSettings
+from migrator.settings.source import BucketKeyNames, SourceSettings
+
+
+@dataclass(frozen=True, kw_only=True)
+class BatchSettings:
+    """All that a batch is run with and that `resume` uses again; no secret is among it."""
+
+    inputs: InputSettings = field(default_factory=InputSettings)
+    platform: PlatformSettings = field(default_factory=PlatformSettings)
+    source: SourceSettings = field(default_factory=SourceSettings)
+    pace: PaceSettings = field(default_factory=PaceSettings)
+    care: CareSettings = field(default_factory=CareSettings)
+    report: ReportSettings = field(default_factory=ReportSettings)
+    stopping: StoppingSettings = field(default_factory=StoppingSettings)
+    bucket_keys: Mapping[str, BucketKeyNames] = field(default_factory=dict)
+
+    def to_json(self) -> str:
+        """The settings as the checkpoint keeps them."""
+        return msgspec.json.encode(self, enc_hook=str).decode()
+
+    @classmethod
+    def from_json(cls, text: str) -> "BatchSettings":
+        """Read what `to_json` wrote. Raises ValueError for anything else."""
+        return msgspec.json.decode(text, type=cls, dec_hook=lambda kind, value: kind(value))
+
+
+def check_settings(settings: BatchSettings) -> None:
+    """Raises UsageError for a setting that can be judged without the network."""
+    for flag, text in (
+        ("--manifest", str(settings.inputs.manifest or "")),
+        ("--namespace", settings.inputs.namespace),
+        *(("--prefix", prefix) for prefix in settings.inputs.prefix),
+    ):
+        if re.search("[\ud800-\udfff\0]", text):
+            raise UsageError(f"{flag} {text!r}: not UTF-8", "give it another name, in UTF-8")
+    check_api_url(settings.platform)
+    for flag, value in (
+        ("--team-id", settings.platform.team_id),
+        ("--project-id", settings.platform.project_id),
+    ):
+        if value is not None and not UUID_PATTERN.fullmatch(value):
+            raise UsageError(f"{flag} {value!r}: not a UUID", "copy the id from the platform")
+    endpoint = settings.source.s3_endpoint_url
+    if endpoint is not None and not is_plain_url(endpoint):
+        hint = "give it like https://s3.example.com, or leave it out for AWS"
+        raise unusable_url("--s3-endpoint-url", endpoint, hint)
+    for prefix in settings.inputs.prefix:
+        parse_prefix(prefix)

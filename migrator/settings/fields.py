@@ -1,0 +1,56 @@
+"""What flags are made of: groups of the help, converters and bounds."""
+
+import re
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Literal
+
+from cyclopts import Group, Token, convert, validators
+
+WHAT_IF = Group("What if", sort_key=0)
+INPUT = Group("Rows in", sort_key=1)
+PLATFORM = Group("Platform", sort_key=2)
+SOURCE = Group("Source", sort_key=3)
+PACE = Group("Pace", sort_key=4)
+CARE = Group("Care", sort_key=5)
+STOPPING = Group("Stopping by itself", sort_key=6)
+OUTPUT = Group("Output", sort_key=7)
+
+AT_LEAST_1 = validators.Number(gte=1)
+AT_LEAST_0 = validators.Number(gte=0)
+ABOVE_0 = validators.Number(gt=0)
+SHARE = validators.Number(gte=0, lt=100)
+UP_TO_A_DAY = validators.Number(gte=0, lte=24 * 3600)
+
+
+def whole(_type: object, tokens: Sequence[Token]) -> int:
+    """A whole number; cyclopts itself would round 1.5."""
+    text = tokens[0].value
+    if not re.fullmatch(r"-?[0-9]{1,18}", text):
+        raise ValueError(f"not a whole number: {text!r}")
+    return int(text)
+
+
+def rate(kind: object, tokens: Sequence[Token]) -> Literal["auto"] | int:
+    """`auto`, or a whole number."""
+    return "auto" if tokens[0].value == "auto" else whole(kind, tokens)
+
+
+def positive_rate(_type: object, value: object) -> None:
+    """Refuses a rate of nothing."""
+    if isinstance(value, int) and value < 1:
+        raise ValueError("Must be 'auto' or a whole number of at least 1.")
+
+
+def span(kind: type[timedelta], tokens: Sequence[Token]) -> timedelta:
+    """A span of time that a timedelta can hold; cyclopts itself would overflow."""
+    text = tokens[0].value
+    if not re.fullmatch(r"([0-9]{1,6}(\.[0-9]{1,6})?[smhdwMy]){1,2}", text):
+        raise ValueError(f"not a span of time like 90m, 6h or 1d: {text[:40]!r}")
+    return convert(kind, [Token(value=text)])  # type: ignore[no-any-return]
+
+
+def above_zero(_type: object, value: object) -> None:
+    """Refuses a span of no length."""
+    if isinstance(value, timedelta) and value <= timedelta():
+        raise ValueError("Must be longer than nothing.")

@@ -1,0 +1,42 @@
+"""Which rows a batch has."""
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Literal
+
+from cyclopts import Parameter
+
+from migrator.errors import UsageError
+from migrator.settings.fields import INPUT
+
+
+@Parameter(name="*", group=INPUT)
+@dataclass(frozen=True, kw_only=True)
+class InputSettings:
+    """Where the rows come from, and what makes two of them the same object."""
+
+    manifest: Path | None = None
+    """A manifest with the columns bucket and key; also known: version_id, name, description,
+    project_id, file_name. All other columns come back in the report."""
+    manifest_format: Literal["auto", "csv", "parquet"] = "auto"
+    """Format of the manifest; auto looks at the file itself."""
+    prefix: Annotated[tuple[str, ...], Parameter(negative=(), consume_multiple=False)] = ()
+    """List s3://bucket/prefix and import every object there. Repeatable; added to a manifest."""
+    skip_imported: Annotated[tuple[Path, ...], Parameter(negative=(), consume_multiple=False)] = ()
+    """Leave out what the batch in this --out directory has imported: for objects that came since.
+    Repeatable."""
+    namespace: str = ""
+    """Part of every object's identity: a second import of the same objects that is truly wanted
+    uses another one."""
+
+
+def parse_prefix(text: str) -> tuple[str, str]:
+    """(bucket, key prefix) of `s3://bucket/prefix`; raises UsageError for anything else."""
+    match = re.fullmatch(r"s3://([^/]{3,63})(?:/(.*))?", text, re.DOTALL)
+    if match is None:
+        raise UsageError(
+            f"--prefix {text!r}: not of the form s3://bucket/prefix",
+            "give a bucket, and a prefix if only part of it is wanted: s3://my-bucket/masters/",
+        )
+    return match[1], match[2] or ""
