@@ -5,6 +5,7 @@ import os
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+import hypothesis
 import pytest
 from contracts.openapi import Contract
 from fakes.platform import FakePlatform
@@ -28,6 +29,9 @@ from migrator.settings import (
     SourceSettings,
 )
 from migrator.source.credentials import KeyRing, SourceKeys
+
+hypothesis.settings.register_profile("patient", deadline=None)  # a busy machine is no failure
+hypothesis.settings.load_profile("patient")
 
 # ------------------------------------------------------------------- the judge
 
