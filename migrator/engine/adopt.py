@@ -171,8 +171,8 @@ def _take_over(
 
 def _never_at_rest() -> StoppedByItself:
     return StoppedByItself(
-        f"the pages of the team's list did not add up, {PASSES} times without anything new, so it "
-        "is not certain what the platform holds already",
+        "the pages of the team's list did not add up, however often they were read, so it is "
+        "not certain what the platform holds already",
         "resume once nobody deletes videos of this team: nothing was sent. Where it stays so, the "
         "totalElements or the pages of GET /v1/videos are wrong: tell the platform",
     )

@@ -34,8 +34,11 @@ SORTED_BY_MS = 1000
 """A list may be sorted by whole seconds. What is further out of order is not sorted as asked."""
 
 FRUITFUL_PASSES = 40
-"""Passes at most that showed something new, and so do not count against a sweep's `passes`: ties in
-an order drawn anew for each page show about two thirds of what is still hidden each time."""
+"""Passes at most that showed something new, and so do not count against a sweep's `passes`.
+
+Only of a list that keeps its length: ties whose order changes between the pages need many. Where
+others add videos, one that was deleted since may stand for one that no pass has shown.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +120,7 @@ class Ledger:
     total_first: int | None = None
     total_last: int = 0
     fell: bool = False
+    grew: bool = False
     _floor: int = 0
 
     def begin_pass(self) -> None:
@@ -127,6 +131,7 @@ class Ledger:
         """Take in a page's `totalElements`."""
         if total < self._floor:
             self.fell = True
+        self.grew |= 0 < self._floor < total
         self._floor = max(self._floor, total)
         if self.total_first is None:
             self.total_first = total
@@ -163,8 +168,9 @@ async def sweep(
 ) -> Swept:
     """Read back to `horizon_ms` (None: to the end) until complete.
 
-    At most `passes` passes are vain; one that brings a list closer to complete earns another, up to
-    FRUITFUL_PASSES. `forget` is called when what was seen before no longer counts. Raises Stopping.
+    At most `passes` passes are vain; one that shows more of a list that keeps its length earns
+    another, up to FRUITFUL_PASSES. `forget` is called when what was seen before no longer counts.
+    Raises Stopping.
     """
     ledger = Ledger()
     began_s = 0.0  # when the first page was read of all that counts by now
@@ -186,7 +192,7 @@ async def sweep(
             positions = max(positions, ledger.total_last)
         if ledger.is_complete(positions, distinct):
             return Swept(complete=True, began_s=began_s)
-        if 0 < seen < distinct and not ledger.fell:
+        if 0 < seen < distinct and not (ledger.fell or ledger.grew):
             fruitful += 1
         else:
             vain += 1

@@ -142,7 +142,7 @@ async def read_list(
 
     if not (await sweep(reader, None, keep, forget, PASSES)).complete:
         raise StoppedByItself(
-            f"the pages of the team's list did not add up, {PASSES} times without anything new, so "
+            "the pages of the team's list did not add up, however often they were read, so "
             "what it does not show may be there all the same",
             "wait until nobody deletes videos of this team, then verify again",
         )

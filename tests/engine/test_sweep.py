@@ -127,6 +127,26 @@ async def test_a_pass_that_shows_something_new_earns_another():
     assert len(seen) == 150
 
 
+async def test_a_list_that_grows_earns_no_further_passes():
+    chance = random.Random(5)
+    passes = []
+
+    class Growing(MovingList):
+        async def pages(self, size):
+            passes.append(size)
+            async for page in super().pages(size):
+                yield page
+
+    def shuffle_and_add(moving):
+        chance.shuffle(moving.videos)
+        moving.videos.append((1, f"new{len(moving.videos)}"))
+
+    # Ties that come and go: what one pass has shown may be gone by the next, behind an addition.
+    swept, _ = await run(Growing([(1, f"v{n}") for n in range(150)], shuffle_and_add, 10), None, 2)
+    assert not swept.complete
+    assert len(passes) == 2
+
+
 async def test_a_list_that_never_adds_up_ends_after_so_many_passes_without_news():
     passes = []
 
