@@ -42,7 +42,8 @@ def measure(scale, directory):
 def _small():
     return Snapshot(
         batch="small", pid=1, phase="settled", started_ms=1, updated_ms=2, exit_code=0, rows=9,
-        done=9, outcomes={"imported": 8, "missing": 1}, reasons={"copied": 8, "object_not_found": 1},
+        done=9, outcomes={"imported": 8, "missing": 1},
+        reasons={"copied": 8, "object_not_found": 1},
         states={}, in_flight=0, unresolved=0, calls=12, by_operation={"submit": 9, "list": 2},
         throttled=0, rate_per_minute=0.0, allowed_per_minute=1140, announced_per_minute=1200,
         waiting_for="", eta_s=None,
