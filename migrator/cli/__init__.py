@@ -62,7 +62,7 @@ def _interrupted() -> int:
 def _carried_out(argv: Sequence[str]) -> int:
     from cyclopts import CycloptsError
 
-    from migrator.cli.app import app
+    from migrator.cli.app import app, layers
 
     try:
         result = app(argv, exit_on_error=False, print_error=False, result_action="return_value")
@@ -72,7 +72,7 @@ def _carried_out(argv: Sequence[str]) -> int:
         complain(str(error), f"see `migrator {verb} --help`".replace("  ", " "))
         return ExitCode.USAGE
     except MigratorError as error:
-        complain(error.message, error.hint)
+        complain(layers.placed(error.message), error.hint)
         return error.exit_code
     return int(result or 0)
 
