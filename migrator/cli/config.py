@@ -63,7 +63,7 @@ def show(
     as_json
         Print it as JSON (schema migrator.config/1).
     """
-    from migrator.cli.app import layers
+    from migrator.cli.layering import layers
 
     buckets = read_bucket_keys(config)
     check_settings(batch)
