@@ -26,7 +26,8 @@ VERBS = {
     "demo": "Rehearse a migration on this machine: nothing real is read, called or changed.",
     "completion": "Print a script that completes verbs and flags in a shell.",
 }
-"""Each verb, a function (or an app) of its name in a module of its name, and the first line of its help."""
+"""Each verb, a function or an app of its name in a module of its name, and the first line of its
+help."""
 
 
 def _layered(verb: App, names: tuple[str, ...], arguments: ArgumentCollection) -> None:

@@ -1,4 +1,4 @@
-"""Where the settings of this process come from; apart, so that only verbs with settings import it."""
+"""Where the settings of this process come from: apart, so that no other verb imports it."""
 
 import os
 
