@@ -10,6 +10,7 @@ from migrator.settings.batch import BatchSettings, check_settings
 from migrator.settings.config_file import read_bucket_keys
 from migrator.settings.fields import (
     CARE,
+    FILTERS,
     INPUT,
     OUTPUT,
     PACE,
@@ -18,6 +19,7 @@ from migrator.settings.fields import (
     STOPPING,
     WHAT_IF,
 )
+from migrator.settings.filters import FilterSettings, check_filters
 from migrator.settings.inputs import InputSettings, parse_prefix
 from migrator.settings.output import (
     DisplaySettings,
@@ -33,6 +35,7 @@ from migrator.settings.source import BucketKeyNames, SourceSettings
 
 __all__ = [
     "CARE",
+    "FILTERS",
     "INPUT",
     "OUTPUT",
     "PACE",
@@ -45,6 +48,7 @@ __all__ = [
     "BucketKeyNames",
     "CareSettings",
     "DisplaySettings",
+    "FilterSettings",
     "FinishSettings",
     "InputSettings",
     "PaceSettings",
@@ -56,6 +60,7 @@ __all__ = [
     "SourceSettings",
     "StoppingSettings",
     "check_api_url",
+    "check_filters",
     "check_settings",
     "is_this_machine",
     "parse_prefix",
