@@ -7,7 +7,7 @@ they are read by `read_api_key` from the environment, or from a file that a sett
 
 from migrator.settings.addresses import is_this_machine
 from migrator.settings.batch import BatchSettings, check_settings
-from migrator.settings.config_file import read_bucket_keys
+from migrator.settings.config_file import dashed, read_bucket_keys, read_config, setting_names
 from migrator.settings.fields import (
     CARE,
     FILTERS,
@@ -21,6 +21,7 @@ from migrator.settings.fields import (
 )
 from migrator.settings.filters import FilterSettings, check_filters
 from migrator.settings.inputs import InputSettings, parse_prefix
+from migrator.settings.layers import Layers, variable
 from migrator.settings.output import (
     DisplaySettings,
     FinishSettings,
@@ -30,7 +31,7 @@ from migrator.settings.output import (
 )
 from migrator.settings.platform import UUID_PATTERN, PlatformSettings, check_api_url
 from migrator.settings.running import CareSettings, PaceSettings, StoppingSettings
-from migrator.settings.secret import Secret, read_api_key
+from migrator.settings.secret import SECRET_VARIABLES, Secret, read_api_key
 from migrator.settings.source import BucketKeyNames, SourceSettings
 
 __all__ = [
@@ -40,6 +41,7 @@ __all__ = [
     "OUTPUT",
     "PACE",
     "PLATFORM",
+    "SECRET_VARIABLES",
     "SOURCE",
     "STOPPING",
     "UUID_PATTERN",
@@ -51,6 +53,7 @@ __all__ = [
     "FilterSettings",
     "FinishSettings",
     "InputSettings",
+    "Layers",
     "PaceSettings",
     "PlanSettings",
     "PlatformSettings",
@@ -62,8 +65,12 @@ __all__ = [
     "check_api_url",
     "check_filters",
     "check_settings",
+    "dashed",
     "is_this_machine",
     "parse_prefix",
     "read_api_key",
     "read_bucket_keys",
+    "read_config",
+    "setting_names",
+    "variable",
 ]

@@ -3,8 +3,10 @@
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Annotated
 
 import msgspec
+from cyclopts import Parameter
 
 from migrator.errors import UsageError
 from migrator.settings.addresses import is_plain_url, unusable_url
@@ -16,6 +18,7 @@ from migrator.settings.running import CareSettings, PaceSettings, StoppingSettin
 from migrator.settings.source import BucketKeyNames, SourceSettings
 
 
+@Parameter(name="*")
 @dataclass(frozen=True, kw_only=True)
 class BatchSettings:
     """All that a batch is run with and that `resume` uses again; no secret is among it."""
@@ -27,7 +30,9 @@ class BatchSettings:
     care: CareSettings = field(default_factory=CareSettings)
     report: ReportSettings = field(default_factory=ReportSettings)
     stopping: StoppingSettings = field(default_factory=StoppingSettings)
-    bucket_keys: Mapping[str, BucketKeyNames] = field(default_factory=dict)
+    bucket_keys: Annotated[Mapping[str, BucketKeyNames], Parameter(parse=False)] = field(
+        default_factory=dict
+    )
 
     def to_json(self) -> str:
         """The settings as the checkpoint keeps them."""

@@ -16,11 +16,17 @@ INCLUDE, EXCLUDE = "+ ", "- "
 
 
 def _rules(_type: object, tokens: Sequence[Token]) -> tuple[str, ...]:
-    """The globs of both flags in the order in which they were given."""
+    """The globs of both flags in the order in which they were given.
+
+    A keyword is `--exclude`, `exclude (migrator.toml:3)` or `MIGRATOR_EXCLUDE`.
+    """
     return tuple(
-        (EXCLUDE if "exclude" in (token.keyword or "") else INCLUDE) + token.value
+        (EXCLUDE if _EXCLUDES.match(token.keyword or "") else INCLUDE) + token.value
         for token in tokens
     )
+
+
+_EXCLUDES = re.compile("(--|MIGRATOR_)?exclude", re.IGNORECASE)
 
 
 def _classes(_type: object, tokens: Sequence[Token]) -> tuple[str, ...]:

@@ -22,6 +22,14 @@ RUNBOOK = (ROOT / "migrator/RUNBOOK.md").read_text()
 VERBS = [name for name in app if not name.startswith("-")]
 
 
+def arguments_of(verb):
+    """Of `verb` itself, or of all that come behind it (`config show`)."""
+    if app[verb].default_command is not None:
+        return list(app[verb].assemble_argument_collection())
+    below = [app[verb][name] for name in app[verb] if not name.startswith("-")]
+    return [argument for one in below for argument in one.assemble_argument_collection()]
+
+
 def test_the_diagram_is_drawn_from_the_table():
     assert drawn() == draw(), "the table has changed: `make diagram`"
 
@@ -35,8 +43,7 @@ def test_every_room_is_on_the_map():
 @pytest.mark.parametrize("verb", VERBS)
 def test_every_verb_and_every_flag_of_it_is_in_the_readme(verb):
     assert f"migrator {verb}" in README
-    arguments = app[verb].assemble_argument_collection()
-    names = {argument.name for argument in arguments if argument.show and argument.parse}
+    names = {arg.name for arg in arguments_of(verb) if arg.show and arg.parse}
     flags = {name for name in names if name.startswith("--")}
     assert not {flag for flag in flags if f"`{flag}" not in README}
 
