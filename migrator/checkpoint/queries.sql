@@ -9,7 +9,7 @@ ON CONFLICT (name) DO UPDATE SET value = excluded.value;
 INSERT INTO source (id, kind, location, header, sha256) VALUES (?, ?, ?, ?, ?);
 
 -- name: sources
-SELECT id, kind, location, header, sha256, row_count, complete FROM source ORDER BY id;
+SELECT id, kind, location, header, sha256, row_count, complete, filtered FROM source ORDER BY id;
 
 -- name: location
 SELECT location FROM source WHERE id = ?;
@@ -42,8 +42,11 @@ SELECT max(row) FROM object;
 -- name: rows_of_source
 SELECT count(*) FROM object WHERE source_id = ?;
 
--- name: last_key_of_source
-SELECT key FROM object WHERE source_id = ? ORDER BY row DESC LIMIT 1;
+-- name: listed_to
+SELECT listed_to FROM source WHERE id = ?;
+
+-- name: note_listed
+UPDATE source SET listed_to = ?, filtered = filtered + ? WHERE id = ?;
 
 -- name: add_object
 -- Ignored when the object is there already: the caller adds it again as a duplicate row.

@@ -51,6 +51,16 @@ def as_imported(values: tuple[object, ...], message: str, now_ms: int) -> tuple[
     return tuple(_skipped(values, Reason.ALREADY_IMPORTED, message, now_ms).values())
 
 
+def as_filtered(values: tuple[object, ...], message: str, now_ms: int) -> tuple[object, ...]:
+    """The same record as one that a filter leaves out, as `message` says.
+
+    It gives its object up: a later row of the same object, of which its manifest tells otherwise,
+    is no duplicate of it.
+    """
+    changed = _skipped(values, Reason.FILTERED, message, now_ms)
+    return tuple({**changed, "object_id": None}.values())
+
+
 def stored(state: State, facts: Facts) -> Mapping[str, object]:
     """What is written of the facts that lead to `state`."""
     written: dict[str, object] = {**facts}

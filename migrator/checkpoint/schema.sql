@@ -14,7 +14,9 @@ CREATE TABLE source (        -- where rows come from, in the order they were rea
     header   TEXT NOT NULL,                          -- JSON array of column names
     sha256   TEXT NOT NULL DEFAULT '',               -- of the file; of a listing once complete
     row_count INTEGER NOT NULL DEFAULT 0,
-    complete INTEGER NOT NULL DEFAULT 0              -- 1: read to its end, and frozen
+    complete INTEGER NOT NULL DEFAULT 0,             -- 1: read to its end, and frozen
+    listed_to TEXT NOT NULL DEFAULT '',              -- last key that a listing has read
+    filtered INTEGER NOT NULL DEFAULT 0              -- objects of a listing that filters leave out
 ) STRICT;
 
 CREATE TABLE object (        -- one row of the manifest, and all that became of it

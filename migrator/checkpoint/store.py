@@ -14,6 +14,7 @@ from contextlib import closing, contextmanager
 from functools import lru_cache
 from importlib import resources
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import msgspec
@@ -22,7 +23,15 @@ from migrator.checkpoint.change import Change, Transfer
 from migrator.checkpoint.examine import damaged, examine, unreadable
 from migrator.checkpoint.history import History
 from migrator.checkpoint.packing import pack_etag, pack_id, unpack_etag, unpack_id
-from migrator.checkpoint.records import as_duplicate, as_imported, reason_of, record, stored, told
+from migrator.checkpoint.records import (
+    as_duplicate,
+    as_filtered,
+    as_imported,
+    reason_of,
+    record,
+    stored,
+    told,
+)
 from migrator.checkpoint.values import (
     Calls,
     Carrier,
@@ -37,7 +46,7 @@ from migrator.errors import CheckpointError, RunFailed
 from migrator.lifecycle import IllegalTransition, State, advance
 from migrator.model import DecidedBy, InvalidRow, ManifestRow, Reason
 
-SCHEMA_VERSION = 4
+SCHEMA_VERSION = 5
 """`PRAGMA user_version` of the files that this program writes; any other is refused."""
 
 TRANSFER_COLUMNS = ", ".join(Transfer.__dataclass_fields__)
@@ -161,8 +170,8 @@ class Checkpoint:
     def sources(self) -> list[Source]:
         """All sources in the order of reading."""
         return [
-            Source(i, kind, location, tuple(msgspec.json.decode(header)), sha256, n, bool(done))
-            for i, kind, location, header, sha256, n, done in self._db.execute(_SQL["sources"])
+            Source(i, kind, where, tuple(msgspec.json.decode(header)), sha256, n, bool(done), out)
+            for i, kind, where, header, sha256, n, done, out in self._db.execute(_SQL["sources"])
         ]
 
     def complete_source(self, source_id: int, sha256: str) -> None:
@@ -191,10 +200,13 @@ class Checkpoint:
         """How many rows of a source are stored."""
         return int(self._db.execute(_SQL["rows_of_source"], (source_id,)).fetchone()[0])
 
-    def last_key_of_source(self, source_id: int) -> str | None:
-        """The key of a source's last row: where a listing goes on."""
-        found = self._db.execute(_SQL["last_key_of_source"], (source_id,)).fetchone()
-        return None if found is None else str(found[0])
+    def listed_to(self, source_id: int) -> str:
+        """The last key that a listing has read, wanted or not: where it goes on; "" before it."""
+        return str(self._db.execute(_SQL["listed_to"], (source_id,)).fetchone()[0])
+
+    def note_listed(self, source_id: int, last_key: str, filtered: int) -> None:
+        """A listing has read up to `last_key`, and left out so many further objects by filters."""
+        self._db.execute(_SQL["note_listed"], (last_key, filtered, source_id))
 
     def listing_facts(self, source_id: int) -> Iterator[tuple[str, str, int | None, str | None]]:
         """(bucket, key, size in bytes, ETag) of every row of a listing, in order."""
@@ -208,14 +220,21 @@ class Checkpoint:
         namespace: str,
         now_ms: int,
         imported: Callable[[Sequence[bytes]], Mapping[bytes, str]] = lambda _object_ids: {},
+        left_out: Mapping[int, str] = MappingProxyType({}),
     ) -> None:
         """Store rows as they were read; a second row of the same object is skipped and says so.
 
-        So is what `imported` answers, objects with the words of who has imported them already.
+        So is what `imported` answers, objects with the words of who has imported them already, and
+        the rows of `left_out`, with the filter that does it in words.
         """
         location = self._db.execute(_SQL["location"], (source_id,)).fetchone()[0]
         file = location.rpartition("/")[2]
         records = [record(source_id, file, row, namespace, now_ms) for row in rows]
+        if left_out:
+            records = [
+                as_filtered(values, left_out[row.row], now_ms) if row.row in left_out else values
+                for values, row in zip(records, rows, strict=True)
+            ]
         done = imported([values[2] for values in records if isinstance(values[2], bytes)])
         if done:
             records = [

@@ -10,6 +10,7 @@ from migrator.settings.batch import BatchSettings, check_settings
 from migrator.settings.config_file import dashed, read_bucket_keys, read_config, setting_names
 from migrator.settings.fields import (
     CARE,
+    FILTERS,
     INPUT,
     OUTPUT,
     PACE,
@@ -18,6 +19,7 @@ from migrator.settings.fields import (
     STOPPING,
     WHAT_IF,
 )
+from migrator.settings.filters import FilterSettings, check_filters
 from migrator.settings.inputs import InputSettings, parse_prefix
 from migrator.settings.layers import Layers, variable
 from migrator.settings.output import (
@@ -34,6 +36,7 @@ from migrator.settings.source import BucketKeyNames, SourceSettings
 
 __all__ = [
     "CARE",
+    "FILTERS",
     "INPUT",
     "OUTPUT",
     "PACE",
@@ -47,6 +50,7 @@ __all__ = [
     "BucketKeyNames",
     "CareSettings",
     "DisplaySettings",
+    "FilterSettings",
     "FinishSettings",
     "InputSettings",
     "Layers",
@@ -59,6 +63,7 @@ __all__ = [
     "SourceSettings",
     "StoppingSettings",
     "check_api_url",
+    "check_filters",
     "check_settings",
     "dashed",
     "is_this_machine",

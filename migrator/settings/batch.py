@@ -10,6 +10,7 @@ from cyclopts import Parameter
 
 from migrator.errors import UsageError
 from migrator.settings.addresses import is_plain_url, unusable_url
+from migrator.settings.filters import check_filters
 from migrator.settings.inputs import InputSettings, parse_prefix
 from migrator.settings.output import ReportSettings
 from migrator.settings.platform import UUID_PATTERN, PlatformSettings, check_api_url
@@ -65,3 +66,11 @@ def check_settings(settings: BatchSettings) -> None:
         raise unusable_url("--s3-endpoint-url", endpoint, hint)
     for prefix in settings.inputs.prefix:
         parse_prefix(prefix)
+    check_filters(settings.inputs.filters)
+    asks = settings.inputs.filters.asks_the_source
+    if asks and settings.inputs.manifest is not None and not settings.source.preflight:
+        raise UsageError(
+            "--no-preflight does not go with a manifest and filters by size, time or storage "
+            "class: what a manifest does not tell for certain, only a HEAD does",
+            "leave out --no-preflight, or filter by the key alone",
+        )
