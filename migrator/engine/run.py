@@ -39,8 +39,8 @@ from migrator.engine.submit import Submitter
 from migrator.engine.sweep import ListReader
 from migrator.engine.waiting import Holds
 from migrator.errors import StoppedByItself
+from migrator.filters import Filter
 from migrator.lifecycle import WITH_VIDEO, Event, State
-from migrator.manifest.filters import Filter
 from migrator.settings import BatchSettings
 from migrator.source.preflight import Preflight
 

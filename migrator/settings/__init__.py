@@ -32,7 +32,7 @@ from migrator.settings.output import (
 from migrator.settings.platform import UUID_PATTERN, PlatformSettings, check_api_url
 from migrator.settings.running import CareSettings, PaceSettings, StoppingSettings
 from migrator.settings.secret import SECRET_VARIABLES, Secret, read_api_key
-from migrator.settings.source import BucketKeyNames, SourceSettings
+from migrator.settings.source import BucketKeyNames, SourceSettings, StoreSettings, check_store
 
 __all__ = [
     "CARE",
@@ -62,9 +62,11 @@ __all__ = [
     "Secret",
     "SourceSettings",
     "StoppingSettings",
+    "StoreSettings",
     "check_api_url",
     "check_filters",
     "check_settings",
+    "check_store",
     "dashed",
     "is_this_machine",
     "parse_prefix",

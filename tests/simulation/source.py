@@ -3,6 +3,8 @@
 import asyncio
 from random import Random
 
+from fakes.listing import page_of
+
 from migrator.source.s3 import ObjectFacts, S3Refusal, SourceUnreachable
 
 CODES = {
@@ -34,12 +36,19 @@ class Source:
             status, code = CODES[thing.fate]
             raise S3Refusal(code, status, "as S3 says it")
 
-    async def list(self, bucket, prefix, start_after):
+    async def page(self, bucket, prefix, *, after="", token="", delimiter=""):
         things = [t for t in self._world.climate.things if t.bucket == bucket]
-        things = [t for t in things if t.key.encode() > start_after.encode()]
-        for first in range(0, len(things), 7):
-            await self._ask(bucket, things[first].key)
-            yield [(thing.key, facts(thing)) for thing in things[first : first + 7]]
+        begin = (token or after).encode()
+        things = sorted((t for t in things if t.key.encode() > begin), key=lambda t: t.key.encode())
+        if delimiter:
+            things, cut = [t for t in things if delimiter not in t.key], things
+            folders = {t.key.partition(delimiter)[0] + delimiter for t in cut if delimiter in t.key}
+            return page_of([(t.key, facts(t)) for t in things], folders=sorted(folders))
+        if things:
+            await self._ask(bucket, things[0].key)
+        shown = things[:7]
+        token = shown[-1].key if len(things) > len(shown) else None
+        return page_of([(t.key, facts(t)) for t in shown], next_token=token)
 
     async def _ask(self, bucket, key):
         world = self._world
