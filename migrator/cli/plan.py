@@ -18,6 +18,7 @@ from migrator.settings import (
     PlatformSettings,
     SourceSettings,
     StoppingSettings,
+    WebhookSettings,
     check_settings,
     read_bucket_keys,
 )
@@ -32,6 +33,7 @@ def plan(  # noqa: PLR0913 - every group of flags by its name
     pace: PaceSettings = PaceSettings(),
     care: CareSettings = CareSettings(),
     stopping: StoppingSettings = StoppingSettings(),
+    webhooks: WebhookSettings = WebhookSettings(),
     display: DisplaySettings = DisplaySettings(),
     what_if: PlanSettings = PlanSettings(),
     as_json: Annotated[bool, Parameter(name="--json", group=OUTPUT, negative=())] = False,
@@ -74,6 +76,7 @@ def plan(  # noqa: PLR0913 - every group of flags by its name
         pace=pace,
         care=care,
         stopping=stopping,
+        webhooks=webhooks,
         bucket_keys=read_bucket_keys(config),
     )
     check_settings(settings)

@@ -5,7 +5,7 @@ becomes `--requests-per-minute`) and whose docstrings become the help. Secrets a
 they are read by `read_api_key` from the environment, or from a file that a setting names.
 """
 
-from migrator.settings.addresses import is_this_machine
+from migrator.settings.addresses import is_this_machine, listening_address
 from migrator.settings.batch import BatchSettings, check_settings
 from migrator.settings.config_file import read_bucket_keys
 from migrator.settings.fields import (
@@ -16,6 +16,7 @@ from migrator.settings.fields import (
     PLATFORM,
     SOURCE,
     STOPPING,
+    WEBHOOKS,
     WHAT_IF,
 )
 from migrator.settings.inputs import InputSettings, parse_prefix
@@ -30,6 +31,7 @@ from migrator.settings.platform import UUID_PATTERN, PlatformSettings, check_api
 from migrator.settings.running import CareSettings, PaceSettings, StoppingSettings
 from migrator.settings.secret import Secret, read_api_key
 from migrator.settings.source import BucketKeyNames, SourceSettings
+from migrator.settings.webhooks import WebhookSettings
 
 __all__ = [
     "CARE",
@@ -40,6 +42,7 @@ __all__ = [
     "SOURCE",
     "STOPPING",
     "UUID_PATTERN",
+    "WEBHOOKS",
     "WHAT_IF",
     "BatchSettings",
     "BucketKeyNames",
@@ -55,9 +58,11 @@ __all__ = [
     "Secret",
     "SourceSettings",
     "StoppingSettings",
+    "WebhookSettings",
     "check_api_url",
     "check_settings",
     "is_this_machine",
+    "listening_address",
     "parse_prefix",
     "read_api_key",
     "read_bucket_keys",
