@@ -7,6 +7,7 @@ from http import HTTPStatus
 import aiohttp
 
 from migrator.cli.health import Check
+from migrator.engine.webhooks.registration import MOST_ACTIVE
 from migrator.errors import MigratorError
 from migrator.pixop import deliveries
 from migrator.pixop.client import Answer, Reply
@@ -14,9 +15,6 @@ from migrator.pixop.listener import listening
 from migrator.settings import WebhookSettings
 
 NAME = "webhooks"
-
-MOST_ACTIVE = 10
-"""Active webhooks that a team may have (published document)."""
 
 PATIENCE_S = 10.0
 """The platform waits so long for the answer to a delivery."""

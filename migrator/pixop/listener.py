@@ -6,7 +6,7 @@ request has come to its end for IDLE_S is shut, whatever drips in.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from http import HTTPStatus
 
@@ -44,15 +44,12 @@ class _Full(asyncio.Protocol):
         transport.abort()
 
 
-class Listener:
-    """Hands what comes to `take`."""
+class _Server(web.Server):
+    """Knows since when each connection has brought nothing (`alive_s`, of the loop's clock)."""
 
-    def __init__(self, take: Take) -> None:
-        self._take = take
-        self._clock = asyncio.get_running_loop().time
-        self._alive_s: dict[RequestHandler, float] = {}
-        self._server = web.Server(
-            self._answer,
+    def __init__(self, answer: Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]) -> None:
+        super().__init__(
+            answer,
             access_log=None,
             max_line_size=MAX_HEADER_BYTES,
             max_field_size=MAX_HEADER_BYTES,
@@ -60,35 +57,40 @@ class Listener:
             lingering_time=0.0,
             auto_decompress=False,
         )
+        self.alive_s: dict[RequestHandler, float] = {}
+
+    def connection_lost(self, handler: RequestHandler, exc: BaseException | None = None) -> None:
+        super().connection_lost(handler, exc)
+        self.alive_s.pop(handler, None)
+
+
+class Listener:
+    """Hands what comes to `take`."""
+
+    def __init__(self, take: Take) -> None:
+        self._take = take
+        self._clock = asyncio.get_running_loop().time
+        self._server = _Server(self._answer)
 
     def connect(self) -> asyncio.Protocol:
         """The protocol of a new connection."""
-        if len(self._alive_s) >= MAX_CONNECTIONS:
-            self._forget()
-        if len(self._alive_s) >= MAX_CONNECTIONS:
+        if len(self._server.alive_s) >= MAX_CONNECTIONS:
             return _Full()
         handler = self._server()
-        self._alive_s[handler] = self._clock()
+        self._server.alive_s[handler] = self._clock()
         return handler
-
-    def _forget(self) -> None:
-        """Connections that are gone count no longer."""
-        open_ones = set(self._server.connections)
-        young_s = self._clock() - 1.0  # one that was just made is not connected yet
-        self._alive_s = {
-            each: since_s
-            for each, since_s in self._alive_s.items()
-            if each in open_ones or since_s > young_s
-        }
 
     async def shut_idle(self) -> None:
         """Shut what has brought nothing for too long, for ever."""
         while True:
             await asyncio.sleep(IDLE_S / 10)
-            self._forget()
-            for handler, since_s in self._alive_s.items():
-                if self._clock() - since_s > IDLE_S and handler.transport is not None:
+            for handler, since_s in list(self._server.alive_s.items()):
+                if self._clock() - since_s <= IDLE_S:
+                    continue
+                if handler.transport is not None:
                     handler.transport.abort()
+                else:  # it never came to be connected
+                    self._server.alive_s.pop(handler, None)
 
     async def end(self) -> None:
         """Let requests under way come to their end, and shut all connections."""
@@ -97,25 +99,27 @@ class Listener:
 
     async def _answer(self, request: web.BaseRequest) -> web.StreamResponse:
         if request.method != "POST":
-            return self._said(request, HTTPStatus.METHOD_NOT_ALLOWED)
+            return _refused(HTTPStatus.METHOD_NOT_ALLOWED)
         if (request.content_length or 0) > MAX_DELIVERY_BYTES:
-            return self._said(request, HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
+            return _refused(HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
         try:
             async with asyncio.timeout(BODY_S):
                 body = await _read(request)
         except (TimeoutError, web.HTTPException):
-            return self._said(request, HTTPStatus.REQUEST_TIMEOUT)
+            return _refused(HTTPStatus.REQUEST_TIMEOUT)
         if body is None:
-            return self._said(request, HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
+            return _refused(HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
         status = self._take(request.headers, body)
-        self._alive_s[request.protocol] = self._clock()
+        if request.protocol in self._server.alive_s:
+            self._server.alive_s[request.protocol] = self._clock()
         return web.Response(status=status)
 
-    @staticmethod
-    def _said(request: web.BaseRequest, status: HTTPStatus) -> web.StreamResponse:
-        """Refuse what is not read, and the connection with it."""
-        request.protocol.force_close()
-        return web.Response(status=status)
+
+def _refused(status: HTTPStatus) -> web.Response:
+    """Refuse what is not read to its end, and the connection with it."""
+    answer = web.Response(status=status)
+    answer.force_close()
+    return answer
 
 
 async def _read(request: web.BaseRequest) -> bytes | None:

@@ -1,9 +1,10 @@
 """What webhooks have told of and nobody has looked at yet, and which page shows most of it. No I/O.
 
 A page of the list confirms a hundred hints at once, if so many stand on it. Two orders are tried.
-By the latest change, what was told just now stands on the first page, unless copies under way change
-all the time, or deliveries come late: how often it held is learned. By creation, it is known on
-which page each copy stands; a page fills up as its copies end. So hints wait, for a bounded time.
+By the latest change, what was told just now stands on the first page, unless copies under way
+change all the time, or deliveries come late: how often it held is learned. By creation, it is known
+on which page each copy stands; a page fills up as its copies end. So hints wait, for a bounded
+time.
 """
 
 import asyncio
@@ -26,7 +27,7 @@ FILLED = 95
 """Hints that are worth a page of 100 by creation."""
 
 PATIENCE_S = (10.0, 300.0)
-"""Shortest and longest time that a hint waits for others on its page: twice as long as a copy takes.
+"""Shortest and longest time that a hint waits for others on its page: as long as two copies take.
 Copies that take longer also end further apart."""
 
 FULL_SHARE = 0.05

@@ -32,6 +32,12 @@ MARK = "webhook"
 
 LIST_PAGE = 100
 
+OWN_CALLS = 3
+"""Calls of a run for its webhook: the public keys, the registration, its end."""
+
+MOST_ACTIVE = 10
+"""Active webhooks that a team may have (published document)."""
+
 
 def name_of(batch: str) -> str:
     """The name of a batch's registration (1 to 47 characters)."""
@@ -57,7 +63,7 @@ class Registration:
     async def remove_stale(self) -> None:
         """Remove what earlier runs on this batch have left. Raises Stopping."""
         if await self._book.run(lambda c: c.meta(MARK)):
-            for webhook_id in await self._listed():
+            for webhook_id in await self._ours():
                 await self._gateway.read(
                     "other", "DELETE", f"/v1/webhooks/{webhook_id}", sensible=_is_removed
                 )
@@ -120,12 +126,15 @@ class Registration:
                     "nothing was sent by this run",
                 )
         self._doubtful = True  # its answer is lost, and it may be there
-        found = await self._listed()
+        found = await self._ours()
         return found[0] if found else None
 
-    async def _listed(self) -> list[str]:
-        """The ids of all webhooks of this batch in the team's list."""
-        found: list[str] = []
+    async def _ours(self) -> list[str]:
+        return [each.id for each in await self.listed() if each.name == self._name]
+
+    async def listed(self) -> list[deliveries.Webhook]:
+        """All webhooks of the team. Raises Stopping."""
+        found: list[deliveries.Webhook] = []
         number = 0
         while True:
             params = {
@@ -138,7 +147,7 @@ class Registration:
             )  # fmt: skip
             page = deliveries.read_webhooks(reading.answer.body)
             assert page is not None  # `sensible` has seen to it
-            found += [each.id for each in page.items if each.name == self._name]
+            found += page.items
             number += 1
             if not page.items or number * LIST_PAGE >= page.total_elements:
                 return found
