@@ -62,17 +62,20 @@ def _interrupted() -> int:
 def _carried_out(argv: Sequence[str]) -> int:
     from cyclopts import CycloptsError
 
-    from migrator.cli.app import app
+    from migrator.cli.app import VERBS, app, overview
 
+    program = app if any(argument in VERBS for argument in argv) else overview()
     try:
-        result = app(argv, exit_on_error=False, print_error=False, result_action="return_value")
+        result = program(argv, exit_on_error=False, print_error=False, result_action="return_value")
     except CycloptsError as error:
         verb = argv[0] if argv and not argv[0].startswith("-") else ""
-        verb = verb if verb in app else ""
+        verb = verb if verb in VERBS else ""
         complain(str(error), f"see `migrator {verb} --help`".replace("  ", " "))
         return ExitCode.USAGE
     except MigratorError as error:
-        complain(error.message, error.hint)
+        from migrator.cli.layering import layers
+
+        complain(layers.placed(error.message), error.hint)
         return error.exit_code
     return int(result or 0)
 

@@ -25,6 +25,7 @@ from migrator.engine.stop import Stop, background, found_out
 from migrator.engine.sweep import ListReader
 from migrator.engine.webhooks.registration import OWN_CALLS, Registration
 from migrator.lifecycle import State
+from migrator.manifest.filters import Filter
 from migrator.settings import BatchSettings
 from migrator.source.preflight import Preflight
 
@@ -121,6 +122,7 @@ async def _ask(
             settings.care.max_outage.total_seconds(),
             gateway.now_s,
             ports.chance,
+            Filter(settings.inputs.filters),
         )
         progress.waiting_for = lambda: preflights.waiting_for_source
         progress.pending = book.tallies.states[State.PENDING]

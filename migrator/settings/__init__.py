@@ -7,9 +7,10 @@ they are read by `read_api_key` from the environment, or from a file that a sett
 
 from migrator.settings.addresses import is_this_machine, listening_address
 from migrator.settings.batch import BatchSettings, check_settings
-from migrator.settings.config_file import read_bucket_keys
+from migrator.settings.config_file import dashed, read_bucket_keys, read_config, setting_names
 from migrator.settings.fields import (
     CARE,
+    FILTERS,
     INPUT,
     OUTPUT,
     PACE,
@@ -19,7 +20,9 @@ from migrator.settings.fields import (
     WEBHOOKS,
     WHAT_IF,
 )
+from migrator.settings.filters import FilterSettings, check_filters
 from migrator.settings.inputs import InputSettings, parse_prefix
+from migrator.settings.layers import Layers, variable
 from migrator.settings.output import (
     DisplaySettings,
     FinishSettings,
@@ -29,16 +32,18 @@ from migrator.settings.output import (
 )
 from migrator.settings.platform import UUID_PATTERN, PlatformSettings, check_api_url
 from migrator.settings.running import CareSettings, PaceSettings, StoppingSettings
-from migrator.settings.secret import Secret, read_api_key
+from migrator.settings.secret import SECRET_VARIABLES, Secret, read_api_key
 from migrator.settings.source import BucketKeyNames, SourceSettings
 from migrator.settings.webhooks import WebhookSettings
 
 __all__ = [
     "CARE",
+    "FILTERS",
     "INPUT",
     "OUTPUT",
     "PACE",
     "PLATFORM",
+    "SECRET_VARIABLES",
     "SOURCE",
     "STOPPING",
     "UUID_PATTERN",
@@ -48,8 +53,10 @@ __all__ = [
     "BucketKeyNames",
     "CareSettings",
     "DisplaySettings",
+    "FilterSettings",
     "FinishSettings",
     "InputSettings",
+    "Layers",
     "PaceSettings",
     "PlanSettings",
     "PlatformSettings",
@@ -60,10 +67,15 @@ __all__ = [
     "StoppingSettings",
     "WebhookSettings",
     "check_api_url",
+    "check_filters",
     "check_settings",
+    "dashed",
     "is_this_machine",
     "listening_address",
     "parse_prefix",
     "read_api_key",
     "read_bucket_keys",
+    "read_config",
+    "setting_names",
+    "variable",
 ]
