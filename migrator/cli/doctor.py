@@ -2,7 +2,6 @@
 
 import json
 import os
-from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -16,6 +15,7 @@ from migrator.settings import (
     PlatformSettings,
     SourceSettings,
     read_bucket_keys,
+    with_absolute_paths,
 )
 
 SCHEMA = "migrator.doctor/1"
@@ -55,10 +55,11 @@ def doctor(
     from migrator.cli.session import run_async
     from migrator.text import plain
 
-    if inputs.manifest is not None:
-        inputs = replace(inputs, manifest=inputs.manifest.absolute())
     settings = BatchSettings(
-        inputs=inputs, platform=platform, source=source, bucket_keys=read_bucket_keys(config)
+        inputs=with_absolute_paths(inputs),
+        platform=platform,
+        source=source,
+        bucket_keys=read_bucket_keys(config),
     )
     checks = run_async(check_up(settings, out, os.environ))
     failed = sum(check.status == "fail" for check in checks)

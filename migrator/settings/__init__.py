@@ -18,7 +18,7 @@ from migrator.settings.fields import (
     STOPPING,
     WHAT_IF,
 )
-from migrator.settings.inputs import InputSettings, parse_prefix
+from migrator.settings.inputs import InputSettings, parse_prefix, with_absolute_paths
 from migrator.settings.output import (
     DisplaySettings,
     FinishSettings,
@@ -61,4 +61,5 @@ __all__ = [
     "parse_prefix",
     "read_api_key",
     "read_bucket_keys",
+    "with_absolute_paths",
 ]

@@ -41,7 +41,7 @@ class BatchSettings:
 def check_settings(settings: BatchSettings) -> None:
     """Raises UsageError for a setting that can be judged without the network."""
     for flag, text in (
-        ("--manifest", str(settings.inputs.manifest or "")),
+        ("--manifest", settings.inputs.manifest or ""),
         ("--namespace", settings.inputs.namespace),
         *(("--prefix", prefix) for prefix in settings.inputs.prefix),
     ):
@@ -60,3 +60,6 @@ def check_settings(settings: BatchSettings) -> None:
         raise unusable_url("--s3-endpoint-url", endpoint, hint)
     for prefix in settings.inputs.prefix:
         parse_prefix(prefix)
+    manifest = settings.inputs.manifest
+    if manifest is not None and manifest.startswith("s3:"):
+        parse_prefix(manifest, "--manifest")
