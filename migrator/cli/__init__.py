@@ -73,7 +73,9 @@ def _carried_out(argv: Sequence[str]) -> int:
         complain(str(error), f"see `migrator {verb} --help`".replace("  ", " "))
         return ExitCode.USAGE
     except MigratorError as error:
-        complain(error.message, error.hint)
+        from migrator.cli.layering import layers
+
+        complain(layers.placed(error.message), error.hint)
         return error.exit_code
     return int(result or 0)
 

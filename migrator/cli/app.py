@@ -4,7 +4,7 @@ The page that lists them would import all of them for one line of each: `overvie
 itself, and a test compares them with what the verbs say.
 """
 
-from cyclopts import App
+from cyclopts import App, ArgumentCollection
 
 from migrator import __version__
 
@@ -20,18 +20,29 @@ VERBS = {
     "report": "Write the reports again; the same checkpoint gives the same bytes.",
     "verify": "Compare the report with the platform and the source as they are now; changes "
     "neither.",
+    "config": "Show what a run would be set to, and who says so.",
     "sandbox": "Start a local platform and a local S3, to rehearse a migration against. Ctrl-C "
     "ends it.",
     "demo": "Rehearse a migration on this machine: nothing real is read, called or changed.",
     "completion": "Print a script that completes verbs and flags in a shell.",
 }
-"""Each verb, a function of its name in a module of its name, and the first line of its help."""
+"""Each verb, a function or an app of its name in a module of its name, and the first line of its
+help."""
+
+
+def _layered(verb: App, names: tuple[str, ...], arguments: ArgumentCollection) -> None:
+    """Add what the environment and migrator.toml say, where a verb has settings."""
+    if any(argument.keys for argument in arguments):
+        from migrator.cli.layering import layers
+
+        layers(verb, names, arguments)
 
 
 def _app() -> App:
     return App(
         name="migrator",
         version=__version__,
+        config=_layered,
         suppress_keyboard_interrupt=False,
         help="""Move a whole video catalogue from S3 into the Pixop platform, once, and prove it.
 

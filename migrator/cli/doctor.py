@@ -45,7 +45,7 @@ def doctor(
     out
         Where the batch shall lie: is there room for it?
     config
-        File with `[buckets."NAME"]` tables, as for `run`.
+        File of settings, as for `run`.
     as_json
         Print the checks as JSON (schema migrator.doctor/1).
     """

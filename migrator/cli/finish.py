@@ -10,22 +10,10 @@ from pathlib import Path
 
 from migrator.cli import complain
 from migrator.errors import MigratorError, UsageError
-from migrator.settings import BatchSettings
+from migrator.settings import SECRET_VARIABLES, BatchSettings
 
 LONGEST_S = 300.0
 """A command that takes longer is ended: it may tell people, and is no part of the migration."""
-
-SECRET_VARIABLES = frozenset(
-    {
-        "PIXOP_API_KEY",
-        "PIXOP_SOURCE_ACCESS_KEY_ID",
-        "PIXOP_SOURCE_SECRET_ACCESS_KEY",
-        "AWS_ACCESS_KEY_ID",
-        "AWS_SECRET_ACCESS_KEY",
-        "AWS_SESSION_TOKEN",
-    }
-)
-"""What this program reads keys from; the command gets none of it. AWS_PROFILE stays."""
 
 _STANDS = "the outcome of the migration stands as it is"
 

@@ -61,7 +61,7 @@ def plan(  # noqa: PLR0913 - every group of flags by its name
     as_json
         Print the plan as JSON (schema migrator.plan/1).
     config
-        File with `[buckets."NAME"]` tables, as for `run`.
+        File of settings, as for `run`.
     """
     from migrator.cli.planning import print_plan
 

@@ -40,7 +40,7 @@ FROZEN_S = 0.4
 PAGE_SIZE = 100
 """The longest page of the platform's list."""
 
-HIDDEN_PREFIXES = ("AWS_", "PIXOP_", "DEMO_")
+HIDDEN_PREFIXES = ("AWS_", "PIXOP_", "MIGRATOR_", "DEMO_")
 PROXIES = frozenset({"http_proxy", "https_proxy", "all_proxy", "no_proxy"})
 
 
@@ -85,6 +85,7 @@ def sheltered(environment: Mapping[str, str]) -> dict[str, str]:
         "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
         "AWS_EC2_METADATA_DISABLED": "true",
         "NO_PROXY": "127.0.0.1",
+        "MIGRATOR_CONFIG": os.devnull,  # whatever ./migrator.toml says is meant for real runs
     }
 
 

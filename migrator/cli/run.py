@@ -57,8 +57,8 @@ def run(  # noqa: PLR0913 - every group of flags by its name
     out
         Directory of the batch: its checkpoint and its reports. Made if it is not there.
     config
-        File with `[buckets."NAME"]` tables that name the environment variables of a bucket's own
-        keys. Without it ./migrator.toml is read where there is one.
+        File of settings: flags by their names, and `[buckets."NAME"]` tables that name variables
+        for a bucket's own keys. Without it ./migrator.toml is read where there is one.
     """
     from migrator.cli.batch import start_batch
 

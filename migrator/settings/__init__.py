@@ -7,9 +7,10 @@ they are read by `read_api_key` from the environment, or from a file that a sett
 
 from migrator.settings.addresses import is_this_machine
 from migrator.settings.batch import BatchSettings, check_settings
-from migrator.settings.config_file import read_bucket_keys
+from migrator.settings.config_file import dashed, read_bucket_keys, read_config, setting_names
 from migrator.settings.fields import (
     CARE,
+    FILTERS,
     INPUT,
     OUTPUT,
     PACE,
@@ -18,7 +19,9 @@ from migrator.settings.fields import (
     STOPPING,
     WHAT_IF,
 )
+from migrator.settings.filters import FilterSettings, check_filters
 from migrator.settings.inputs import InputSettings, parse_prefix, with_absolute_paths
+from migrator.settings.layers import Layers, variable
 from migrator.settings.output import (
     DisplaySettings,
     FinishSettings,
@@ -28,15 +31,17 @@ from migrator.settings.output import (
 )
 from migrator.settings.platform import UUID_PATTERN, PlatformSettings, check_api_url
 from migrator.settings.running import CareSettings, PaceSettings, StoppingSettings
-from migrator.settings.secret import Secret, read_api_key
+from migrator.settings.secret import SECRET_VARIABLES, Secret, read_api_key
 from migrator.settings.source import BucketKeyNames, SourceSettings
 
 __all__ = [
     "CARE",
+    "FILTERS",
     "INPUT",
     "OUTPUT",
     "PACE",
     "PLATFORM",
+    "SECRET_VARIABLES",
     "SOURCE",
     "STOPPING",
     "UUID_PATTERN",
@@ -45,8 +50,10 @@ __all__ = [
     "BucketKeyNames",
     "CareSettings",
     "DisplaySettings",
+    "FilterSettings",
     "FinishSettings",
     "InputSettings",
+    "Layers",
     "PaceSettings",
     "PlanSettings",
     "PlatformSettings",
@@ -56,10 +63,15 @@ __all__ = [
     "SourceSettings",
     "StoppingSettings",
     "check_api_url",
+    "check_filters",
     "check_settings",
+    "dashed",
     "is_this_machine",
     "parse_prefix",
     "read_api_key",
     "read_bucket_keys",
+    "read_config",
+    "setting_names",
+    "variable",
     "with_absolute_paths",
 ]

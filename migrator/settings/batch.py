@@ -3,11 +3,14 @@
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Annotated
 
 import msgspec
+from cyclopts import Parameter
 
 from migrator.errors import UsageError
 from migrator.settings.addresses import is_plain_url, unusable_url
+from migrator.settings.filters import check_filters
 from migrator.settings.inputs import InputSettings, parse_prefix
 from migrator.settings.output import ReportSettings
 from migrator.settings.platform import UUID_PATTERN, PlatformSettings, check_api_url
@@ -15,6 +18,7 @@ from migrator.settings.running import CareSettings, PaceSettings, StoppingSettin
 from migrator.settings.source import BucketKeyNames, SourceSettings
 
 
+@Parameter(name="*")
 @dataclass(frozen=True, kw_only=True)
 class BatchSettings:
     """All that a batch is run with and that `resume` uses again; no secret is among it."""
@@ -26,7 +30,9 @@ class BatchSettings:
     care: CareSettings = field(default_factory=CareSettings)
     report: ReportSettings = field(default_factory=ReportSettings)
     stopping: StoppingSettings = field(default_factory=StoppingSettings)
-    bucket_keys: Mapping[str, BucketKeyNames] = field(default_factory=dict)
+    bucket_keys: Annotated[Mapping[str, BucketKeyNames], Parameter(parse=False)] = field(
+        default_factory=dict
+    )
 
     def to_json(self) -> str:
         """The settings as the checkpoint keeps them."""
@@ -63,3 +69,11 @@ def check_settings(settings: BatchSettings) -> None:
     manifest = settings.inputs.manifest
     if manifest is not None and manifest.startswith("s3:"):
         parse_prefix(manifest, "--manifest")
+    check_filters(settings.inputs.filters)
+    asks = settings.inputs.filters.asks_the_source
+    if asks and settings.inputs.manifest is not None and not settings.source.preflight:
+        raise UsageError(
+            "--no-preflight does not go with a manifest and filters by size, time or storage "
+            "class: what a manifest does not tell for certain, only a HEAD does",
+            "leave out --no-preflight, or filter by the key alone",
+        )

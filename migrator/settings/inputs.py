@@ -1,7 +1,7 @@
 """Which rows a batch has."""
 
 import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -9,6 +9,7 @@ from cyclopts import Parameter
 
 from migrator.errors import UsageError
 from migrator.settings.fields import INPUT, no_flag
+from migrator.settings.filters import FilterSettings
 
 
 @Parameter(name="*", group=INPUT)
@@ -31,6 +32,8 @@ class InputSettings:
     namespace: str = ""
     """Part of every object's identity: a second import of the same objects that is truly wanted
     uses another one."""
+    filters: FilterSettings = field(default_factory=FilterSettings)
+    """Which of them are wanted."""
 
 
 def with_absolute_paths(inputs: InputSettings) -> InputSettings:

@@ -6,6 +6,16 @@ from collections.abc import Mapping
 from migrator.errors import UsageError
 from migrator.settings.platform import PlatformSettings
 
+SECRET_VARIABLES = (
+    "PIXOP_API_KEY",
+    "PIXOP_SOURCE_ACCESS_KEY_ID",
+    "PIXOP_SOURCE_SECRET_ACCESS_KEY",
+    "AWS_ACCESS_KEY_ID",
+    "AWS_SECRET_ACCESS_KEY",
+    "AWS_SESSION_TOKEN",
+)
+"""What this program reads keys from. `--on-finish` gets none of it; AWS_PROFILE stays."""
+
 
 class Secret:
     """A text that no print, log, report or traceback shows; `reveal` is the only way to it."""

@@ -5,9 +5,8 @@ import subprocess
 
 import pytest
 
-from migrator.cli.app import app
 from migrator.cli.completion import completion
-from tests.core.test_docs import VERBS
+from tests.core.test_docs import VERBS, arguments_of
 
 
 @pytest.fixture
@@ -65,7 +64,7 @@ def test_each_script_knows_every_verb_and_flag(script, shell):
     text = script(shell)
     for verb in VERBS:
         assert verb in text
-        for argument in app[verb].assemble_argument_collection():
+        for argument in arguments_of(verb):
             if argument.show and argument.parse and argument.name.startswith("--"):
                 assert argument.name.removeprefix("--") in text, argument.name
 

@@ -11,7 +11,8 @@ from migrator import __version__
 from migrator.cli.app import app
 from migrator.engine.decide.drift import Drift
 from migrator.errors import ExitCode
-from migrator.model import Reason
+from migrator.manifest.filters import VIDEO_EXTENSIONS
+from migrator.model import OUTCOME_OF, Outcome, Reason
 
 ROOT = Path(__file__).parents[2]
 ARCHITECTURE = (ROOT / "migrator/ARCHITECTURE.md").read_text()
@@ -19,6 +20,14 @@ README = (ROOT / "README.md").read_text()
 RUNBOOK = (ROOT / "migrator/RUNBOOK.md").read_text()
 
 VERBS = [name for name in app if not name.startswith("-")]
+
+
+def arguments_of(verb):
+    """Of `verb` itself, or of all that come behind it (`config show`)."""
+    if app[verb].default_command is not None:
+        return list(app[verb].assemble_argument_collection())
+    below = [app[verb][name] for name in app[verb] if not name.startswith("-")]
+    return [argument for one in below for argument in one.assemble_argument_collection()]
 
 
 def test_the_diagram_is_drawn_from_the_table():
@@ -34,8 +43,7 @@ def test_every_room_is_on_the_map():
 @pytest.mark.parametrize("verb", VERBS)
 def test_every_verb_and_every_flag_of_it_is_in_the_readme(verb):
     assert f"migrator {verb}" in README
-    arguments = app[verb].assemble_argument_collection()
-    names = {argument.name for argument in arguments if argument.show and argument.parse}
+    names = {arg.name for arg in arguments_of(verb) if arg.show and arg.parse}
     flags = {name for name in names if name.startswith("--")}
     assert not {flag for flag in flags if f"`{flag}" not in README}
 
@@ -43,8 +51,12 @@ def test_every_verb_and_every_flag_of_it_is_in_the_readme(verb):
 @pytest.mark.parametrize("reason", Reason)
 def test_every_reason_is_in_the_readme_and_in_the_runbook(reason):
     assert f"`{reason}`" in README
-    skipped = {Reason.DUPLICATE_ROW, Reason.FOLDER_MARKER, Reason.ALREADY_IMPORTED}
-    assert reason in skipped or f"`{reason}`" in RUNBOOK
+    skipped = OUTCOME_OF[reason] is Outcome.SKIPPED
+    assert skipped or f"`{reason}`" in RUNBOOK
+
+
+def test_the_extensions_of_a_video_are_in_the_readme():
+    assert " ".join(VIDEO_EXTENSIONS) in README
 
 
 def test_every_verb_and_flag_of_the_runbook_is_in_the_readme():
