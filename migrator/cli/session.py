@@ -48,11 +48,15 @@ async def connected(
             connections,
             [pair.secret_access_key for pair in keys.all_keys()],
         ) as api,
-        SourceS3(
-            keys, settings.source, region_of(environment), source_certificates(environment)
-        ) as source,
+        source_of(settings, keys, environment) as source,
     ):
         yield Ports(api, source, keys, meter=meter or Unmetered())
+
+
+def source_of(settings: BatchSettings, keys: KeyRing, environment: Mapping[str, str]) -> SourceS3:
+    """The way to the source, not opened yet."""
+    certificates = source_certificates(environment)
+    return SourceS3(keys, settings.source, region_of(environment), certificates)
 
 
 @contextlib.contextmanager

@@ -37,15 +37,21 @@ class Source:
             raise S3Refusal(code, status, "as S3 says it")
 
     async def page(self, bucket, prefix, *, after="", token="", delimiter=""):
-        things = [t for t in self._world.climate.things if t.bucket == bucket]
         begin = (token or after).encode()
-        things = sorted((t for t in things if t.key.encode() > begin), key=lambda t: t.key.encode())
-        if delimiter:
-            things, cut = [t for t in things if delimiter not in t.key], things
-            folders = {t.key.partition(delimiter)[0] + delimiter for t in cut if delimiter in t.key}
-            return page_of([(t.key, facts(t)) for t in things], folders=sorted(folders))
+        things = [
+            thing
+            for thing in self._world.climate.things  # in the order of their keys
+            if thing.bucket == bucket
+            and thing.key.startswith(prefix)
+            and thing.key.encode() > begin
+        ]
         if things:
             await self._ask(bucket, things[0].key)
+        if delimiter:
+            names = {t: t.key[len(prefix) :].partition(delimiter) for t in things}
+            folders = {prefix + name + cut for name, cut, _ in names.values() if cut}
+            objects = [(t.key, facts(t)) for t, (_, cut, _) in names.items() if not cut]
+            return page_of(objects, folders=sorted(folders))
         shown = things[:7]
         token = shown[-1].key if len(things) > len(shown) else None
         return page_of([(t.key, facts(t)) for t in shown], next_token=token)
