@@ -50,6 +50,17 @@ MANIFEST_HEADER = LogEvent(
     "{manifest} begins with a header, and a file of S3 Batch Operations has none: it is no row",
 )
 METRICS_SERVED = LogEvent("metrics.served", logging.INFO, "metrics at {url}")
+WEBHOOK_REGISTERED = LogEvent(
+    "webhook.registered", logging.INFO, "webhook {webhook_id} is registered: {url}"
+)
+WEBHOOK_REMOVED = LogEvent("webhook.removed", logging.INFO, "webhook {webhook_id} is removed")
+WEBHOOK_LEFT = LogEvent(
+    "webhook.left",
+    logging.WARNING,
+    "webhook {webhook_id} could not be removed: the next run on this batch does it, or you, on the "
+    "platform",
+)
+DELIVERY_JUDGED = LogEvent("webhook.delivery", logging.DEBUG, "a delivery is {verdict}")
 API_CALL = LogEvent("api.call", logging.DEBUG, "call {method} {path}: {answer} in {seconds} s")
 ROW_MOVED = LogEvent("row.moved", logging.DEBUG, "row {row} {what}: {before} -> {after}")
 ROW_PROBLEM = LogEvent(

@@ -14,6 +14,7 @@ from migrator.settings import (
     InputSettings,
     PlatformSettings,
     SourceSettings,
+    WebhookSettings,
     read_bucket_keys,
     with_absolute_paths,
 )
@@ -27,13 +28,15 @@ def doctor(
     inputs: InputSettings = InputSettings(),
     platform: PlatformSettings = PlatformSettings(),
     source: SourceSettings = SourceSettings(),
+    webhooks: WebhookSettings = WebhookSettings(),
     config: Annotated[Path | None, Parameter(group=OUTPUT)] = None,
     as_json: Annotated[bool, Parameter(name="--json", group=OUTPUT, negative=())] = False,
 ) -> int:
     """Look whether a migration could begin here; writes nothing, neither here nor there.
 
     It asks the platform for the account, the quota, the team and the projects, and heads up to
-    three objects of each bucket with the keys that will be handed over. One line a check: ok, warn
+    three objects of each bucket with the keys that will be handed over. With webhooks it listens
+    as a run would, and sends a word to --webhook-url that must arrive. One line a check: ok, warn
     or fail, and what to do.
 
     Example: migrator doctor --manifest catalogue.csv --out reports/catalogue
@@ -59,6 +62,7 @@ def doctor(
         inputs=with_absolute_paths(inputs),
         platform=platform,
         source=source,
+        webhooks=webhooks,
         bucket_keys=read_bucket_keys(config),
     )
     checks = run_async(check_up(settings, out, os.environ))

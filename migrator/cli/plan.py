@@ -17,6 +17,7 @@ from migrator.settings import (
     PlatformSettings,
     SourceSettings,
     StoppingSettings,
+    WebhookSettings,
     check_settings,
     read_bucket_keys,
     with_absolute_paths,
@@ -32,6 +33,7 @@ def plan(  # noqa: PLR0913 - every group of flags by its name
     pace: PaceSettings = PaceSettings(),
     care: CareSettings = CareSettings(),
     stopping: StoppingSettings = StoppingSettings(),
+    webhooks: WebhookSettings = WebhookSettings(),
     display: DisplaySettings = DisplaySettings(),
     what_if: PlanSettings = PlanSettings(),
     as_json: Annotated[bool, Parameter(name="--json", group=OUTPUT, negative=())] = False,
@@ -72,6 +74,7 @@ def plan(  # noqa: PLR0913 - every group of flags by its name
         pace=pace,
         care=care,
         stopping=stopping,
+        webhooks=webhooks,
         bucket_keys=read_bucket_keys(config),
     )
     check_settings(settings)

@@ -18,6 +18,7 @@ from migrator.settings import (
     ReportSettings,
     SourceSettings,
     StoppingSettings,
+    WebhookSettings,
     check_settings,
     read_bucket_keys,
     with_absolute_paths,
@@ -34,6 +35,7 @@ def run(  # noqa: PLR0913 - every group of flags by its name
     care: CareSettings = CareSettings(),
     report: ReportSettings = ReportSettings(),
     stopping: StoppingSettings = StoppingSettings(),
+    webhooks: WebhookSettings = WebhookSettings(),
     finish: FinishSettings = FinishSettings(),
     display: DisplaySettings = DisplaySettings(),
     config: Annotated[Path | None, Parameter(group=OUTPUT)] = None,
@@ -70,6 +72,7 @@ def run(  # noqa: PLR0913 - every group of flags by its name
         care=care,
         report=report,
         stopping=stopping,
+        webhooks=webhooks,
         bucket_keys=read_bucket_keys(config),
     )
     check_settings(settings)
