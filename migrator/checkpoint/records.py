@@ -34,9 +34,13 @@ def record(
     return (
         row.row, source_id, identity(namespace, row.bucket, row.key), row.bucket, row.key,
         row.version_id, msgspec.json.encode(row.cells).decode() if row.cells else None, 0,
-        State.PENDING, None, None, row.size_bytes, pack_etag(row.etag), row.last_modified_ms,
+        _PENDING, None, None, row.size_bytes, pack_etag(row.etag), row.last_modified_ms,
         now_ms if listed else None, None, None,
     )  # fmt: skip
+
+
+_PENDING = State.PENDING.value
+"""A plain text: what is of another type, sqlite3 looks for an adapter of, row by row."""
 
 
 def as_duplicate(values: tuple[object, ...], original: int, now_ms: int) -> tuple[object, ...]:
