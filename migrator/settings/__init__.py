@@ -34,7 +34,7 @@ from migrator.settings.output import (
 from migrator.settings.platform import UUID_PATTERN, PlatformSettings, check_api_url
 from migrator.settings.running import CareSettings, PaceSettings, StoppingSettings
 from migrator.settings.secret import SECRET_VARIABLES, Secret, read_api_key
-from migrator.settings.source import BucketKeyNames, SourceSettings
+from migrator.settings.source import BucketKeyNames, SourceSettings, StoreSettings, check_store
 from migrator.settings.templates import KEY_FIELDS, Template, field_of_key
 from migrator.settings.webhooks import WebhookSettings
 
@@ -69,11 +69,13 @@ __all__ = [
     "Secret",
     "SourceSettings",
     "StoppingSettings",
+    "StoreSettings",
     "Template",
     "WebhookSettings",
     "check_api_url",
     "check_filters",
     "check_settings",
+    "check_store",
     "dashed",
     "field_of_key",
     "is_this_machine",
