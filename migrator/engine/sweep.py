@@ -20,9 +20,12 @@ from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from itertools import accumulate
+from typing import Literal
 
 from migrator.engine.gateway import Gateway
 from migrator.pixop import wire
+
+SortBy = Literal["createdAt", "updatedAt"]
 
 PAGE_SIZE = 100
 """Videos a page: the API's largest."""
@@ -99,17 +102,23 @@ class ListReader:
         self._params = {
             "teamId": team_id,
             "clipMode": "EXCLUDE",
-            "sortBy": "createdAt",
             "sortDirection": "DESC",
         }
 
-    async def page(self, number: int, size: int = PAGE_SIZE) -> Page:
-        """Page `number` (from 0), newest first. Raises Stopping when the run ends."""
+    async def page(
+        self, number: int, size: int = PAGE_SIZE, *, sort_by: SortBy = "createdAt"
+    ) -> Page:
+        """Page `number` (from 0), newest or latest changed first. Raises Stopping."""
         reading = await self._gateway.read(
             "list",
             "GET",
             "/v1/videos",
-            {**self._params, "pageSize": str(size), "pageNumber": str(number)},
+            {
+                **self._params,
+                "sortBy": sort_by,
+                "pageSize": str(size),
+                "pageNumber": str(number),
+            },
             sensible=lambda answer: answer.ok and wire.decode_page(answer.body) is not None,
         )
         listed = wire.decode_page(reading.answer.body)
