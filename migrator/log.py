@@ -68,8 +68,8 @@ LIST_RESTLESS = LogEvent(
 CHANGES_NOT_LISTED = LogEvent(
     "follow.by_creation",
     logging.INFO,
-    "the platform's list does not show first what has changed: {copies} copies in flight, and those "
-    "that come, are followed with more calls",
+    "the platform's list does not show first what has changed: {copies} copies in flight, and "
+    "those that come, are followed with more calls",
 )
 DRIFT_FOUND = LogEvent(
     "verify.drift",
