@@ -42,7 +42,6 @@ async def connected(
         keys = await load_keys(settings.bucket_keys, environment)
     else:
         keys = KeyRing(None, {})
-    region = environment.get("AWS_REGION") or environment.get("AWS_DEFAULT_REGION") or "us-east-1"
     connections = settings.pace.max_concurrency + SPARE_CONNECTIONS
     async with (
         PixopClient(
@@ -51,11 +50,16 @@ async def connected(
             connections,
             [pair.secret_access_key for pair in keys.all_keys()],
         ) as api,
-        SourceS3(
-            keys, settings.source.s3_endpoint_url, region, source_certificates(environment)
-        ) as source,
+        source_of(settings, keys, environment) as source,
     ):
         yield Ports(api, source, keys, meter=meter or Unmetered())
+
+
+def source_of(settings: BatchSettings, keys: KeyRing, environment: Mapping[str, str]) -> SourceS3:
+    """The way to the source, not opened yet."""
+    region = environment.get("AWS_REGION") or environment.get("AWS_DEFAULT_REGION") or "us-east-1"
+    endpoint = settings.source.s3_endpoint_url
+    return SourceS3(keys, endpoint, region, source_certificates(environment))
 
 
 @contextlib.contextmanager

@@ -21,9 +21,10 @@ class Flight:
     last showed anything of it. `submitted_s` is set where its POST
     was answered in this run. `order` grows with each video of this run (newer videos stand before
     it in the platform's list). `gone_s` is since when the platform does not know its id. `changing`
-    is True while a change is being written. `changed_ms` is the platform's clock when the last
-    command left. `overlooked`: what was last shown of it, if anything, did not count, so that the
-    list of latest changes need not show it again.
+    is True while a change is being written. `told` says that a webhook told of its end.
+    `changed_ms` is the platform's clock when the last command left. `overlooked`: what was last
+    shown of it, if anything, did not count, so that the list of latest changes need not show it
+    again.
     """
 
     row: int
@@ -45,6 +46,7 @@ class Flight:
     changing: bool = False
     changed_ms: int | None = None
     overlooked: bool = True
+    told: bool = False
 
 
 NEWEST_SHARE = 0.05

@@ -36,27 +36,39 @@ LONGER = 4
 """Pages that the list of latest changes may be longer than the one by creation: others may change
 many videos at once."""
 
+FALLBACK_S = (30.0, 300.0)
+"""Shortest and longest pause where webhooks tell of the ends: rounds look for what never came."""
+
+MISSED_SHARE, MISSED_AT_ONCE = 0.1, 3
+"""Webhooks are relied on unless more than so many ends, and this share of them, were not told."""
+
 RESTARTS_CHECKED_S = 0.25
 """How often it is looked whether a restart is due."""
 
 
 class Follower:
-    """Looks after the copies in flight until it is cancelled."""
+    """Looks after the copies in flight until it is cancelled.
+
+    `reader` reads the list by creation, `latest` by latest change.
+    """
 
     def __init__(
         self,
         flights: Flights,
         gateway: Gateway,
         reader: ListReader,
+        latest: ListReader,
         observer: Observer,
         stuck_after_s: float,
         *,
         settle_s: float,
+        hinted: bool = False,
     ) -> None:
         self.interval_s = INTERVAL_S[0]
+        self._hinted = self._is_told = hinted
         self._flights = flights
         self._gateway = gateway
-        self._reader = reader
+        self._latest = latest
         self._observer = observer
         self._stuck_after_s = stuck_after_s
         self._looker = Looker(flights, gateway, reader, observer, settle_s)
@@ -75,11 +87,26 @@ class Follower:
             before = self._gateway.counts.list + self._gateway.counts.status
             await self._round(targets)
             spent = self._gateway.counts.list + self._gateway.counts.status - before
-            settled = sum(self._flights.get(flight.video_id) is None for flight in targets)
-            self.interval_s = next_interval_s(self.interval_s, spent, settled)
+            settled = [f for f in targets if self._flights.get(f.video_id) is None]
+            missed = sum(not flight.told for flight in settled)
+            self._is_told = self._hinted and is_relied_on(len(settled), missed)
+            if self._is_told:
+                self.interval_s = self._fallback_s()
+            else:
+                self.interval_s = next_interval_s(self.interval_s, spent, len(settled))
+
+    def _fallback_s(self) -> float:
+        shortest_s, longest_s = FALLBACK_S
+        wanted_s = max(shortest_s, min(self.interval_s * 2, longest_s))
+        return min(wanted_s, self._stuck_after_s / 4)  # what does not move must have been looked at
+
+    async def look(self, flight: Flight) -> None:
+        """Look at one copy now, by its id."""
+        await self._looker.by_id(flight)
 
     async def _round(self, targets: list[Flight]) -> None:
-        if self._changes.is_trusted:
+        # Where webhooks tell of the ends, what is left is less than what has changed.
+        if self._changes.is_trusted and not self._is_told:
             await self._round_by_changes(targets)
         else:
             await self._looker.look(targets)
@@ -119,7 +146,7 @@ class Follower:
         reach_ms = changes.reach_ms(f.changed_ms for f in late if f.changed_ms is not None)
         reading, began_s = Reading(reach_ms, self._looker.depth(targets) + LONGER), 0.0
         while unseen and not reading.is_over:
-            page = await self._reader.page(reading.pages, sort_by="updatedAt")
+            page = await self._latest.page(reading.pages)
             told = await self._observer.page(page, LearnedBy.LIST)
             began_s = began_s or page.began_s
             reading.take(page.videos, page.total, PAGE_SIZE)
@@ -217,6 +244,11 @@ def is_stuck(moved_s: float, seen_s: float, now_s: float, after_s: float) -> boo
     when nothing was shown of it for twice as long it is given up on.
     """
     return seen_s - moved_s > after_s or now_s - max(seen_s, moved_s) > 2 * after_s
+
+
+def is_relied_on(settled: int, missed: int) -> bool:
+    """Whether webhooks tell of the ends: of `settled` copies none has told of `missed`."""
+    return missed <= max(MISSED_AT_ONCE, settled * MISSED_SHARE)
 
 
 def next_interval_s(interval_s: float, calls: int, settled: int) -> float:

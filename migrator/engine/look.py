@@ -56,7 +56,7 @@ class Looker:
                 break
         for flight in unseen.values():
             if self._flights.get(flight.video_id) is flight and not self.waits(flight):
-                changed[flight.video_id] = await self._by_id(flight)
+                changed[flight.video_id] = await self.by_id(flight)
         return changed
 
     def depth(self, targets: Sequence[Flight]) -> int:
@@ -71,7 +71,7 @@ class Looker:
         """
         return flight.gone_s is not None and self._gateway.now_s() - flight.gone_s < self._settle_s
 
-    async def _by_id(self, flight: Flight) -> int | None:
+    async def by_id(self, flight: Flight) -> int | None:
         """Ask for one copy; answers when it was last changed, as far as that is told."""
         reading = await self._gateway.read(
             "status", "GET", f"/v1/videos/{flight.video_id}/in/status"

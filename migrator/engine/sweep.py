@@ -25,8 +25,6 @@ from typing import Literal
 from migrator.engine.gateway import Gateway
 from migrator.pixop import wire
 
-SortBy = Literal["createdAt", "updatedAt"]
-
 PAGE_SIZE = 100
 """Videos a page: the API's largest."""
 
@@ -93,32 +91,34 @@ class Page:
 
 
 class ListReader:
-    """Reads pages of the team's masters. `shown` of `total` is how far the latest page reached."""
+    """Reads pages of the team's masters. `shown` of `total` is how far the latest page reached.
 
-    def __init__(self, gateway: Gateway, team_id: str) -> None:
+    Newest first; with `sort_by` "updatedAt" those first that have changed last.
+    """
+
+    def __init__(
+        self,
+        gateway: Gateway,
+        team_id: str,
+        sort_by: Literal["createdAt", "updatedAt"] = "createdAt",
+    ) -> None:
         self.shown = 0
         self.total = 0
         self._gateway = gateway
         self._params = {
             "teamId": team_id,
             "clipMode": "EXCLUDE",
+            "sortBy": sort_by,
             "sortDirection": "DESC",
         }
 
-    async def page(
-        self, number: int, size: int = PAGE_SIZE, *, sort_by: SortBy = "createdAt"
-    ) -> Page:
-        """Page `number` (from 0), newest or latest changed first. Raises Stopping."""
+    async def page(self, number: int, size: int = PAGE_SIZE) -> Page:
+        """Page `number` (from 0). Raises Stopping when the run ends."""
         reading = await self._gateway.read(
             "list",
             "GET",
             "/v1/videos",
-            {
-                **self._params,
-                "sortBy": sort_by,
-                "pageSize": str(size),
-                "pageNumber": str(number),
-            },
+            {**self._params, "pageSize": str(size), "pageNumber": str(number)},
             sensible=lambda answer: answer.ok and wire.decode_page(answer.body) is not None,
         )
         listed = wire.decode_page(reading.answer.body)

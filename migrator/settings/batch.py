@@ -16,6 +16,7 @@ from migrator.settings.output import ReportSettings
 from migrator.settings.platform import UUID_PATTERN, PlatformSettings, check_api_url
 from migrator.settings.running import CareSettings, PaceSettings, StoppingSettings
 from migrator.settings.source import BucketKeyNames, SourceSettings
+from migrator.settings.webhooks import WebhookSettings, check_webhooks
 
 
 @Parameter(name="*")
@@ -30,6 +31,7 @@ class BatchSettings:
     care: CareSettings = field(default_factory=CareSettings)
     report: ReportSettings = field(default_factory=ReportSettings)
     stopping: StoppingSettings = field(default_factory=StoppingSettings)
+    webhooks: WebhookSettings = field(default_factory=WebhookSettings)
     bucket_keys: Annotated[Mapping[str, BucketKeyNames], Parameter(parse=False)] = field(
         default_factory=dict
     )
@@ -47,13 +49,14 @@ class BatchSettings:
 def check_settings(settings: BatchSettings) -> None:
     """Raises UsageError for a setting that can be judged without the network."""
     for flag, text in (
-        ("--manifest", str(settings.inputs.manifest or "")),
+        ("--manifest", settings.inputs.manifest or ""),
         ("--namespace", settings.inputs.namespace),
         *(("--prefix", prefix) for prefix in settings.inputs.prefix),
     ):
         if re.search("[\ud800-\udfff\0]", text):
             raise UsageError(f"{flag} {text!r}: not UTF-8", "give it another name, in UTF-8")
     check_api_url(settings.platform)
+    check_webhooks(settings.webhooks, settings.platform.api_url)
     for flag, value in (
         ("--team-id", settings.platform.team_id),
         ("--project-id", settings.platform.project_id),
@@ -66,6 +69,9 @@ def check_settings(settings: BatchSettings) -> None:
         raise unusable_url("--s3-endpoint-url", endpoint, hint)
     for prefix in settings.inputs.prefix:
         parse_prefix(prefix)
+    manifest = settings.inputs.manifest
+    if manifest is not None and manifest.startswith("s3:"):
+        parse_prefix(manifest, "--manifest")
     check_filters(settings.inputs.filters)
     asks = settings.inputs.filters.asks_the_source
     if asks and settings.inputs.manifest is not None and not settings.source.preflight:

@@ -167,8 +167,9 @@ class World:
         observer = Observer(self, self.flights, Stop(), "b" * 13, rules)
         self.date_s = None
         self.follower = Follower(
-            self.flights, self, ListReader(self, "team"), observer, STUCK_S, settle_s=30.0
-        )
+            self.flights, self, ListReader(self, "team"), ListReader(self, "team", "updatedAt"),
+            observer, STUCK_S, settle_s=30.0,
+        )  # fmt: skip
 
     # what the follower sees of the gateway and of the book
 
