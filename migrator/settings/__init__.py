@@ -33,7 +33,7 @@ from migrator.settings.output import (
 from migrator.settings.platform import UUID_PATTERN, PlatformSettings, check_api_url
 from migrator.settings.running import CareSettings, PaceSettings, StoppingSettings
 from migrator.settings.secret import SECRET_VARIABLES, Secret, read_api_key
-from migrator.settings.source import BucketKeyNames, SourceSettings
+from migrator.settings.source import BucketKeyNames, SourceSettings, StoreSettings, check_store
 from migrator.settings.webhooks import WebhookSettings
 
 __all__ = [
@@ -65,10 +65,12 @@ __all__ = [
     "Secret",
     "SourceSettings",
     "StoppingSettings",
+    "StoreSettings",
     "WebhookSettings",
     "check_api_url",
     "check_filters",
     "check_settings",
+    "check_store",
     "dashed",
     "is_this_machine",
     "listening_address",

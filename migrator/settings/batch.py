@@ -9,13 +9,12 @@ import msgspec
 from cyclopts import Parameter
 
 from migrator.errors import UsageError
-from migrator.settings.addresses import is_plain_url, unusable_url
 from migrator.settings.filters import check_filters
 from migrator.settings.inputs import InputSettings, parse_prefix
 from migrator.settings.output import ReportSettings
 from migrator.settings.platform import UUID_PATTERN, PlatformSettings, check_api_url
 from migrator.settings.running import CareSettings, PaceSettings, StoppingSettings
-from migrator.settings.source import BucketKeyNames, SourceSettings
+from migrator.settings.source import BucketKeyNames, SourceSettings, check_store
 from migrator.settings.webhooks import WebhookSettings, check_webhooks
 
 
@@ -63,10 +62,7 @@ def check_settings(settings: BatchSettings) -> None:
     ):
         if value is not None and not UUID_PATTERN.fullmatch(value):
             raise UsageError(f"{flag} {value!r}: not a UUID", "copy the id from the platform")
-    endpoint = settings.source.s3_endpoint_url
-    if endpoint is not None and not is_plain_url(endpoint):
-        hint = "give it like https://s3.example.com, or leave it out for AWS"
-        raise unusable_url("--s3-endpoint-url", endpoint, hint)
+    check_store(settings.source)
     for prefix in settings.inputs.prefix:
         parse_prefix(prefix)
     manifest = settings.inputs.manifest
