@@ -33,6 +33,17 @@ from migrator.source.credentials import KeyRing, SourceKeys
 hypothesis.settings.register_profile("patient", deadline=None)  # a busy machine is no failure
 hypothesis.settings.load_profile("patient")
 
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport():
+    """Lone surrogates in what a test printed go from a worker to its master as escapes."""
+    report = yield
+    report.sections = [
+        (name, text.encode(errors="backslashreplace").decode()) for name, text in report.sections
+    ]
+    return report
+
+
 # ------------------------------------------------------------------- the judge
 
 
