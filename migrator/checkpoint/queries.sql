@@ -8,6 +8,9 @@ ON CONFLICT (name) DO UPDATE SET value = excluded.value;
 -- name: add_source
 INSERT INTO source (id, kind, location, header, sha256) VALUES (?, ?, ?, ?, ?);
 
+-- name: set_header
+UPDATE source SET header = ? WHERE id = ?;
+
 -- name: sources
 SELECT id, kind, location, header, sha256, row_count, complete, filtered FROM source ORDER BY id;
 

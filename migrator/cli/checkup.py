@@ -5,7 +5,7 @@ import platform
 import shutil
 import sqlite3
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
@@ -13,13 +13,14 @@ from typing import TypeVar
 
 from migrator import __version__
 from migrator.certificates import check_certificates
-from migrator.cli import health
+from migrator.cli import health, webhook_checkup
 from migrator.cli.health import Check
+from migrator.cli.s3_files import S3Files
 from migrator.cli.session import connected
 from migrator.engine.load import open_inputs
 from migrator.engine.ports import Ports
 from migrator.errors import MigratorError, RunFailed, UsageError
-from migrator.model import InvalidRow
+from migrator.model import InvalidRow, ManifestRow
 from migrator.pixop import wire
 from migrator.pixop.client import Answer, Api, Lost, Reply
 from migrator.settings import (
@@ -75,7 +76,7 @@ async def check_up(
     api_key = _attempt(checks, "api key", lambda: read_api_key(settings.platform, environment))
     catalogue = Catalogue()
     if settings.inputs.manifest is not None or settings.inputs.prefix:
-        read = _attempt(checks, "rows in", lambda: _read(settings))
+        read = _attempt(checks, "rows in", lambda: _read(settings, environment))
         if read is not None:
             catalogue = read
             checks.append(_rows(catalogue))
@@ -89,14 +90,10 @@ async def check_up(
     failed = {check.name for check in checks if check.status == "fail"}
     if api_key is not None and not failed & {"settings", "certificates", "source keys"}:
         await _connected(checks, settings, catalogue, api_key, environment)
-    checks.append(
-        Check(
-            "webhooks",
-            "ok",
-            "none are used: copies are followed by the platform's list, and nothing has to reach "
-            "this machine",
-        )
-    )
+    if settings.webhooks.webhook_listen is None:
+        checks.append(webhook_checkup.NONE_USED)
+    elif "settings" not in failed:
+        checks.append(await webhook_checkup.reach(settings.webhooks))
     return checks
 
 
@@ -127,29 +124,32 @@ def _versions() -> Check:
     return Check("versions", "ok", found)
 
 
-def _read(settings: BatchSettings) -> Catalogue:
-    """Read the manifest to its end, and keep some of it. Raises UsageError."""
+def _read(settings: BatchSettings, environment: Mapping[str, str]) -> Catalogue:
+    """Read the manifest to its end, and keep some of it. Raises MigratorError."""
     found = Catalogue(rows=None if settings.inputs.prefix else 0)
     for prefix in settings.inputs.prefix:
         bucket, key_prefix = parse_prefix(prefix)
         found.to_list.setdefault(bucket, key_prefix)
-    reader = open_inputs(settings.inputs).reader
-    if reader is None:
-        return found
-    names = reader.columns.other_names
-    place = names.index("project_id") if "project_id" in names else None
-    for rows in reader.batches():
-        for row in rows:
-            if found.rows is not None:
-                found.rows += 1
-            if isinstance(row, InvalidRow):
-                found.invalid += 1
-                continue
-            _sample(found, row.bucket, row.key, row.version_id)
-            project = row.cells[place] if place is not None else None
-            if project and len(found.projects) < MOST_PROJECTS:
-                found.projects.add(project)
+    with S3Files(settings, environment) as objects:
+        reader = open_inputs(settings.inputs, objects).reader
+        if reader is not None:
+            for rows in reader.batches():
+                _note(found, rows, reader.columns.other_names)
     return found
+
+
+def _note(found: Catalogue, rows: Sequence[ManifestRow | InvalidRow], names: Sequence[str]) -> None:
+    place = names.index("project_id") if "project_id" in names else None
+    for row in rows:
+        if found.rows is not None:
+            found.rows += 1
+        if isinstance(row, InvalidRow):
+            found.invalid += 1
+            continue
+        _sample(found, row.bucket, row.key, row.version_id)
+        project = row.cells[place] if place is not None else None
+        if project and len(found.projects) < MOST_PROJECTS:
+            found.projects.add(project)
 
 
 def _sample(found: Catalogue, bucket: str, key: str, version_id: str | None) -> None:
@@ -220,6 +220,9 @@ async def _platform(settings: BatchSettings, catalogue: Catalogue, api: Api) -> 
     team_id = settings.platform.team_id or account.default_team.id
     path = f"/v1/teams/{team_id}"
     checks.append(health.judge_place("team", path, await _call(api, path)))
+    if settings.webhooks.webhook_listen is not None:
+        params = {"teamId": team_id, "pageSize": "100"}
+        checks.append(webhook_checkup.judge_room(await _call(api, "/v1/webhooks", params)))
     named = {settings.platform.project_id} if settings.platform.project_id else set[str]()
     for project_id in sorted(named | catalogue.projects):
         path = f"/v1/projects/{project_id}"
@@ -288,8 +291,7 @@ async def _bucket(bucket: str, catalogue: Catalogue, source: SourceS3) -> Iterab
 async def _list(source: SourceS3, bucket: str, prefix: str) -> tuple[str | None, list[str]]:
     """S3's code where it refuses to list a bucket, and else the first keys."""
     try:
-        async for page in source.list(bucket, prefix, ""):
-            return None, [key for key, _ in page]
+        page = await source.page(bucket, prefix)
     except S3Refusal as refusal:
         return refusal.code, []
-    return None, []
+    return None, list(page.keys)

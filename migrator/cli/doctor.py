@@ -2,7 +2,6 @@
 
 import json
 import os
-from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -15,7 +14,9 @@ from migrator.settings import (
     InputSettings,
     PlatformSettings,
     SourceSettings,
+    WebhookSettings,
     read_bucket_keys,
+    with_absolute_paths,
 )
 
 SCHEMA = "migrator.doctor/1"
@@ -27,13 +28,15 @@ def doctor(
     inputs: InputSettings = InputSettings(),
     platform: PlatformSettings = PlatformSettings(),
     source: SourceSettings = SourceSettings(),
+    webhooks: WebhookSettings = WebhookSettings(),
     config: Annotated[Path | None, Parameter(group=OUTPUT)] = None,
     as_json: Annotated[bool, Parameter(name="--json", group=OUTPUT, negative=())] = False,
 ) -> int:
     """Look whether a migration could begin here; writes nothing, neither here nor there.
 
     It asks the platform for the account, the quota, the team and the projects, and heads up to
-    three objects of each bucket with the keys that will be handed over. One line a check: ok, warn
+    three objects of each bucket with the keys that will be handed over. With webhooks it listens
+    as a run would, and sends a word to --webhook-url that must arrive. One line a check: ok, warn
     or fail, and what to do.
 
     Example: migrator doctor --manifest catalogue.csv --out reports/catalogue
@@ -52,13 +55,15 @@ def doctor(
     import msgspec
 
     from migrator.cli.checkup import check_up
-    from migrator.cli.session import run_async
+    from migrator.cli.loop import run_async
     from migrator.text import plain
 
-    if inputs.manifest is not None:
-        inputs = replace(inputs, manifest=inputs.manifest.absolute())
     settings = BatchSettings(
-        inputs=inputs, platform=platform, source=source, bucket_keys=read_bucket_keys(config)
+        inputs=with_absolute_paths(inputs),
+        platform=platform,
+        source=source,
+        webhooks=webhooks,
+        bucket_keys=read_bucket_keys(config),
     )
     checks = run_async(check_up(settings, out, os.environ))
     failed = sum(check.status == "fail" for check in checks)

@@ -1,7 +1,6 @@
 """`migrator plan`."""
 
 import os
-from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -18,8 +17,10 @@ from migrator.settings import (
     PlatformSettings,
     SourceSettings,
     StoppingSettings,
+    WebhookSettings,
     check_settings,
     read_bucket_keys,
+    with_absolute_paths,
 )
 
 
@@ -32,6 +33,7 @@ def plan(  # noqa: PLR0913 - every group of flags by its name
     pace: PaceSettings = PaceSettings(),
     care: CareSettings = CareSettings(),
     stopping: StoppingSettings = StoppingSettings(),
+    webhooks: WebhookSettings = WebhookSettings(),
     display: DisplaySettings = DisplaySettings(),
     what_if: PlanSettings = PlanSettings(),
     as_json: Annotated[bool, Parameter(name="--json", group=OUTPUT, negative=())] = False,
@@ -65,15 +67,14 @@ def plan(  # noqa: PLR0913 - every group of flags by its name
     """
     from migrator.cli.planning import print_plan
 
-    if inputs.manifest is not None:
-        inputs = replace(inputs, manifest=inputs.manifest.absolute())
     settings = BatchSettings(
-        inputs=inputs,
+        inputs=with_absolute_paths(inputs),
         platform=platform,
         source=source,
         pace=pace,
         care=care,
         stopping=stopping,
+        webhooks=webhooks,
         bucket_keys=read_bucket_keys(config),
     )
     check_settings(settings)

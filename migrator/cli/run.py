@@ -1,7 +1,6 @@
 """`migrator run`."""
 
 import os
-from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -19,8 +18,10 @@ from migrator.settings import (
     ReportSettings,
     SourceSettings,
     StoppingSettings,
+    WebhookSettings,
     check_settings,
     read_bucket_keys,
+    with_absolute_paths,
 )
 
 
@@ -34,6 +35,7 @@ def run(  # noqa: PLR0913 - every group of flags by its name
     care: CareSettings = CareSettings(),
     report: ReportSettings = ReportSettings(),
     stopping: StoppingSettings = StoppingSettings(),
+    webhooks: WebhookSettings = WebhookSettings(),
     finish: FinishSettings = FinishSettings(),
     display: DisplaySettings = DisplaySettings(),
     config: Annotated[Path | None, Parameter(group=OUTPUT)] = None,
@@ -62,18 +64,15 @@ def run(  # noqa: PLR0913 - every group of flags by its name
     """
     from migrator.cli.batch import start_batch
 
-    if inputs.manifest is not None:
-        inputs = replace(inputs, manifest=inputs.manifest.absolute())
-    earlier = tuple(directory.absolute() for directory in inputs.skip_imported)
-    inputs = replace(inputs, skip_imported=earlier)
     settings = BatchSettings(
-        inputs=inputs,
+        inputs=with_absolute_paths(inputs),
         platform=platform,
         source=source,
         pace=pace,
         care=care,
         report=report,
         stopping=stopping,
+        webhooks=webhooks,
         bucket_keys=read_bucket_keys(config),
     )
     check_settings(settings)

@@ -3,10 +3,10 @@
 import asyncio
 import contextlib
 import sys
-from collections.abc import AsyncIterator, Coroutine, Iterator, Mapping
-from typing import Any, TypeVar
+from collections.abc import AsyncIterator, Iterator, Mapping
 
 from migrator.certificates import check_certificates, source_certificates
+from migrator.cli.loop import region_of
 from migrator.cli.signals import INTERRUPTS
 from migrator.engine.meter import Meter, Unmetered
 from migrator.engine.ports import Ports
@@ -16,8 +16,6 @@ from migrator.pixop.client import PixopClient
 from migrator.settings import BatchSettings, Secret
 from migrator.source.credentials import KeyRing, load_keys
 from migrator.source.s3 import SourceS3
-
-T = TypeVar("T")
 
 SPARE_CONNECTIONS = 8
 """Connections beyond --max-concurrency: for following, resolving and probing."""
@@ -42,7 +40,6 @@ async def connected(
         keys = await load_keys(settings.bucket_keys, environment)
     else:
         keys = KeyRing(None, {})
-    region = environment.get("AWS_REGION") or environment.get("AWS_DEFAULT_REGION") or "us-east-1"
     connections = settings.pace.max_concurrency + SPARE_CONNECTIONS
     async with (
         PixopClient(
@@ -51,11 +48,15 @@ async def connected(
             connections,
             [pair.secret_access_key for pair in keys.all_keys()],
         ) as api,
-        SourceS3(
-            keys, settings.source.s3_endpoint_url, region, source_certificates(environment)
-        ) as source,
+        source_of(settings, keys, environment) as source,
     ):
         yield Ports(api, source, keys, meter=meter or Unmetered())
+
+
+def source_of(settings: BatchSettings, keys: KeyRing, environment: Mapping[str, str]) -> SourceS3:
+    """The way to the source, not opened yet."""
+    certificates = source_certificates(environment)
+    return SourceS3(keys, settings.source, region_of(environment), certificates)
 
 
 @contextlib.contextmanager
@@ -75,12 +76,3 @@ def stopped_by_signals(stop: Stop) -> Iterator[None]:
     # A handler runs between any two steps of the program: it only leaves word to the loop.
     with INTERRUPTS.graceful(lambda: loop.call_soon_threadsafe(say_and_stop)):
         yield
-
-
-def run_async(main: Coroutine[Any, Any, T]) -> T:
-    """Run to its end: on uvloop where it exists, else on asyncio's own loop."""
-    try:
-        import uvloop
-    except ImportError:
-        return asyncio.run(main)
-    return uvloop.run(main)

@@ -4,8 +4,9 @@ Loading is resumable: a source that was read to its end is frozen, one that was 
 stopped. Nothing is sent before all sources are complete.
 """
 
+import asyncio
 import hashlib
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -16,13 +17,14 @@ from migrator.checkpoint.store import Checkpoint
 from migrator.checkpoint.values import Source
 from migrator.engine.book import Book
 from migrator.errors import CheckpointError, UsageError
-from migrator.manifest import ManifestReader, fingerprint, open_manifest
-from migrator.manifest.filters import Facts, Filter
+from migrator.filters import Facts, Filter
+from migrator.manifest import ManifestReader, Objects, open_named
 from migrator.manifest.told import teller
 from migrator.model import InvalidRow, ManifestRow
 from migrator.settings import FilterSettings, InputSettings, parse_prefix
 from migrator.source.listing import HEADER, Listed, listed_rows
-from migrator.source.s3 import SourceS3
+from migrator.source.pages import ListPage
+from migrator.source.walk import Lister, Walks
 
 Rows = Sequence[ManifestRow | InvalidRow]
 
@@ -34,19 +36,24 @@ BATCH = 5_000
 class Inputs:
     """The sources of a batch as this start of the program names them; the manifest is open.
 
-    `skip_imported` are the directories of earlier batches: what they imported is left out.
+    `remote` says that reading it waits for a network; `skip_imported` are the directories of
+    earlier batches: what they imported is left out.
     """
 
-    manifest: Path | None
+    manifest: str | None
     reader: ManifestReader | None
     sha256: str
     prefixes: tuple[str, ...]
     skip_imported: tuple[Path, ...] = ()
     filters: FilterSettings = field(default_factory=FilterSettings)
+    remote: bool = False
 
 
-def open_inputs(settings: InputSettings) -> Inputs:
-    """Open what the settings name. Raises UsageError when it is unusable, or when there is none."""
+def open_inputs(settings: InputSettings, objects: Objects | None = None) -> Inputs:
+    """Open what the settings name; `objects` are those of S3, needed where a manifest lies there.
+
+    Raises UsageError when it is unusable, or when there is none, RunFailed when S3 does not answer.
+    """
     if len(set(settings.prefix)) < len(settings.prefix):
         raise UsageError("--prefix: the same prefix is given twice", "give each of them once")
     if settings.manifest is None and not settings.prefix:
@@ -64,10 +71,15 @@ def open_inputs(settings: InputSettings) -> Inputs:
             )
     reader, digest = None, ""
     if settings.manifest is not None:
-        reader = open_manifest(settings.manifest, settings.manifest_format)
-        digest = fingerprint(settings.manifest)
+        reader, digest = open_named(settings.manifest, settings.manifest_format, objects)
     return Inputs(
-        settings.manifest, reader, digest, settings.prefix, settings.skip_imported, settings.filters
+        settings.manifest,
+        reader,
+        digest,
+        settings.prefix,
+        settings.skip_imported,
+        settings.filters,
+        remote=(settings.manifest or "").startswith("s3://"),
     )
 
 
@@ -82,7 +94,7 @@ def check_inputs(checkpoint: Checkpoint, inputs: Inputs) -> None:
     known = {(source.kind, source.location): source.sha256 for source in sources}
     wanted = {("listing", prefix): "" for prefix in inputs.prefixes}
     if inputs.manifest is not None:
-        wanted["manifest", str(inputs.manifest)] = inputs.sha256
+        wanted["manifest", inputs.manifest] = inputs.sha256
     gone = [place for place in known if place not in wanted]
     new = [place for place in wanted if place not in known]
     changed = [
@@ -129,7 +141,7 @@ def check_inputs(checkpoint: Checkpoint, inputs: Inputs) -> None:
         )
 
 
-async def load(book: Book, inputs: Inputs, source_s3: SourceS3, namespace: str) -> None:
+async def load(book: Book, inputs: Inputs, source_s3: Lister, namespace: str) -> None:
     """Read every source that is not complete yet; may be cancelled anywhere, and goes on.
 
     Raises UsageError for an unusable manifest, prefix or earlier batch, RunFailed when S3 cannot be
@@ -141,12 +153,18 @@ async def load(book: Book, inputs: Inputs, source_s3: SourceS3, namespace: str) 
     with earlier_batches(inputs.skip_imported if sources else ()) as earlier:
         await book.run(earlier.check)
         shelf = Shelf(book, namespace, earlier, Filter(inputs.filters))
-        for source in sources:
-            if source.kind == "manifest":
-                assert inputs.reader is not None
-                await _load_manifest(shelf, inputs.reader, source)
-            else:
-                await _load_listing(shelf, source, source_s3)
+        prefixes = [source for source in sources if source.kind == "listing"]
+        begins = [
+            (*parse_prefix(each.location), await book.run(lambda c, of=each.id: c.listed_to(of)))  # type: ignore[misc]
+            for each in prefixes
+        ]
+        async with Walks(source_s3, begins) as walks:
+            for source in sources:
+                if source.kind == "manifest":
+                    assert inputs.reader is not None
+                    await _load_manifest(shelf, inputs.reader, source, remote=inputs.remote)
+                else:
+                    await _load_listing(shelf, source, walks.next())
     book.tallies.load(await book.run(Checkpoint.tallies))
 
 
@@ -157,9 +175,9 @@ def _announce(checkpoint: Checkpoint, inputs: Inputs) -> None:
     checkpoint.set_meta("filters", _kept(inputs.filters))
     if inputs.reader is not None:
         source_id += 1
+        assert inputs.manifest is not None
         header = inputs.reader.columns.header
-        location = str(inputs.manifest)
-        checkpoint.add_source(source_id, "manifest", location, header, inputs.sha256)
+        checkpoint.add_source(source_id, "manifest", inputs.manifest, header, inputs.sha256)
     for prefix in inputs.prefixes:
         source_id += 1
         checkpoint.add_source(source_id, "listing", prefix, HEADER, "")
@@ -178,12 +196,22 @@ class Shelf:
     wanted: Filter
 
     async def put(
-        self, source_id: int, rows: Rows, left_out: Mapping[int, str], projects: Collection[str]
+        self,
+        source_id: int,
+        rows: Rows,
+        left_out: Mapping[int, str],
+        projects: Collection[str],
+        header: Sequence[str] | None,
     ) -> None:
-        """Store rows of a manifest, and the projects that they name, in one commit."""
+        """Store rows of a manifest, the projects that they name, and its header if it has grown.
+
+        In one commit.
+        """
         now_ms, imported = self.book.now_ms(), self.earlier.imported
 
         def store(checkpoint: Checkpoint) -> None:
+            if header is not None:
+                checkpoint.set_header(source_id, header)
             checkpoint.add_rows(source_id, rows, self.namespace, now_ms, imported, left_out)
             checkpoint.add_projects(projects)
 
@@ -203,26 +231,33 @@ class Shelf:
         self.book.tallies.read(len(listed.rows))
 
 
-async def _load_manifest(shelf: Shelf, reader: ManifestReader, source: Source) -> None:
+async def _load_manifest(
+    shelf: Shelf, reader: ManifestReader, source: Source, *, remote: bool
+) -> None:
     stored = await shelf.book.run(lambda c: c.rows_of_source(source.id))
-    told, wanted = teller(reader.columns), shelf.wanted
-    for rows in reader.batches(stored + 1):
+    batches = reader.batches(stored + 1)
+    known, wanted = source.header, shelf.wanted
+    while True:
+        # What waits for a network does so in a thread, so that a signal still stops the run.
+        rows = await asyncio.to_thread(next, batches, None) if remote else next(batches, None)
+        if rows is None:
+            break
+        told, header = teller(reader.columns), reader.columns.header
         for begin in range(0, len(rows), BATCH):
             some = rows[begin : begin + BATCH]
-            left_out = {} if wanted.lets_all_through else _left_out(some, wanted, told)
-            await shelf.put(source.id, some, left_out, _projects(some, left_out, reader))
+            left_out = _left_out(some, wanted, told)
+            projects = _projects(some, left_out, reader)
+            grown = header if header != known else None
+            await shelf.put(source.id, some, left_out, projects, grown)
+            known = header
     await shelf.book.run(lambda c: c.complete_source(source.id, source.sha256))
 
 
-async def _load_listing(shelf: Shelf, source: Source, source_s3: SourceS3) -> None:
+async def _load_listing(shelf: Shelf, source: Source, pages: AsyncIterator[ListPage]) -> None:
     book = shelf.book
     bucket, key_prefix = parse_prefix(source.location)
-    last_key = await book.run(lambda c: c.listed_to(source.id))
     first_row = await book.run(Checkpoint.last_row) + 1
-    pages = listed_rows(
-        source_s3, bucket, key_prefix, shelf.wanted, first_row=first_row, start_after=last_key
-    )
-    async for listed in pages:
+    async for listed in listed_rows(pages, bucket, key_prefix, shelf.wanted, first_row=first_row):
         await shelf.put_listed(source.id, listed)
     if not await book.run(lambda c: c.listed_to(source.id)):
         raise UsageError(
@@ -248,13 +283,13 @@ def _kept(filters: FilterSettings) -> str:
 
 
 def _left_out(rows: Rows, wanted: Filter, told: Callable[[ManifestRow], Facts]) -> dict[int, str]:
-    """Of usable rows those that a filter leaves out, with its words."""
-    found = (
-        (row.row, wanted.against(row.key, told(row)))
-        for row in rows
-        if isinstance(row, ManifestRow)
-    )
-    return {row: words for row, words in found if words is not None}
+    """Of usable rows those that their source or a filter leaves out, with the words of it."""
+    good = [row for row in rows if isinstance(row, ManifestRow)]
+    found = {row.row: row.left_out for row in good if row.left_out is not None}
+    if not wanted.lets_all_through:
+        rest = ((row.row, wanted.against(row.key, told(row))) for row in good)
+        found = {row: words for row, words in rest if words is not None} | found
+    return found
 
 
 def _projects(rows: Rows, left_out: Collection[int], reader: ManifestReader) -> set[str]:

@@ -2,7 +2,6 @@
 
 from collections import Counter
 from collections.abc import Sequence
-from pathlib import Path
 
 from migrator.errors import UsageError
 from migrator.manifest.unusable import shown, shown_names, shown_path
@@ -10,11 +9,14 @@ from migrator.model import Columns
 
 NEEDED = ("bucket", "key")
 
+TEXT_COLUMNS = (*NEEDED, "version_id", "name", "description", "project_id", "file_name")
+"""Known columns that are text in every format."""
+
 _SEPARATORS = {";": "semicolons", "\t": "tabs", "|": "vertical bars"}
 
 
-def columns_of(path: Path, names: Sequence[str]) -> Columns:
-    """Index the column `names` of `path`; they are matched exactly.
+def columns_of(place: object, names: Sequence[str]) -> Columns:
+    """Index the column `names` of a manifest; they are matched exactly.
 
     Raises UsageError when a name stands twice, or `bucket` or `key` is absent.
     """
@@ -23,12 +25,12 @@ def columns_of(path: Path, names: Sequence[str]) -> Columns:
     if missing:
         wanted = " and ".join(missing)
         raise UsageError(
-            f"{shown_path(path)} has no column {wanted}; its columns are {shown_names(names)}",
+            f"{shown_path(place)} has no column {wanted}; its columns are {shown_names(names)}",
             _how_to_mend(names, missing),
         )
     if twice:
         raise UsageError(
-            f"{shown_path(path)} has more than one column named {shown_names(twice)}",
+            f"{shown_path(place)} has more than one column named {shown_names(twice)}",
             "Rename or remove the columns that are doubled.",
         )
     return Columns.of(names)
@@ -46,10 +48,25 @@ def _how_to_mend(names: Sequence[str], missing: Sequence[str]) -> str:
         if name.strip().casefold() == needed
     ]
     if likely:
-        return "Column names are matched exactly: " + " ".join(likely)
+        return "Column names are matched exactly: " + " ".join(likely + _of_s3_batch(names))
     if any("/" in name or "." in name for name in names):
         return (
             "The first line looks like data, and must be the header that names the columns, "
             "such as bucket,key."
         )
     return "Name the columns bucket and key; in a CSV file the first line names the columns."
+
+
+def _of_s3_batch(names: Sequence[str]) -> list[str]:
+    """What a header may be that somebody wrote over a manifest of S3 Batch Operations."""
+    if [name.strip().casefold() for name in names] not in (["bucket", "key"], _S3_BATCH):
+        return []
+    return [_IF_S3_BATCH]
+
+
+_S3_BATCH = ["bucket", "key", "versionid"]
+
+_IF_S3_BATCH = (
+    "If it is a manifest of S3 Batch Operations, whose keys are URL-encoded, give "
+    "--manifest-format s3-batch: this line is left out then."
+)

@@ -5,7 +5,7 @@ becomes `--requests-per-minute`) and whose docstrings become the help. Secrets a
 they are read by `read_api_key` from the environment, or from a file that a setting names.
 """
 
-from migrator.settings.addresses import is_this_machine
+from migrator.settings.addresses import is_this_machine, listening_address
 from migrator.settings.batch import BatchSettings, check_settings
 from migrator.settings.config_file import dashed, read_bucket_keys, read_config, setting_names
 from migrator.settings.fields import (
@@ -17,10 +17,11 @@ from migrator.settings.fields import (
     PLATFORM,
     SOURCE,
     STOPPING,
+    WEBHOOKS,
     WHAT_IF,
 )
 from migrator.settings.filters import FilterSettings, check_filters
-from migrator.settings.inputs import InputSettings, parse_prefix
+from migrator.settings.inputs import InputSettings, parse_prefix, with_absolute_paths
 from migrator.settings.layers import Layers, variable
 from migrator.settings.output import (
     DisplaySettings,
@@ -32,7 +33,8 @@ from migrator.settings.output import (
 from migrator.settings.platform import UUID_PATTERN, PlatformSettings, check_api_url
 from migrator.settings.running import CareSettings, PaceSettings, StoppingSettings
 from migrator.settings.secret import SECRET_VARIABLES, Secret, read_api_key
-from migrator.settings.source import BucketKeyNames, SourceSettings
+from migrator.settings.source import BucketKeyNames, SourceSettings, StoreSettings, check_store
+from migrator.settings.webhooks import WebhookSettings
 
 __all__ = [
     "CARE",
@@ -45,6 +47,7 @@ __all__ = [
     "SOURCE",
     "STOPPING",
     "UUID_PATTERN",
+    "WEBHOOKS",
     "WHAT_IF",
     "BatchSettings",
     "BucketKeyNames",
@@ -62,15 +65,20 @@ __all__ = [
     "Secret",
     "SourceSettings",
     "StoppingSettings",
+    "StoreSettings",
+    "WebhookSettings",
     "check_api_url",
     "check_filters",
     "check_settings",
+    "check_store",
     "dashed",
     "is_this_machine",
+    "listening_address",
     "parse_prefix",
     "read_api_key",
     "read_bucket_keys",
     "read_config",
     "setting_names",
     "variable",
+    "with_absolute_paths",
 ]

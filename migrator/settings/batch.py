@@ -9,13 +9,13 @@ import msgspec
 from cyclopts import Parameter
 
 from migrator.errors import UsageError
-from migrator.settings.addresses import is_plain_url, unusable_url
 from migrator.settings.filters import check_filters
 from migrator.settings.inputs import InputSettings, parse_prefix
 from migrator.settings.output import ReportSettings
 from migrator.settings.platform import UUID_PATTERN, PlatformSettings, check_api_url
 from migrator.settings.running import CareSettings, PaceSettings, StoppingSettings
-from migrator.settings.source import BucketKeyNames, SourceSettings
+from migrator.settings.source import BucketKeyNames, SourceSettings, check_store
+from migrator.settings.webhooks import WebhookSettings, check_webhooks
 
 
 @Parameter(name="*")
@@ -30,6 +30,7 @@ class BatchSettings:
     care: CareSettings = field(default_factory=CareSettings)
     report: ReportSettings = field(default_factory=ReportSettings)
     stopping: StoppingSettings = field(default_factory=StoppingSettings)
+    webhooks: WebhookSettings = field(default_factory=WebhookSettings)
     bucket_keys: Annotated[Mapping[str, BucketKeyNames], Parameter(parse=False)] = field(
         default_factory=dict
     )
@@ -47,25 +48,26 @@ class BatchSettings:
 def check_settings(settings: BatchSettings) -> None:
     """Raises UsageError for a setting that can be judged without the network."""
     for flag, text in (
-        ("--manifest", str(settings.inputs.manifest or "")),
+        ("--manifest", settings.inputs.manifest or ""),
         ("--namespace", settings.inputs.namespace),
         *(("--prefix", prefix) for prefix in settings.inputs.prefix),
     ):
         if re.search("[\ud800-\udfff\0]", text):
             raise UsageError(f"{flag} {text!r}: not UTF-8", "give it another name, in UTF-8")
     check_api_url(settings.platform)
+    check_webhooks(settings.webhooks, settings.platform.api_url)
     for flag, value in (
         ("--team-id", settings.platform.team_id),
         ("--project-id", settings.platform.project_id),
     ):
         if value is not None and not UUID_PATTERN.fullmatch(value):
             raise UsageError(f"{flag} {value!r}: not a UUID", "copy the id from the platform")
-    endpoint = settings.source.s3_endpoint_url
-    if endpoint is not None and not is_plain_url(endpoint):
-        hint = "give it like https://s3.example.com, or leave it out for AWS"
-        raise unusable_url("--s3-endpoint-url", endpoint, hint)
+    check_store(settings.source)
     for prefix in settings.inputs.prefix:
         parse_prefix(prefix)
+    manifest = settings.inputs.manifest
+    if manifest is not None and manifest.startswith("s3:"):
+        parse_prefix(manifest, "--manifest")
     check_filters(settings.inputs.filters)
     asks = settings.inputs.filters.asks_the_source
     if asks and settings.inputs.manifest is not None and not settings.source.preflight:

@@ -15,7 +15,8 @@ SOURCE = Group("Source", sort_key=3)
 PACE = Group("Pace", sort_key=4)
 CARE = Group("Care", sort_key=5)
 STOPPING = Group("Stopping by itself", sort_key=6)
-OUTPUT = Group("Output", sort_key=7)
+WEBHOOKS = Group("Webhooks", sort_key=7)
+OUTPUT = Group("Output", sort_key=8)
 
 AT_LEAST_1 = validators.Number(gte=1)
 AT_LEAST_0 = validators.Number(gte=0)
@@ -49,6 +50,12 @@ def span(kind: type[timedelta], tokens: Sequence[Token]) -> timedelta:
     if not re.fullmatch(r"([0-9]{1,6}(\.[0-9]{1,6})?[smhdwMy]){1,2}", text):
         raise ValueError(f"not a span of time like 90m, 6h or 1d: {text[:40]!r}")
     return convert(kind, [Token(value=text)])  # type: ignore[no-any-return]
+
+
+def no_flag(_type: object, value: object) -> None:
+    """Refuses the next flag in the place of a value; a lone dash is none."""
+    if isinstance(value, str) and value.startswith("-") and value != "-":
+        raise ValueError(f"requires an argument; a file of this name is ./{value[:40]}")
 
 
 def above_zero(_type: object, value: object) -> None:

@@ -4,14 +4,19 @@ Foreign exceptions end here: a refusal of S3 becomes `S3Refusal` with S3's own c
 does not answer becomes `SourceUnreachable`.
 """
 
-from collections.abc import AsyncIterator, Iterator, Mapping
+import asyncio
+from collections.abc import Iterator, Mapping
 from contextlib import AsyncExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from http import HTTPStatus
 from typing import Any, Self
 
+import aiohttp
 from aiobotocore.config import AioConfig
+from aiobotocore.parsers import AioResponseParserFactory, AioRestXMLParser
 from aiobotocore.session import AioSession
+from botocore import handlers
 from botocore.exceptions import (
     BotoCoreError,
     ClientError,
@@ -24,7 +29,9 @@ from botocore.utils import parse_timestamp
 from migrator.certificates import HINT_UNTRUSTED, why_untrusted
 from migrator.errors import RunFailed, UsageError
 from migrator.redaction import Redactor
+from migrator.settings import StoreSettings
 from migrator.source.credentials import KeyRing, SourceKeys
+from migrator.source.pages import ListPage, read_page
 from migrator.source.reading import BoundedSession
 
 MAX_CONNECTIONS = 64
@@ -32,6 +39,9 @@ MAX_CONNECTIONS = 64
 
 ATTEMPTS = 4
 """Tries of the library's own for each question; beyond them the engine waits and asks again."""
+
+PAUSE_S = 0.5
+"""Seconds before a part of an object that broke off is asked for again."""
 
 MAX_CODE, MAX_MESSAGE = 100, 1000
 """Characters of S3's own words that are kept."""
@@ -80,13 +90,17 @@ class SourceS3:
     def __init__(
         self,
         ring: KeyRing,
-        endpoint_url: str | None,
+        store: StoreSettings,
         region: str,
         certificates: str | None = None,
     ) -> None:
         self._ring = ring
-        self._endpoint_url = endpoint_url
+        self._endpoint_url = store.s3_endpoint_url
         self._region = region
+        # Stores of others are seldom reached by a name for each bucket; S3 is.
+        is_settled = store.s3_addressing_style != "auto" or store.s3_endpoint_url is None
+        self._addressing_style = store.s3_addressing_style if is_settled else "path"
+        self._payer = {"RequestPayer": "requester"} if store.requester_pays else {}
         self._certificates = certificates
         self._redactor = Redactor(pair.secret_access_key for pair in ring.all_keys())
         self._stack = AsyncExitStack()
@@ -124,30 +138,59 @@ class SourceS3:
         answer = await self._ask(bucket, "get_object", Bucket=bucket, Key=key, Range="bytes=0-0")
         answer["Body"].close()
 
-    async def list(
-        self, bucket: str, prefix: str, start_after: str
-    ) -> AsyncIterator[list[tuple[str, ObjectFacts]]]:
-        """(key, facts) of every object under `prefix` behind `start_after`, a page at a time."""
-        arguments: dict[str, str] = {"Bucket": bucket, "Prefix": prefix}
-        if start_after:
-            arguments["StartAfter"] = start_after
-        while True:
-            page = await self._ask(bucket, "list_objects_v2", **arguments)
-            with _sense():
-                entries = [(e["Key"], _facts_of_entry(e)) for e in page.get("Contents", ())]
-            yield entries
-            if not page.get("IsTruncated"):
-                return
-            token = page.get("NextContinuationToken")
-            if not token or token == arguments.get("ContinuationToken"):
-                raise SourceUnreachable("S3 says that a listing goes on, and not where")
-            arguments["ContinuationToken"] = token
+    async def page(
+        self, bucket: str, prefix: str, *, after: str = "", token: str = "", delimiter: str = ""
+    ) -> ListPage:
+        """A page of the objects under `prefix`: behind the key `after`, or where `token` says.
+
+        Raises S3Refusal or SourceUnreachable.
+        """
+        told = {"StartAfter": after, "ContinuationToken": token, "Delimiter": delimiter}
+        arguments = {name: value for name, value in told.items() if value}
+        answer = await self._ask(
+            bucket, "list_objects_v2", Bucket=bucket, Prefix=prefix, **arguments
+        )
+        with _sense():
+            page = answer.get(_PAGE) or _page_of(answer)
+        assert isinstance(page, ListPage)
+        if page.next_token is not None and page.next_token in {"", token}:
+            raise SourceUnreachable("S3 says that a listing goes on, and not where")
+        return page
+
+    async def read(self, bucket: str, key: str, begin: int, length: int, etag: str | None) -> bytes:
+        """`length` bytes of an object from `begin` on, as long as it has this ETag.
+
+        Raises S3Refusal, also with PreconditionFailed, and SourceUnreachable where S3 does not
+        answer or sends something else.
+        """
+        arguments = {"IfMatch": f'"{etag}"'} if etag else {}
+        wanted = f"bytes={begin}-{begin + length - 1}"
+        for left in reversed(range(ATTEMPTS)):
+            answer = await self._ask(
+                bucket, "get_object", Bucket=bucket, Key=key, Range=wanted, **arguments
+            )
+            try:
+                content = await _read_bounded(answer["Body"], length)
+            except (OSError, HTTPClientError, BotoCoreError, aiohttp.ClientError) as error:
+                if not left:
+                    raise SourceUnreachable(self._one_line(error)) from None
+                await asyncio.sleep(PAUSE_S)
+                continue
+            is_whole = len(content) == length and answer.get("ETag", "").strip('"') == (etag or "")
+            if not is_whole or not str(answer.get("ContentRange", "")).startswith(
+                f"bytes {begin}-"
+            ):
+                raise SourceUnreachable(f"S3 sends something else than {wanted} of {key}")
+            return content
+        raise AssertionError  # the last attempt answers or raises
 
     async def _ask(self, bucket: str, operation: str, **arguments: str) -> dict[str, Any]:
         client = await self._client(self._ring.keys_for(bucket))
         try:
             with _sense():
-                answer: dict[str, Any] = await getattr(client, operation)(**arguments)
+                answer: dict[str, Any] = await getattr(client, operation)(
+                    **arguments, **self._payer
+                )
         except ClientError as error:
             raise self._refusal(error) from None
         except ParamValidationError as error:
@@ -180,8 +223,12 @@ class SourceS3:
     async def _client(self, keys: SourceKeys) -> Any:
         if keys not in self._clients:
             session = AioSession()
-            parsers = session.get_component("response_parser_factory")
+            parsers = _Parsers()
             parsers.set_parser_defaults(timestamp_parser=_moment)
+            session.register_component("response_parser_factory", parsers)
+            if _ERRORS_IN_200 is not None:
+                session.unregister("before-parse.s3.*", _ERRORS_IN_200)
+            session.register("before-parse.s3.*", _read_first)
             self._clients[keys] = await self._stack.enter_async_context(
                 session.create_client(
                     "s3",
@@ -196,11 +243,61 @@ class SourceS3:
                         connect_timeout=10,
                         read_timeout=30,
                         retries={"mode": "standard", "total_max_attempts": ATTEMPTS},
-                        s3={"addressing_style": "path"} if self._endpoint_url else {},
+                        s3={"addressing_style": self._addressing_style},
                     ),
                 )
             )
         return self._clients[keys]
+
+
+_PAGE = "migrator.page"
+
+
+class _Parser(AioRestXMLParser):  # type: ignore[misc]  # botocore has no types
+    """botocore's parser, but for a page of a listing that is read already."""
+
+    def _do_parse(self, response: Mapping[str, Any], shape: Any) -> Any:
+        if _PAGE in response:
+            return {_PAGE: response[_PAGE]}
+        return super()._do_parse(response, shape)
+
+
+class _Parsers(AioResponseParserFactory):  # type: ignore[misc]  # botocore has no types
+    def create_parser(self, protocol_name: str) -> Any:
+        if protocol_name == "rest-xml":
+            return _Parser(**self._defaults)
+        return super().create_parser(protocol_name)
+
+
+def _read_first(operation_model: Any, response_dict: dict[str, Any], **how: Any) -> None:
+    """Read a page of a listing, if it is of the usual form.
+
+    In the place of botocore's handler for errors that come as a 200, which for that takes each
+    answer apart by itself and costs more than all else: a page of the usual form is no error.
+    """
+    if operation_model.name == "ListObjectsV2" and response_dict["status_code"] == HTTPStatus.OK:
+        page = read_page(response_dict["body"])
+        if page is not None:
+            response_dict[_PAGE] = page
+            return
+    if _ERRORS_IN_200 is not None:
+        _ERRORS_IN_200(operation_model=operation_model, response_dict=response_dict, **how)
+
+
+_ERRORS_IN_200 = getattr(handlers, "_handle_200_error", None)
+
+
+async def _read_bounded(body: Any, length: int) -> bytes:
+    """The body up to one byte more than there must be; shut before its end if there is more."""
+    parts: list[bytes] = []
+    left = length + 1
+    try:
+        while left and (part := await body.read(left)):
+            parts.append(part)
+            left -= len(part)
+    finally:
+        body.close()
+    return b"".join(parts)
 
 
 def _one_line(text: str) -> str:
@@ -245,17 +342,18 @@ def _facts_of_head(answer: Mapping[str, Any]) -> ObjectFacts:
     )
 
 
-def _facts_of_entry(entry: Mapping[str, Any]) -> ObjectFacts:
-    storage_class = entry.get("StorageClass")
-    # A listing does not say whether an archived object has been restored, nor in which tier
-    # INTELLIGENT_TIERING keeps it.
-    asks_for_head = storage_class in {"GLACIER", "DEEP_ARCHIVE", "INTELLIGENT_TIERING"}
-    return ObjectFacts(
-        size_bytes=_size_bytes(entry["Size"]),
-        etag=_etag(entry),
-        last_modified_ms=_ms(entry.get("LastModified")),
-        storage_class=storage_class,
-        archived=None if asks_for_head else False,
+def _page_of(answer: Mapping[str, Any]) -> ListPage:
+    """A page as botocore has read it."""
+    entries = answer.get("Contents", ())
+    token = answer.get("NextContinuationToken") or ""
+    return ListPage(
+        keys=[entry["Key"] for entry in entries],
+        sizes=[_size_bytes(entry["Size"]) for entry in entries],
+        etags=[_etag(entry) for entry in entries],
+        modified_ms=[_ms(entry.get("LastModified")) for entry in entries],
+        storage_classes=[entry.get("StorageClass") for entry in entries],
+        folders=[each["Prefix"] for each in answer.get("CommonPrefixes", ())],
+        next_token=token if answer.get("IsTruncated") else None,
     )
 
 

@@ -57,6 +57,14 @@ def test_a_file_that_no_row_can_be_read_of_is_named(migrator, tmp_path, case):
     refused(migrator, "--manifest", "catalogue.csv", "--out", "out", words=["catalogue.csv"])
 
 
+@pytest.mark.parametrize("kind", ["s3-batch", "s3-completion"])
+@pytest.mark.parametrize("case", manifests.UNUSABLE_S3_CSV)
+def test_a_file_that_is_none_of_s3_batch_operations_is_named(migrator, tmp_path, case, kind):
+    (tmp_path / "job.csv").write_bytes(manifests.UNUSABLE_S3_CSV[case])
+    arguments = ("--manifest", "job.csv", "--manifest-format", kind, "--out", "out")
+    refused(migrator, *arguments, words=["job.csv"])
+
+
 @pytest.mark.parametrize("case", manifests.UNUSABLE_PARQUET)
 def test_a_parquet_file_that_no_row_can_be_read_of_is_named(migrator, tmp_path, case):
     (tmp_path / "catalogue.parquet").write_bytes(manifests.UNUSABLE_PARQUET[case])
@@ -85,6 +93,20 @@ def test_a_bad_row_is_said_with_its_column_and_hides_no_other(tmp_path, case):
     assert isinstance(bad, InvalidRow)
     assert (bad.row, bad.column) == (2, column)
     assert bad.problem
+
+
+@pytest.mark.parametrize("case", manifests.INVALID_LINES)
+def test_a_bad_line_of_json_is_said_and_hides_no_other(tmp_path, case):
+    line, column = manifests.INVALID_LINES[case]
+    path = tmp_path / "catalogue.jsonl"
+    good = b'{"bucket": "bucket", "key": "k"}\n'
+    path.write_bytes(good + line + b"\n" + good)
+    before, bad, after = rows_of(path)
+    assert isinstance(before, ManifestRow)
+    assert isinstance(after, ManifestRow)
+    assert isinstance(bad, InvalidRow)
+    assert (bad.row, bad.column) == (2, column)
+    assert bad.problem.isprintable()
 
 
 @pytest.mark.parametrize("case", manifests.INVALID_CELLS)
