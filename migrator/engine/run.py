@@ -204,7 +204,8 @@ async def _join(
     care, platform = settings.care, settings.platform
     tagging = platform.tag_in != "none"
     sources = await book.run(Checkpoint.sources)
-    requests = Requests(sources, batch, platform.project_id, tagged=tagging)
+    naming = settings.inputs.naming
+    requests = Requests(sources, batch, platform.project_id, naming, tagged=tagging)
     flights = Flights(settings.pace.max_in_flight, stop, ports.meter)
     observer = Observer(book, flights, stop, batch, _rules(settings))
     reader = ListReader(gateway, place.team_id)
@@ -230,15 +231,15 @@ async def _join(
         observer,
     )  # fmt: skip
     stuck_after_s = care.stuck_after.total_seconds()
+    latest = ListReader(gateway, place.team_id, "updatedAt")
     follower = Follower(
-        flights, gateway, reader, observer, stuck_after_s,
+        flights, gateway, reader, latest, observer, stuck_after_s,
         settle_s=care.settle_seconds, hinted=webhooks is not None,
     )  # fmt: skip
     confirmer = None
     if webhooks is not None:
-        changed = ListReader(gateway, place.team_id, "updatedAt")
         confirmer = Confirmer(
-            webhooks.hints, flights, book, gateway, reader, changed, observer, follower
+            webhooks.hints, flights, book, gateway, reader, latest, observer, follower
         )
     replacer = Replacer(book, gateway, flights, resolver, tagging)
     return Engine(
