@@ -12,7 +12,7 @@ from fakes.platform import FakePlatform
 
 from migrator.checkpoint.store import Checkpoint
 from migrator.cli.selection import covered, open_rows
-from migrator.engine import decide, follow, gateway, preflights, resolve, retries, run
+from migrator.engine import changes, decide, follow, gateway, preflights, resolve, retries, run
 from migrator.engine.load import open_inputs
 from migrator.engine.meter import Meter, Unmetered
 from migrator.engine.ports import Ports
@@ -182,6 +182,7 @@ def quick(monkeypatch):
     """The engine's own pauses, shortened: what they are for is tested where they are decided."""
     monkeypatch.setattr(follow, "INTERVAL_S", (0.01, 0.05))
     monkeypatch.setattr(follow, "RESTARTS_CHECKED_S", 0.01)
+    monkeypatch.setattr(changes, "CHECKED_S", (0.2, 1.0))
     monkeypatch.setattr(decide.copies, "RESTART_DELAYS_S", (0, 0))
     monkeypatch.setattr(retries, "BACKOFF_S", (0.01, 0.02))
     monkeypatch.setattr(gateway, "PROBE_INTERVAL_S", 0.05)
