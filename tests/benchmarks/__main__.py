@@ -19,16 +19,20 @@ from pathlib import Path
 from tests.benchmarks.lines import (
     calls,
     ceiling,
+    latency,
     manifest,
     media,
     memory,
     quota,
     report,
+    resume,
     sandbox,
+    size,
     startup,
+    virtual,
 )
 from tests.benchmarks.loop import LOOP
-from tests.benchmarks.scale import SCALES
+from tests.benchmarks.scale import SCALES, resized
 from tests.benchmarks.table import render
 
 PARTS = {
@@ -36,9 +40,13 @@ PARTS = {
     "ceiling": ceiling.measure,
     "calls": calls.measure,
     "quota": quota.measure,
+    "virtual": virtual.measure,
+    "latency": latency.measure,
     "sandbox": sandbox.measure,
     "media": media.measure,
     "memory": memory.measure,
+    "resume": resume.measure,
+    "size": size.measure,
     "report": report.measure,
     "startup": startup.measure,
 }
@@ -66,10 +74,12 @@ def main():
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description=__doc__)
     parser.add_argument("--scale", choices=SCALES, default="small")
     parser.add_argument("--seed", type=int, default=1, help="of keys and lengths of copies")
+    parser.add_argument("--rows", type=int, help="of the lines about large batches")
+    parser.add_argument("--objects", type=int, help="sent by the lines about calls and pace")
     parser.add_argument("--only", nargs="+", choices=PARTS, default=list(PARTS), metavar="PART")
     parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
     given = parser.parse_args()
-    scale = SCALES[given.scale](given.seed)
+    scale = resized(SCALES[given.scale](given.seed), given.rows, given.objects)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     lines, failed = [], []
     began_s, load_before = time.monotonic(), os.getloadavg()[0]
