@@ -1,7 +1,7 @@
 """A Parquet manifest: texts exact to the byte, other columns written out as text."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 import pyarrow.types as pt
 
 from migrator.errors import UsageError
-from migrator.manifest.header import NEEDED, TEXT_COLUMNS, columns_of
+from migrator.manifest.header import NEEDED, NO_RENAMES, TEXT_COLUMNS, columns_of, renamed
 from migrator.manifest.places import Place
 from migrator.manifest.screening import rows_of
 from migrator.manifest.unusable import READ_ERRORS, no_rows, shown, shown_path, unreadable
@@ -29,20 +29,27 @@ class ParquetManifest:
     """The rows of a Parquet file; see `opening.ManifestReader`.
 
     Raises UsageError when the file cannot be read, lacks a column or has it in another type than
-    text, or holds no row.
+    text, or holds no row and has to.
     """
 
-    def __init__(self, place: Place, *, batch_rows: int = BATCH_ROWS) -> None:
+    def __init__(
+        self,
+        place: Place,
+        renames: Mapping[str, str] = NO_RENAMES,
+        *,
+        batch_rows: int = BATCH_ROWS,
+        may_be_empty: bool = False,
+    ) -> None:
         self._place = place
         self._batch_rows = batch_rows
         try:
-            with pq.ParquetFile(_arrow_source(place)) as file:
+            with pq.ParquetFile(arrow_source(place)) as file:
                 schema, self.row_count = file.schema_arrow, int(file.metadata.num_rows)
         except READ_ERRORS as error:
             raise unreadable(place, error) from error
-        self.columns: Columns = columns_of(place, schema.names)
+        self.columns: Columns = columns_of(place, renamed(place, schema.names, renames))
         self._refuse_types(schema)
-        if self.row_count == 0:
+        if self.row_count == 0 and not may_be_empty:
             raise no_rows(place, "the table is empty")
 
     def batches(self, first_row: int = 1) -> Iterator[list[ManifestRow | InvalidRow]]:
@@ -52,7 +59,7 @@ class ParquetManifest:
         """
         row = 1
         try:
-            with pq.ParquetFile(_arrow_source(self._place), buffer_size=BUFFER_BYTES) as file:
+            with pq.ParquetFile(arrow_source(self._place), buffer_size=BUFFER_BYTES) as file:
                 groups = list(range(file.metadata.num_row_groups))
                 while groups and row + file.metadata.row_group(groups[0]).num_rows <= first_row:
                     row += file.metadata.row_group(groups.pop(0)).num_rows
@@ -67,20 +74,20 @@ class ParquetManifest:
             raise unreadable(self._place, error, row) from error
 
     def _refuse_types(self, schema: pa.Schema) -> None:
-        for field in schema:
+        for name, field in zip(self.columns.header, schema, strict=True):
             # Writers give an empty column the type null.
-            is_empty = pt.is_null(field.type) and field.name not in NEEDED
-            if field.name not in TEXT_COLUMNS or is_empty:
+            is_empty = pt.is_null(field.type) and name not in NEEDED
+            if name not in TEXT_COLUMNS or is_empty:
                 continue
             if not _is_text(field.type) and not _is_uuid(field.type):
                 raise UsageError(
-                    f"{shown_path(self._place)}: column {field.name} is stored as "
+                    f"{shown_path(self._place)}: column {name} is stored as "
                     f"{shown(str(field.type))} and must be text",
                     "Write the column as text. As numbers, leading zeros are lost already.",
                 )
 
 
-def _arrow_source(place: Place) -> Any:
+def arrow_source(place: Place) -> Any:
     """What Arrow reads from: a file by itself, anything else through Python."""
     return place if isinstance(place, Path) else pa.PythonFile(place.open("rb"), mode="r")
 

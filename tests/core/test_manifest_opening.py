@@ -179,7 +179,19 @@ def test_the_samples_hold_the_same_rows_and_are_what_the_script_makes(tmp_path):
         list(itertools.chain(*open_manifest(SAMPLES / name).batches()))
         for name in ("sample.csv", "sample.parquet")
     )
-    made = runpy.run_path(str(SAMPLES / "make_samples.py"))["ROWS"]
+    script = runpy.run_path(str(SAMPLES / "make_samples.py"))
+    made = script["ROWS"]
+    script["main"](tmp_path)
+    names = {path.relative_to(tmp_path) for path in tmp_path.rglob("*") if path.is_file()}
+    samples = {
+        path.relative_to(SAMPLES)
+        for path in SAMPLES.rglob("*")
+        if path.is_file() and path.suffix != ".pyc"
+    }
+    assert names == samples - {Path("README.md"), Path("make_samples.py")}
+    for name in names:
+        if name.suffix in {".csv", ".jsonl"}:  # what packs and Arrow's files hold, others see to
+            assert (tmp_path / name).read_bytes() == (SAMPLES / name).read_bytes()
     assert [(row.bucket, row.key, *row.cells) for row in from_csv] == list(made)
     assert [
         (row.bucket, row.key, *(cell or "" for cell in row.cells)) for row in from_parquet
