@@ -13,6 +13,7 @@ import sys
 import tempfile
 import time
 import traceback
+from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 
@@ -20,6 +21,7 @@ from tests.benchmarks.lines import (
     calls,
     ceiling,
     latency,
+    listing,
     manifest,
     media,
     memory,
@@ -49,6 +51,7 @@ PARTS = {
     "size": size.measure,
     "report": report.measure,
     "startup": startup.measure,
+    "listing": listing.measure,
 }
 """Each takes a Scale and an empty directory and answers lines."""
 
@@ -77,9 +80,18 @@ def main():
     parser.add_argument("--rows", type=int, help="of the lines about large batches")
     parser.add_argument("--objects", type=int, help="sent by the lines about calls and pace")
     parser.add_argument("--only", nargs="+", choices=PARTS, default=list(PARTS), metavar="PART")
+    parser.add_argument(
+        "--size", nargs=2, action="append", default=[], metavar=("NAME", "N"),
+        help="another size than the scale's, such as `--size listing_keys 200000`",
+    )  # fmt: skip
     parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
     given = parser.parse_args()
-    scale = resized(SCALES[given.scale](given.seed), given.rows, given.objects)
+    try:
+        sizes = {name: int(number) for name, number in given.size}
+        scale = resized(SCALES[given.scale](given.seed), given.rows, given.objects)
+        scale = replace(scale, **sizes)
+    except (TypeError, ValueError) as error:
+        parser.error(f"--size: {error}")
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     lines, failed = [], []
     began_s, load_before = time.monotonic(), os.getloadavg()[0]

@@ -23,6 +23,8 @@ class Scale:
     virtual_objects: int
     report_rows: int
     startup_repeats: int
+    listing_keys: int
+    preflight_heads: int
 
 
 def small(seed):
@@ -43,6 +45,8 @@ def small(seed):
         virtual_objects=2_000,
         report_rows=20_000,
         startup_repeats=5,
+        listing_keys=50_000,
+        preflight_heads=3_000,
     )
 
 
@@ -64,6 +68,8 @@ def full(seed):
         virtual_objects=100_000,
         report_rows=1_000_000,
         startup_repeats=21,
+        listing_keys=200_000,
+        preflight_heads=20_000,
     )
 
 
