@@ -140,8 +140,17 @@ def check_inputs(checkpoint: Checkpoint, inputs: Inputs) -> None:
         )
 
 
-async def load(book: Book, inputs: Inputs, source_s3: SourceS3, namespace: str) -> None:
+async def load(
+    book: Book,
+    inputs: Inputs,
+    source_s3: SourceS3,
+    namespace: str,
+    serving: Sequence[tuple[int, str, str]] = (),
+) -> None:
     """Read every source that is not complete yet; may be cancelled anywhere, and goes on.
+
+    `serving` are (lane, bucket, key prefix) of what further API keys serve: each row is given to
+    its key in the commit that it comes in with.
 
     Raises UsageError for an unusable manifest, prefix or earlier batch, RunFailed when S3 cannot be
     reached.
@@ -151,7 +160,7 @@ async def load(book: Book, inputs: Inputs, source_s3: SourceS3, namespace: str) 
     sources = [source for source in await book.run(Checkpoint.sources) if not source.complete]
     with earlier_batches(inputs.skip_imported if sources else ()) as earlier:
         await book.run(earlier.check)
-        shelf = Shelf(book, namespace, earlier, Filter(inputs.filters))
+        shelf = Shelf(book, namespace, earlier, Filter(inputs.filters), serving)
         for source in sources:
             if source.kind == "manifest":
                 assert inputs.reader is not None
@@ -187,6 +196,7 @@ class Shelf:
     namespace: str
     earlier: EarlierBatches
     wanted: Filter
+    serving: Sequence[tuple[int, str, str]] = ()
 
     async def put(
         self,
@@ -206,6 +216,7 @@ class Shelf:
             if header is not None:
                 checkpoint.set_header(source_id, header)
             checkpoint.add_rows(source_id, rows, self.namespace, now_ms, imported, left_out)
+            checkpoint.serve(rows[0].row, rows[-1].row, self.serving)
             checkpoint.add_projects(projects)
 
         await self.book.run(store)
@@ -218,6 +229,7 @@ class Shelf:
         def store(checkpoint: Checkpoint) -> None:
             if listed.rows:
                 checkpoint.add_rows(source_id, listed.rows, self.namespace, now_ms, imported)
+                checkpoint.serve(listed.rows[0].row, listed.rows[-1].row, self.serving)
             checkpoint.note_listed(source_id, listed.last_key, listed.filtered)
 
         await self.book.run(store)

@@ -6,7 +6,13 @@ they are read by `read_api_key` from the environment, or from a file that a sett
 """
 
 from migrator.settings.addresses import is_this_machine, listening_address
-from migrator.settings.api_keys import DEFAULT, ApiKeySettings, read_api_keys
+from migrator.settings.api_keys import (
+    DEFAULT,
+    ApiKeySettings,
+    pinned_keys,
+    read_api_keys,
+    refuse_keys,
+)
 from migrator.settings.batch import BatchSettings, check_settings
 from migrator.settings.config_file import (
     dashed,
@@ -82,11 +88,13 @@ __all__ = [
     "is_this_machine",
     "listening_address",
     "parse_prefix",
+    "pinned_keys",
     "read_api_key",
     "read_api_keys",
     "read_bucket_keys",
     "read_config",
     "read_key_tables",
+    "refuse_keys",
     "setting_names",
     "variable",
     "with_absolute_paths",

@@ -72,6 +72,25 @@ def check_api_keys(keys: Mapping[str, ApiKeySettings], *, webhooks: bool) -> Non
             owners[place] = name
 
 
+def pinned_keys(keys: Mapping[str, ApiKeySettings]) -> str:
+    """What must stay the same for all of a batch: who serves what, and where. Not the variables."""
+    return "; ".join(
+        f"{name} makes videos in team {key.team_id or 'of its own'}, project "
+        f"{key.project_id or 'of its own'}, from "
+        + ", ".join(f"s3://{bucket}/{prefix}" for bucket, prefix in sorted(key.serves))
+        for name, key in sorted(keys.items())
+    )
+
+
+def refuse_keys(keys: Mapping[str, ApiKeySettings], verb: str) -> None:
+    """Raises UsageError where a verb is not built for several API keys."""
+    if keys:
+        raise UsageError(
+            f"`migrator {verb}` is not built for several API keys ([keys.NAME] in migrator.toml)",
+            "run it on one batch a key, or leave it out: `migrator run` takes them",
+        )
+
+
 def read_api_keys(
     keys: Mapping[str, ApiKeySettings], environment: Mapping[str, str]
 ) -> dict[str, Secret]:
