@@ -13,7 +13,7 @@ from migrator.engine.ports import Ports
 from migrator.engine.stop import Stop
 from migrator.log import errors_are_told
 from migrator.pixop.client import PixopClient
-from migrator.settings import BatchSettings, Secret, read_api_keys
+from migrator.settings import BatchSettings, Secret, check_different, read_api_keys
 from migrator.source.credentials import KeyRing, load_keys
 from migrator.source.s3 import SourceS3
 
@@ -44,6 +44,7 @@ async def connected(
         keys = KeyRing(None, {})
     connections = settings.pace.max_concurrency + SPARE_CONNECTIONS
     further = read_api_keys(settings.api_keys, environment)
+    check_different(api_key, further)
     # None of them may show in what the platform says to another.
     secrets = [api_key, *further.values(), *(pair.secret_access_key for pair in keys.all_keys())]
 

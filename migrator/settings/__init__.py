@@ -9,6 +9,7 @@ from migrator.settings.addresses import is_this_machine, listening_address
 from migrator.settings.api_keys import (
     DEFAULT,
     ApiKeySettings,
+    check_different,
     pinned_keys,
     read_api_keys,
     refuse_keys,
@@ -82,6 +83,7 @@ __all__ = [
     "StoppingSettings",
     "WebhookSettings",
     "check_api_url",
+    "check_different",
     "check_filters",
     "check_settings",
     "dashed",

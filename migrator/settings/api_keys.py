@@ -100,3 +100,15 @@ def read_api_keys(
         name: as_secret(environment.get(key.api_key_env, ""), key.api_key_env, hint)
         for name, key in keys.items()
     }
+
+
+def check_different(default: Secret, further: Mapping[str, Secret]) -> None:
+    """Raises UsageError where two names are for one key: each would use its quota as its own."""
+    owners = {default.reveal(): "the default key"}
+    for name, key in further.items():
+        owner = owners.setdefault(key.reveal(), f"[keys.{name}]")
+        if owner != f"[keys.{name}]":
+            raise UsageError(
+                f"migrator.toml: [keys.{name}] holds the same API key as {owner}",
+                "give each a key of its own, or let one of them serve what both do",
+            )
