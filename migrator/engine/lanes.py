@@ -52,13 +52,14 @@ class Key:
 
 @dataclass(frozen=True, slots=True)
 class Lane:
-    """The parts of one key, joined."""
+    """The parts of one key, joined: `reader` reads the list by creation, `latest` by change."""
 
     key: Key
     place: Place
     gateway: Gateway
     flights: Flights
     reader: ListReader
+    latest: ListReader
     observer: Observer
     feed: Feed
     resolver: Resolver
@@ -126,7 +127,8 @@ def join(key: Key, place: Place, gateway: Gateway, shared: Shared) -> Lane:
     """Join the parts of one key."""
     book, settings, ports, stop = shared.book, shared.settings, shared.ports, shared.stop
     care, tagging = settings.care, settings.platform.tag_in != "none"
-    requests = Requests(shared.sources, shared.batch, key.project_id, tagged=tagging)
+    naming = settings.inputs.naming
+    requests = Requests(shared.sources, shared.batch, key.project_id, naming, tagged=tagging)
     flights = Flights(settings.pace.max_in_flight, stop, ports.meter)
     observer = Observer(book, flights, stop, shared.batch, rules(settings))
     reader = ListReader(gateway, place.team_id)
@@ -145,13 +147,14 @@ def join(key: Key, place: Place, gateway: Gateway, shared: Shared) -> Lane:
         book, feed, flights, gateway, requests, resolver, ports.keys, stop, params,
         BucketBreakers(), observer,
     )  # fmt: skip
+    latest = ListReader(gateway, place.team_id, "updatedAt")
     follower = Follower(
-        flights, gateway, reader, observer, care.stuck_after.total_seconds(),
+        flights, gateway, reader, latest, observer, care.stuck_after.total_seconds(),
         settle_s=care.settle_seconds, hinted=shared.hinted,
     )  # fmt: skip
     replacer = Replacer(book, gateway, flights, resolver, tagging, key.lane)
     return Lane(
-        key, place, gateway, flights, reader, observer, feed, resolver, submitter, follower,
+        key, place, gateway, flights, reader, latest, observer, feed, resolver, submitter, follower,
         replacer,
     )  # fmt: skip
 

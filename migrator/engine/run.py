@@ -34,7 +34,6 @@ from migrator.engine.snapshot import Snapshot
 from migrator.engine.start import Place, read_rows, take_place
 from migrator.engine.status import StatusKeeper
 from migrator.engine.stop import Stop, Stopping, background, unless_stopped
-from migrator.engine.sweep import ListReader
 from migrator.engine.take_up import take_up
 from migrator.engine.waiting import AllHolds, Holds
 from migrator.engine.webhooks.confirm import Confirmer
@@ -260,9 +259,8 @@ async def _workers(engine: Engine, settings: BatchSettings) -> AsyncIterator[Non
 
 def _confirmer(engine: Engine, webhooks: Webhooks) -> Confirmer:
     lane = engine.lanes[0]
-    changed = ListReader(lane.gateway, lane.place.team_id, "updatedAt")
     return Confirmer(
-        webhooks.hints, lane.flights, engine.book, lane.gateway, lane.reader, changed,
+        webhooks.hints, lane.flights, engine.book, lane.gateway, lane.reader, lane.latest,
         lane.observer, lane.follower,
     )  # fmt: skip
 

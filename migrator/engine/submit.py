@@ -116,9 +116,7 @@ class Submitter:
                 "forgiven": transfer.forgiven + self.gateway.posts.is_open,
                 "intent_date_s": intent_date_s,
                 "submitted_ms": now_ms,
-                "message": "the description was cut to make room for the tag"
-                if wanted.description_was_cut
-                else None,
+                "message": "; ".join(wanted.cuts) or None,
             },
         )
 
@@ -164,6 +162,7 @@ class Submitter:
             now_s = self.gateway.now_s()
             flight = self.flights.add(transfer, video_id, created_ms, state, now_s)
             flight.submitted_s = now_s
+            flight.changed_ms, flight.overlooked = created_ms, False
             self.resolver.lag.told(video_id, created_ms, now_s)
             self.feed.done_with(transfer.row)
         elif state is State.UNRESOLVED:

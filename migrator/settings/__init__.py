@@ -37,6 +37,7 @@ from migrator.settings.fields import (
 from migrator.settings.filters import FilterSettings, check_filters
 from migrator.settings.inputs import InputSettings, parse_prefix, with_absolute_paths
 from migrator.settings.layers import Layers, variable
+from migrator.settings.naming import NamingSettings
 from migrator.settings.output import (
     DisplaySettings,
     FinishSettings,
@@ -48,6 +49,7 @@ from migrator.settings.platform import UUID_PATTERN, PlatformSettings, check_api
 from migrator.settings.running import CareSettings, PaceSettings, StoppingSettings
 from migrator.settings.secret import SECRET_VARIABLES, Secret, read_api_key
 from migrator.settings.source import BucketKeyNames, SourceSettings, StoreSettings, check_store
+from migrator.settings.templates import KEY_FIELDS, Template, field_of_key
 from migrator.settings.webhooks import WebhookSettings
 
 __all__ = [
@@ -55,6 +57,7 @@ __all__ = [
     "DEFAULT",
     "FILTERS",
     "INPUT",
+    "KEY_FIELDS",
     "OUTPUT",
     "PACE",
     "PLATFORM",
@@ -73,6 +76,7 @@ __all__ = [
     "FinishSettings",
     "InputSettings",
     "Layers",
+    "NamingSettings",
     "PaceSettings",
     "PlanSettings",
     "PlatformSettings",
@@ -82,6 +86,7 @@ __all__ = [
     "SourceSettings",
     "StoppingSettings",
     "StoreSettings",
+    "Template",
     "WebhookSettings",
     "check_api_url",
     "check_different",
@@ -89,6 +94,7 @@ __all__ = [
     "check_settings",
     "check_store",
     "dashed",
+    "field_of_key",
     "is_this_machine",
     "listening_address",
     "parse_prefix",
