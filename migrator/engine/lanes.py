@@ -106,12 +106,13 @@ def serving(keys: Sequence[Key]) -> list[tuple[int, str, str]]:
     return [(key.lane, bucket, prefix) for key in keys for bucket, prefix in key.serves]
 
 
-def gateway_of(key: Key, settings: BatchSettings, ports: Ports, stop: Stop) -> Gateway:
-    """The paced way to the platform with one key."""
+def gateway_of(
+    key: Key, settings: BatchSettings, ports: Ports, stop: Stop, clock: AwakeClock
+) -> Gateway:
+    """The paced way to the platform with one key; all of them go by one clock of awake time."""
     quotas = Quotas(settings.pace.requests_per_minute, settings.pace.reserve_percent)
     pacer = Pacer(quotas, ports.chance, ports.clock, ports.window)
     outage_s = settings.care.max_outage.total_seconds()
-    clock = AwakeClock(ports.clock)
     return Gateway(
         key.api, pacer, stop, ports.chance, outage_s, clock, ports.meter, variable=key.variable
     )

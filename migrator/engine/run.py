@@ -11,6 +11,7 @@ from pathlib import Path
 
 from migrator.checkpoint.store import Checkpoint
 from migrator.engine.adopt import adopt, catch_up, first_sweep, look_back
+from migrator.engine.awake import AwakeClock
 from migrator.engine.book import Book
 from migrator.engine.feed import PREFLIGHTS
 from migrator.engine.gateways import Gateways
@@ -81,7 +82,8 @@ async def migrate(
     holds why it ended early. Raises what ended it before anything could be sent.
     """
     keys = keys_of(settings, ports)
-    gateways = Gateways([gateway_of(key, settings, ports, stop) for key in keys])
+    clock = AwakeClock(ports.clock)
+    gateways = Gateways([gateway_of(key, settings, ports, stop, clock) for key in keys])
     since_s = checkpoint.last_platform_date()
     run_id = _start_run(checkpoint, ports.wall_ms())
     journal = ports.journal(checkpoint, lambda c: gateways.count(c, run_id))
