@@ -96,7 +96,6 @@ async def migrate(
     webhooks = webhooks_of(settings, gateways.first, book, ports.listen)
     keeper.deliveries = None if webhooks is None else webhooks.counts
     try:
-        book.tallies.load(await book.run(Checkpoint.tallies))
         jobs = [keeper.run(), recorder.run(), guard.watch_duration(ports.clock)]
         jobs += [job for each in gateways for job in (each.pacer.run(), each.watch())]
         async with background(stop, *jobs):
@@ -112,6 +111,8 @@ async def migrate(
                 pass
             except StoppedByItself as error:
                 stop.because(error)
+        if not book.tallies.rows:  # stopped before they were counted
+            await _count(book)
         keeper.enter("stopped" if book.tallies.open else "settled")
     finally:
         try:
@@ -119,6 +120,10 @@ async def migrate(
             await book.run(recorder.sample)  # with the last counts
         finally:
             await journal.close()
+
+
+async def _count(book: Book) -> None:
+    book.tallies.load(await book.run(Checkpoint.tallies))
 
 
 async def _prepare(
@@ -134,10 +139,10 @@ async def _prepare(
     webhooks: Webhooks | None,
 ) -> Engine:
     """The account and the team of each key, the rows, and the parts joined."""
-    places = [
-        await take_place(book, settings, gateway, stop, key=key.name if key.lane else None)
-        for key, gateway in zip(keys, gateways, strict=True)
-    ]
+    # A million rows take half a second to count: the platform is asked meanwhile.
+    places, _ = await asyncio.gather(
+        _take_places(book, settings, stop, keys, gateways), _count(book)
+    )
     if inputs is not None:
         keeper.enter("loading")
     await read_rows(book, settings, inputs, ports, gateways, serving(keys))
@@ -157,6 +162,15 @@ async def _prepare(
     keeper.holds = AllHolds([_holds(lane, shared) for lane in lanes])
     registration = Registration(book, gateways.first, batch, places[0].team_id)
     return Engine(book, stop, guard, gateways, lanes, registration, webhooks)
+
+
+async def _take_places(
+    book: Book, settings: BatchSettings, stop: Stop, keys: Sequence[Key], gateways: Gateways
+) -> list[Place]:
+    return [
+        await take_place(book, settings, gateway, stop, key=key.name if key.lane else None)
+        for key, gateway in zip(keys, gateways, strict=True)
+    ]
 
 
 def _join(
