@@ -77,7 +77,7 @@ class Fuse:
 def around_commits(fuse):
     """A transaction is named for what is written in it, before and after its COMMIT."""
     transaction, apply = Checkpoint.transaction, Checkpoint.apply
-    add_rows, add_videos = Checkpoint.add_rows, Checkpoint.add_platform_videos
+    add_records, add_videos = Checkpoint.add_records, Checkpoint.add_platform_videos
     preflighted = Checkpoint.preflighted
     written = set()
 
@@ -103,7 +103,7 @@ def around_commits(fuse):
             fuse.passing(f"{name}-after-commit")
 
     Checkpoint.apply = applying
-    Checkpoint.add_rows = noting(add_rows, "rows")
+    Checkpoint.add_records = noting(add_records, "rows")
     Checkpoint.preflighted = noting(preflighted, "look")
     Checkpoint.add_platform_videos = noting(add_videos, "sweep")
     Checkpoint.transaction = committing
