@@ -266,15 +266,16 @@ class _Judge:
     def row(self, row: ManifestRow | InvalidRow) -> ManifestRow | InvalidRow:
         if isinstance(row, InvalidRow):
             return row
-
-        def cell(place: int | None) -> str:
-            return "" if place is None else (row.cells[place] or "").strip().upper()
-
-        if cell(self._deleted) == "TRUE":
+        cells = row.cells
+        if self._deleted is not None and cells[self._deleted] in _TRUE:
             return replace(row, left_out=DELETE_MARKER)
-        if cell(self._latest) == "FALSE":
+        if self._latest is not None and cells[self._latest] in _FALSE:
             return replace(row, left_out=NOT_CURRENT)
-        storage_class, tier = cell(self._class), cell(self._tier)
+        storage_class = None if self._class is None else cells[self._class]
+        tier = None if self._tier is None else cells[self._tier]
         if storage_class in ARCHIVED_CLASSES or tier in ARCHIVED_TIERS:
             return replace(row, storage_class=storage_class, archived=True)
         return row
+
+
+_TRUE, _FALSE = {"true", "True", "TRUE"}, {"false", "False", "FALSE"}
