@@ -30,7 +30,7 @@ def record(
             State.REJECTED, Reason.INVALID_ROW, DecidedBy.MANIFEST,
             None, None, None, None, now_ms, problem,
         )  # fmt: skip
-    state: tuple[object, ...] = (State.PENDING, None, None)
+    state: tuple[object, ...] = _PENDING
     finished_ms: int | None = None
     message: str | None = None
     if row.archived:
@@ -44,6 +44,10 @@ def record(
         *state, row.size_bytes, pack_etag(row.etag), row.last_modified_ms,
         now_ms if listed else None, finished_ms, message,
     )  # fmt: skip
+
+
+_PENDING = (State.PENDING.value, None, None)
+"""A plain text: what is of another type, sqlite3 looks for an adapter of, row by row."""
 
 
 def as_duplicate(values: tuple[object, ...], original: int, now_ms: int) -> tuple[object, ...]:
