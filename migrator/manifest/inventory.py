@@ -9,7 +9,6 @@ part. Parts are CSV in gzip (columns by `fileSchema`, no header, keys URL-encode
 import hashlib
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
 import msgspec
@@ -268,13 +267,13 @@ class _Judge:
             return row
         cells = row.cells
         if self._deleted is not None and cells[self._deleted] in _TRUE:
-            return replace(row, left_out=DELETE_MARKER)
+            return msgspec.structs.replace(row, left_out=DELETE_MARKER)
         if self._latest is not None and cells[self._latest] in _FALSE:
-            return replace(row, left_out=NOT_CURRENT)
+            return msgspec.structs.replace(row, left_out=NOT_CURRENT)
         storage_class = None if self._class is None else cells[self._class]
         tier = None if self._tier is None else cells[self._tier]
         if storage_class in ARCHIVED_CLASSES or tier in ARCHIVED_TIERS:
-            return replace(row, storage_class=storage_class, archived=True)
+            return msgspec.structs.replace(row, storage_class=storage_class, archived=True)
         return row
 
 
