@@ -16,6 +16,7 @@ from migrator.settings import (
     SourceSettings,
     WebhookSettings,
     read_bucket_keys,
+    read_key_tables,
     with_absolute_paths,
 )
 
@@ -64,6 +65,7 @@ def doctor(
         source=source,
         webhooks=webhooks,
         bucket_keys=read_bucket_keys(config),
+        api_keys=read_key_tables(config),
     )
     checks = run_async(check_up(settings, out, os.environ))
     failed = sum(check.status == "fail" for check in checks)

@@ -31,9 +31,10 @@ class Finish:
         self._reported = False
 
     def withhold(self, settings: BatchSettings) -> None:
-        """Keep the variables that hold keys of single buckets from the command too."""
+        """Keep the variables that hold further keys from the command too."""
         for names in settings.bucket_keys.values():
             self._secret |= {names.access_key_id_env, names.secret_access_key_env}
+        self._secret |= {key.api_key_env for key in settings.api_keys.values()}
 
     def reported(self) -> None:
         """A run has ended, and its summary is on the disk."""

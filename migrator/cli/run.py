@@ -21,6 +21,7 @@ from migrator.settings import (
     WebhookSettings,
     check_settings,
     read_bucket_keys,
+    read_key_tables,
     with_absolute_paths,
 )
 
@@ -74,6 +75,7 @@ def run(  # noqa: PLR0913 - every group of flags by its name
         stopping=stopping,
         webhooks=webhooks,
         bucket_keys=read_bucket_keys(config),
+        api_keys=read_key_tables(config),
     )
     check_settings(settings)
     return start_batch(out, settings, display, finish, os.environ)

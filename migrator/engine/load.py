@@ -172,8 +172,17 @@ def _other_settings(checkpoint: Checkpoint, inputs: Inputs) -> CheckpointError |
     return None
 
 
-async def load(book: Book, inputs: Inputs, source_s3: Lister, namespace: str) -> None:
+async def load(
+    book: Book,
+    inputs: Inputs,
+    source_s3: Lister,
+    namespace: str,
+    serving: Sequence[tuple[int, str, str]] = (),
+) -> None:
     """Read every source that is not complete yet; may be cancelled anywhere, and goes on.
+
+    `serving` are (lane, bucket, key prefix) of what further API keys serve: each row is given to
+    its key in the commit that it comes in with.
 
     Raises UsageError for an unusable manifest, prefix or earlier batch, RunFailed when S3 cannot be
     reached.
@@ -183,7 +192,7 @@ async def load(book: Book, inputs: Inputs, source_s3: Lister, namespace: str) ->
     sources = [source for source in await book.run(Checkpoint.sources) if not source.complete]
     with earlier_batches(inputs.skip_imported if sources else ()) as earlier:
         await book.run(earlier.check)
-        shelf = Shelf(book, namespace, earlier, Filter(inputs.filters))
+        shelf = Shelf(book, namespace, earlier, Filter(inputs.filters), serving)
         prefixes = [source for source in sources if source.kind == "listing"]
         begins = [
             (*parse_prefix(each.location), await book.run(lambda c, of=each.id: c.listed_to(of)))  # type: ignore[misc]
@@ -242,6 +251,7 @@ class Shelf:
     namespace: str
     earlier: EarlierBatches
     wanted: Filter
+    serving: Sequence[tuple[int, str, str]] = ()
 
     async def put(
         self,
@@ -264,6 +274,7 @@ class Shelf:
             if header is not None:
                 checkpoint.set_header(source.id, header)
             checkpoint.add_records(rows, records, now_ms, imported, left_out)
+            checkpoint.serve(rows[0].row, rows[-1].row, self.serving)
             checkpoint.add_projects(projects)
 
         await self.book.run(store)
@@ -277,6 +288,7 @@ class Shelf:
         def store(checkpoint: Checkpoint) -> None:
             if records:
                 checkpoint.add_records(listed.rows, records, now_ms, imported, {})
+                checkpoint.serve(listed.rows[0].row, listed.rows[-1].row, self.serving)
             checkpoint.note_listed(source.id, listed.last_key, listed.filtered)
 
         await self.book.run(store)

@@ -9,6 +9,7 @@ import msgspec
 from cyclopts import Parameter
 
 from migrator.errors import UsageError
+from migrator.settings.api_keys import ApiKeySettings, check_api_keys
 from migrator.settings.filters import check_filters
 from migrator.settings.inputs import InputSettings, parse_prefix
 from migrator.settings.output import ReportSettings
@@ -32,6 +33,9 @@ class BatchSettings:
     stopping: StoppingSettings = field(default_factory=StoppingSettings)
     webhooks: WebhookSettings = field(default_factory=WebhookSettings)
     bucket_keys: Annotated[Mapping[str, BucketKeyNames], Parameter(parse=False)] = field(
+        default_factory=dict
+    )
+    api_keys: Annotated[Mapping[str, ApiKeySettings], Parameter(parse=False)] = field(
         default_factory=dict
     )
 
@@ -60,6 +64,7 @@ def check_settings(settings: BatchSettings) -> None:
             raise UsageError(f"{flag} {text!r}: not UTF-8", "give it another name, in UTF-8")
     check_api_url(settings.platform)
     check_webhooks(settings.webhooks, settings.platform.api_url)
+    check_api_keys(settings.api_keys, webhooks=settings.webhooks.webhook_listen is not None)
     for flag, value in (
         ("--team-id", settings.platform.team_id),
         ("--project-id", settings.platform.project_id),
