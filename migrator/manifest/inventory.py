@@ -9,7 +9,6 @@ part. Parts are CSV in gzip (columns by `fileSchema`, no header, keys URL-encode
 import hashlib
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
 import msgspec
@@ -266,15 +265,16 @@ class _Judge:
     def row(self, row: ManifestRow | InvalidRow) -> ManifestRow | InvalidRow:
         if isinstance(row, InvalidRow):
             return row
-
-        def cell(place: int | None) -> str:
-            return "" if place is None else (row.cells[place] or "").strip().upper()
-
-        if cell(self._deleted) == "TRUE":
-            return replace(row, left_out=DELETE_MARKER)
-        if cell(self._latest) == "FALSE":
-            return replace(row, left_out=NOT_CURRENT)
-        storage_class, tier = cell(self._class), cell(self._tier)
+        cells = row.cells
+        if self._deleted is not None and cells[self._deleted] in _TRUE:
+            return msgspec.structs.replace(row, left_out=DELETE_MARKER)
+        if self._latest is not None and cells[self._latest] in _FALSE:
+            return msgspec.structs.replace(row, left_out=NOT_CURRENT)
+        storage_class = None if self._class is None else cells[self._class]
+        tier = None if self._tier is None else cells[self._tier]
         if storage_class in ARCHIVED_CLASSES or tier in ARCHIVED_TIERS:
-            return replace(row, storage_class=storage_class, archived=True)
+            return msgspec.structs.replace(row, storage_class=storage_class, archived=True)
         return row
+
+
+_TRUE, _FALSE = {"true", "True", "TRUE"}, {"false", "False", "FALSE"}

@@ -181,6 +181,8 @@ def _refuse_foreign(place: Place, start: bytes, wanted: str) -> None:
     first_line = start.split(b"\n")[0]
     if kind is None and b"\0" in first_line:
         kind = "a text file in UTF-16 or no text at all"
+    if kind is None and b'"ReportSchema"' in start and b'"Results"' in start:
+        kind = "what a job of S3 Batch Operations says of its reports: name one of those, as CSV"
     if kind is None and start.lstrip().startswith((b"[{", b"[\n")):
         kind = "a JSON array: write an object a line, without brackets and commas around them"
     if kind:

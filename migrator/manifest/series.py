@@ -43,6 +43,7 @@ class Moved:
         self._before = before
         self._cells = _places(own.other_names, all_.other_names)
         self._header = _places(own.header, all_.header)
+        self._has_all_cells = self._cells == list(range(len(own.other_names)))
 
     def row(self, row: ManifestRow | InvalidRow) -> ManifestRow | InvalidRow:
         """The row with its number among all, and its cells where all columns have them."""
@@ -54,13 +55,10 @@ class Moved:
                 problem=f"{row.problem} (row {row.row:,} of {self._name})",
                 cells=tuple(None if at is None else row.cells[at] for at in self._header),
             )
-        return ManifestRow(
-            number,
-            row.bucket,
-            row.key,
-            row.version_id,
-            tuple(None if at is None else row.cells[at] for at in self._cells),
-        )
+        cells = row.cells
+        if not self._has_all_cells:
+            cells = tuple(None if at is None else cells[at] for at in self._cells)
+        return ManifestRow(number, row.bucket, row.key, row.version_id, cells)
 
 
 def _places(own: Sequence[str], wanted: Sequence[str]) -> list[int | None]:

@@ -52,7 +52,7 @@ def with_absolute_paths(inputs: InputSettings) -> InputSettings:
 
 def is_elsewhere(manifest: str) -> bool:
     """Whether a manifest is no file of this machine: standard input, or in S3."""
-    return manifest == "-" or manifest.startswith("s3://")
+    return manifest == "-" or manifest.startswith("s3:")
 
 
 def parse_prefix(text: str, flag: str = "--prefix") -> tuple[str, str]:

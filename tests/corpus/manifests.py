@@ -112,6 +112,7 @@ UNUSABLE = {
     "XML": b'<?xml version="1.0"?>\n<ListBucketResult/>\n',
     "HTML": b"<!DOCTYPE html><html><body>Sign in</body></html>\n",
     "an S3 inventory manifest": b'{"sourceBucket": "b", "fileFormat": "CSV", "files": []}',
+    "a summary of reports": b'{"Results": [], "ReportSchema": "Bucket, Key"}',
     "a TAR": bytes(257) + b"ustar\x0000" + bytes(248),
     "ELF": b"\x7fELF\x02\x01\x01" + bytes(57),
     "zeros": bytes(4096),
