@@ -153,13 +153,15 @@ class InvalidRow:
     ragged: bool = False
 
 
-def identity(namespace: str, bucket: str, key: str) -> bytes:
+def identity(namespace: str, bucket: str, key: str, version_id: str | None = None) -> bytes:
     """The identity of an object: 16 bytes that differ when namespace, bucket or key differ.
 
     BLAKE2b over the three as raw UTF-8, each preceded by its length, so that no two triples read
-    the same and no Unicode normalisation takes place.
+    the same and no Unicode normalisation takes place. `version_id` is a part of it, the fourth,
+    where the platform can be told the version: elsewhere it is a precondition.
     """
-    parts = [part.encode() for part in (namespace, bucket, key)]
+    named = (namespace, bucket, key) if version_id is None else (namespace, bucket, key, version_id)
+    parts = [part.encode() for part in named]
     told = b"".join(len(part).to_bytes(4, "big") + part for part in parts)
     return hashlib.blake2b(told, digest_size=16).digest()
 

@@ -1,6 +1,6 @@
 """From a row as it was read to the values of its record in the table `object`."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import msgspec
 
@@ -9,9 +9,17 @@ from migrator.model import DecidedBy, InvalidRow, ManifestRow, Reason, identity
 
 
 def record(
-    source_id: int, file: str, row: ManifestRow | InvalidRow, namespace: str, now_ms: int
+    source_id: int,
+    file: str,
+    row: ManifestRow | InvalidRow,
+    namespace: str,
+    now_ms: int,
+    by_url: Callable[[str], bool],
 ) -> tuple[object, ...]:
-    """The values of `add_object` for one row; `file` names its source in what is said of it."""
+    """The values of `add_object` for one row; `file` names its source in what is said of it.
+
+    `by_url` says of which buckets a version is another object: the platform can be told it.
+    """
     if isinstance(row, InvalidRow):
         # Lone surrogates stand for bytes that are not UTF-8: only JSON's escapes can hold them.
         cells = _ascii_json(row.cells)
@@ -23,8 +31,10 @@ def record(
             None, None, None, None, now_ms, message,
         )  # fmt: skip
     told = row.size_bytes is not None
+    version_id = row.version_id if row.version_id and by_url(row.bucket) else None
+    object_id = identity(namespace, row.bucket, row.key, version_id)
     return (
-        row.row, source_id, identity(namespace, row.bucket, row.key), row.bucket, row.key,
+        row.row, source_id, object_id, row.bucket, row.key,
         row.version_id, msgspec.json.encode(row.cells).decode() if row.cells else None, 0,
         State.PENDING, None, None, row.size_bytes, row.etag, row.last_modified_ms,
         now_ms if told else None, None, None,

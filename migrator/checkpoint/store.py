@@ -148,6 +148,10 @@ class Checkpoint:
         """Write a setting of the batch; never a secret."""
         self._db.execute(_SQL["set_meta"], (name, value))
 
+    def metas(self, beginning: str) -> dict[str, str]:
+        """The settings whose names begin so."""
+        return dict(self._db.execute(_SQL["metas"], (beginning,)))
+
     # -- rows in ----------------------------------------------------------------------------
 
     def add_source(
@@ -206,14 +210,16 @@ class Checkpoint:
         namespace: str,
         now_ms: int,
         imported: Callable[[Sequence[bytes]], Mapping[bytes, str]] = lambda _object_ids: {},
+        by_url: Callable[[str], bool] = lambda _bucket: False,
     ) -> None:
         """Store rows as they were read; a second row of the same object is skipped and says so.
 
         So is what `imported` answers, objects with the words of who has imported them already.
+        `by_url` says of which buckets a version is an object of its own.
         """
         location = self._db.execute(_SQL["location"], (source_id,)).fetchone()[0]
         file = location.rpartition("/")[2]
-        records = [record(source_id, file, row, namespace, now_ms) for row in rows]
+        records = [record(source_id, file, row, namespace, now_ms, by_url) for row in rows]
         done = imported([values[2] for values in records if isinstance(values[2], bytes)])
         if done:
             records = [

@@ -15,13 +15,13 @@ from migrator.settings import (
     OUTPUT,
     SECRET_VARIABLES,
     BatchSettings,
-    BucketKeyNames,
+    BucketSettings,
     DisplaySettings,
     FinishSettings,
     PlanSettings,
     check_settings,
     dashed,
-    read_bucket_keys,
+    read_buckets,
 )
 from migrator.text import plain
 
@@ -65,7 +65,7 @@ def show(
     """
     from migrator.cli.layering import layers
 
-    buckets = read_bucket_keys(config)
+    buckets = read_buckets(config)
     check_settings(batch)
     values: dict[str, Value] = {"out": None if out is None else str(out)}
     for group in (batch, what_if, finish, display):
@@ -146,9 +146,9 @@ def _text(value: object) -> str:
 
 
 def _secrets(
-    buckets: Mapping[str, BucketKeyNames], environment: Mapping[str, str]
+    buckets: Mapping[str, BucketSettings], environment: Mapping[str, str]
 ) -> dict[str, str]:
     """Each variable that a key is read from, and whether there is something in it."""
-    own = [getattr(names, one.name) for names in buckets.values() for one in fields(names)]
+    own = [name for names in buckets.values() for name in names.variables]
     names = dict.fromkeys([*SECRET_VARIABLES, *own])
     return {name: "***" if environment.get(name) else "not set" for name in names}

@@ -12,10 +12,11 @@ from migrator.errors import ExitCode
 from migrator.settings import (
     OUTPUT,
     BatchSettings,
+    CrossingSettings,
     InputSettings,
     PlatformSettings,
     SourceSettings,
-    read_bucket_keys,
+    read_buckets,
 )
 
 SCHEMA = "migrator.doctor/1"
@@ -27,6 +28,7 @@ def doctor(
     inputs: InputSettings = InputSettings(),
     platform: PlatformSettings = PlatformSettings(),
     source: SourceSettings = SourceSettings(),
+    crossing: CrossingSettings = CrossingSettings(),
     config: Annotated[Path | None, Parameter(group=OUTPUT)] = None,
     as_json: Annotated[bool, Parameter(name="--json", group=OUTPUT, negative=())] = False,
 ) -> int:
@@ -58,7 +60,11 @@ def doctor(
     if inputs.manifest is not None:
         inputs = replace(inputs, manifest=inputs.manifest.absolute())
     settings = BatchSettings(
-        inputs=inputs, platform=platform, source=source, bucket_keys=read_bucket_keys(config)
+        inputs=inputs,
+        platform=platform,
+        source=source,
+        crossing=crossing,
+        buckets=read_buckets(config),
     )
     checks = run_async(check_up(settings, out, os.environ))
     failed = sum(check.status == "fail" for check in checks)

@@ -32,8 +32,8 @@ class Finish:
 
     def withhold(self, settings: BatchSettings) -> None:
         """Keep the variables that hold keys of single buckets from the command too."""
-        for names in settings.bucket_keys.values():
-            self._secret |= {names.access_key_id_env, names.secret_access_key_env}
+        for own in settings.buckets.values():
+            self._secret.update(own.variables)
 
     def reported(self) -> None:
         """A run has ended, and its summary is on the disk."""

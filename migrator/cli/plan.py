@@ -11,6 +11,7 @@ from migrator.settings import (
     OUTPUT,
     BatchSettings,
     CareSettings,
+    CrossingSettings,
     DisplaySettings,
     InputSettings,
     PaceSettings,
@@ -19,7 +20,7 @@ from migrator.settings import (
     SourceSettings,
     StoppingSettings,
     check_settings,
-    read_bucket_keys,
+    read_buckets,
 )
 
 
@@ -29,6 +30,7 @@ def plan(  # noqa: PLR0913 - every group of flags by its name
     inputs: InputSettings = InputSettings(),
     platform: PlatformSettings = PlatformSettings(),
     source: SourceSettings = SourceSettings(),
+    crossing: CrossingSettings = CrossingSettings(),
     pace: PaceSettings = PaceSettings(),
     care: CareSettings = CareSettings(),
     stopping: StoppingSettings = StoppingSettings(),
@@ -71,10 +73,11 @@ def plan(  # noqa: PLR0913 - every group of flags by its name
         inputs=inputs,
         platform=platform,
         source=source,
+        crossing=crossing,
         pace=pace,
         care=care,
         stopping=stopping,
-        bucket_keys=read_bucket_keys(config),
+        buckets=read_buckets(config),
     )
     check_settings(settings)
     return print_plan(out, settings, what_if, display, os.environ, as_json=as_json)

@@ -11,6 +11,7 @@ from migrator.settings import (
     OUTPUT,
     BatchSettings,
     CareSettings,
+    CrossingSettings,
     DisplaySettings,
     FinishSettings,
     InputSettings,
@@ -20,7 +21,7 @@ from migrator.settings import (
     SourceSettings,
     StoppingSettings,
     check_settings,
-    read_bucket_keys,
+    read_buckets,
 )
 
 
@@ -30,6 +31,7 @@ def run(  # noqa: PLR0913 - every group of flags by its name
     inputs: InputSettings = InputSettings(),
     platform: PlatformSettings = PlatformSettings(),
     source: SourceSettings = SourceSettings(),
+    crossing: CrossingSettings = CrossingSettings(),
     pace: PaceSettings = PaceSettings(),
     care: CareSettings = CareSettings(),
     report: ReportSettings = ReportSettings(),
@@ -70,11 +72,12 @@ def run(  # noqa: PLR0913 - every group of flags by its name
         inputs=inputs,
         platform=platform,
         source=source,
+        crossing=crossing,
         pace=pace,
         care=care,
         report=report,
         stopping=stopping,
-        bucket_keys=read_bucket_keys(config),
+        buckets=read_buckets(config),
     )
     check_settings(settings)
     return start_batch(out, settings, display, finish, os.environ)

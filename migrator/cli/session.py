@@ -39,7 +39,7 @@ async def connected(
     """
     check_certificates(environment)
     if with_source:
-        keys = await load_keys(settings.bucket_keys, environment)
+        keys = await load_keys(settings.buckets, environment, required=settings.may_need_keys)
     else:
         keys = KeyRing(None, {})
     region = environment.get("AWS_REGION") or environment.get("AWS_DEFAULT_REGION") or "us-east-1"
@@ -52,7 +52,15 @@ async def connected(
             [pair.secret_access_key for pair in keys.all_keys()],
         ) as api,
         SourceS3(
-            keys, settings.source.s3_endpoint_url, region, source_certificates(environment)
+            keys,
+            settings.source.s3_endpoint_url,
+            region,
+            source_certificates(environment),
+            {
+                bucket: own.s3_endpoint_url
+                for bucket, own in settings.buckets.items()
+                if own.s3_endpoint_url is not None
+            },
         ) as source,
     ):
         yield Ports(api, source, keys, meter=meter or Unmetered())

@@ -5,7 +5,7 @@ stopped. Nothing is sent before all sources are complete.
 """
 
 import hashlib
-from collections.abc import AsyncIterator, Collection, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -115,8 +115,16 @@ def check_inputs(checkpoint: Checkpoint, inputs: Inputs) -> None:
         )
 
 
-async def load(book: Book, inputs: Inputs, source_s3: SourceS3, namespace: str) -> None:
+async def load(
+    book: Book,
+    inputs: Inputs,
+    source_s3: SourceS3,
+    namespace: str,
+    by_url: Callable[[str], bool] = lambda _bucket: False,
+) -> None:
     """Read every source that is not complete yet; may be cancelled anywhere, and goes on.
+
+    `by_url` says of which buckets a version is an object of its own.
 
     Raises UsageError for an unusable manifest, prefix or earlier batch, RunFailed when S3 cannot be
     reached.
@@ -126,7 +134,7 @@ async def load(book: Book, inputs: Inputs, source_s3: SourceS3, namespace: str) 
     sources = [source for source in await book.run(Checkpoint.sources) if not source.complete]
     with earlier_batches(inputs.skip_imported if sources else ()) as earlier:
         await book.run(earlier.check)
-        shelf = Shelf(book, namespace, earlier)
+        shelf = Shelf(book, namespace, earlier, by_url)
         for source in sources:
             if source.kind == "manifest":
                 assert inputs.reader is not None
@@ -157,13 +165,15 @@ class Shelf:
     book: Book
     namespace: str
     earlier: EarlierBatches
+    by_url: Callable[[str], bool]
 
     async def put(self, source_id: int, rows: Rows, projects: Collection[str] = ()) -> None:
         """Store rows, and the projects that they name, in one commit."""
         now_ms = self.book.now_ms()
 
         def store(checkpoint: Checkpoint) -> None:
-            checkpoint.add_rows(source_id, rows, self.namespace, now_ms, self.earlier.imported)
+            imported, by_url = self.earlier.imported, self.by_url
+            checkpoint.add_rows(source_id, rows, self.namespace, now_ms, imported, by_url)
             checkpoint.add_projects(projects)
 
         await self.book.run(store)

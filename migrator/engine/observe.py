@@ -17,7 +17,7 @@ from migrator.engine.stop import Stop
 from migrator.engine.sweep import Page
 from migrator.engine.tag import Tag, read_tag
 from migrator.errors import StoppedByItself
-from migrator.lifecycle import WITH_VIDEO, State
+from migrator.lifecycle import WITH_VIDEO, Event, State
 from migrator.model import LearnedBy, Reason
 from migrator.pixop import wire
 
@@ -139,6 +139,10 @@ class Observer:
             learned_by,
             self._book.now_ms(),
         )
+        if change is not None and change.event is Event.COPY_FAILED:
+            transfer = await self._book.run(lambda checkpoint: checkpoint.transfer(flight.row))
+            now_ms = self._book.now_ms()
+            change = decide.unless_expired(change, transfer, self._rules, learned_by, now_ms)
         if change is not None:
             await self.apply(flight, change, began_s)
 

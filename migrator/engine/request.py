@@ -1,4 +1,4 @@
-"""From a row to the body of its POST: what is sent is a pure function of the checkpoint.
+"""From a row to what it asks for: a pure function of the checkpoint.
 
 The same row gives the same name, file name and description in every run: resolve looks for them.
 """
@@ -13,8 +13,6 @@ from migrator.checkpoint.values import Source
 from migrator.engine.tag import Tag, describe
 from migrator.manifest import file_name, video_name
 from migrator.model import Columns
-from migrator.pixop import wire
-from migrator.source.credentials import KeyRing
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,25 +61,4 @@ class Requests:
             description=description,
             description_was_cut=was_cut,
             project_id=cell("project_id") or self._project_id,
-        )
-
-    @staticmethod
-    def body(transfer: Transfer, wanted: Wanted, keys: KeyRing) -> bytes:
-        """The JSON body of `POST /v1/videos/in/s3`. It holds the source's secret key."""
-        assert transfer.bucket is not None
-        assert transfer.key is not None
-        pair = keys.keys_for(transfer.bucket)
-        return msgspec.json.encode(
-            wire.CreateMasterVideoFromS3Bucket(
-                name=wanted.name,
-                object_key=transfer.key,
-                s3_bucket=wire.S3Bucket(
-                    bucket=transfer.bucket,
-                    access_key=pair.access_key_id,
-                    secret_access_key=pair.secret_access_key.reveal(),
-                ),
-                file_name=wanted.file_name,
-                description=wanted.description,
-                project_id=wanted.project_id,
-            )
         )

@@ -16,12 +16,14 @@ from migrator.engine.adopt import adopt, catch_up, first_sweep, look_back
 from migrator.engine.awake import AwakeClock
 from migrator.engine.book import Book
 from migrator.engine.breaker import BucketBreakers
+from migrator.engine.crossing import Crossing, url_ends_ms
 from migrator.engine.feed import PREFLIGHTS, Feed
 from migrator.engine.flights import Flights
 from migrator.engine.follow import Follower
 from migrator.engine.gateway import Gateway
 from migrator.engine.guard import Guard
 from migrator.engine.load import Inputs
+from migrator.engine.locations import Locations
 from migrator.engine.observe import Observer
 from migrator.engine.pacing import Pacer
 from migrator.engine.ports import Ports
@@ -66,6 +68,7 @@ class Engine:
     follower: Follower
     replacer: Replacer
     guard: Guard
+    locations: Locations
 
 
 async def migrate(
@@ -134,7 +137,7 @@ async def _prepare(
     keeper: StatusKeeper,
     since_s: int | None,
 ) -> Engine:
-    """All that comes before the first POST: nothing here changes anything on the platform.
+    """All that comes before the first POST: nothing but an input location is made by it.
 
     `since_s` is the platform's clock when the last run on this batch ended, if there was one.
     """
@@ -159,6 +162,7 @@ async def _prepare(
     if await book.run(lambda c: c.meta("adopted")) is None:
         await adopt(book, _rules(settings))
         await book.run(lambda c: c.set_meta("adopted", "1"))
+    await engine.locations.settle(await book.run(Checkpoint.pending_buckets))
     return engine
 
 
@@ -176,6 +180,9 @@ async def _carry_out(engine: Engine, settings: BatchSettings, keeper: StatusKeep
             keeper.enter("stopping")
         while engine.gateway.commands:
             await asyncio.sleep(DRAIN_STEP_S)
+    settled = not engine.stop.requested and not engine.book.tallies.open
+    if settled and settings.crossing.remove_input_location:
+        await engine.locations.remove()
 
 
 async def _join(
@@ -199,8 +206,9 @@ async def _join(
     preflights = None
     if settings.source.preflight:
         preflights = Preflights(
-            book, stop, Preflight(ports.source), outage_s, gateway.now_s, ports.chance
-        )
+            book, stop, Preflight(ports.source, settings.ways.by_url), outage_s, gateway.now_s,
+            ports.chance,
+        )  # fmt: skip
     feed = Feed(book, stop, preflights, care.attempts, guard, gateway, gateway.now_s, ports.chance)
     guard.rows_may_go = feed.pending_again
     resolver = Resolver(
@@ -210,8 +218,10 @@ async def _join(
     params = {"selectTeamId": place.team_id}
     if platform.full_ingestion:
         params["fullIngestion"] = "true"
+    locations = Locations(book, gateway, place.team_id, settings.ways, ports.keys)
+    crossing = Crossing(settings.ways, ports.keys, ports.source, params, locations.ids)
     submitter = Submitter(
-        book, feed, flights, gateway, requests, resolver, ports.keys, stop, params,
+        book, feed, flights, gateway, requests, resolver, crossing, stop, place.team_id,
         BucketBreakers(),
         observer,
     )  # fmt: skip
@@ -233,12 +243,18 @@ async def _join(
         follower,
         replacer,
         guard,
+        locations,
     )
 
 
 def _rules(settings: BatchSettings) -> decide.CopyRules:
     until_ingested = settings.platform.until == "ingested"
-    return decide.CopyRules(settings.care.restarts, until_ingested=until_ingested)
+    ways = settings.ways
+    return decide.CopyRules(
+        settings.care.restarts,
+        until_ingested=until_ingested,
+        url_ends_ms=lambda transfer: url_ends_ms(ways, transfer),
+    )
 
 
 async def _expect_the_latest(engine: Engine, unresolved: Sequence[Transfer]) -> None:

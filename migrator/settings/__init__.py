@@ -7,9 +7,11 @@ they are read by `read_api_key` from the environment, or from a file that a sett
 
 from migrator.settings.addresses import is_this_machine
 from migrator.settings.batch import BatchSettings, check_settings
-from migrator.settings.config_file import dashed, read_bucket_keys, read_config, setting_names
+from migrator.settings.config_file import dashed, read_buckets, read_config, setting_names
+from migrator.settings.crossing import CrossingSettings, Way, Ways
 from migrator.settings.fields import (
     CARE,
+    CROSSING,
     INPUT,
     OUTPUT,
     PACE,
@@ -30,10 +32,11 @@ from migrator.settings.output import (
 from migrator.settings.platform import UUID_PATTERN, PlatformSettings, check_api_url
 from migrator.settings.running import CareSettings, PaceSettings, StoppingSettings
 from migrator.settings.secret import SECRET_VARIABLES, Secret, read_api_key
-from migrator.settings.source import BucketKeyNames, SourceSettings
+from migrator.settings.source import BucketSettings, SourceSettings
 
 __all__ = [
     "CARE",
+    "CROSSING",
     "INPUT",
     "OUTPUT",
     "PACE",
@@ -44,8 +47,9 @@ __all__ = [
     "UUID_PATTERN",
     "WHAT_IF",
     "BatchSettings",
-    "BucketKeyNames",
+    "BucketSettings",
     "CareSettings",
+    "CrossingSettings",
     "DisplaySettings",
     "FinishSettings",
     "InputSettings",
@@ -58,13 +62,15 @@ __all__ = [
     "Secret",
     "SourceSettings",
     "StoppingSettings",
+    "Way",
+    "Ways",
     "check_api_url",
     "check_settings",
     "dashed",
     "is_this_machine",
     "parse_prefix",
     "read_api_key",
-    "read_bucket_keys",
+    "read_buckets",
     "read_config",
     "setting_names",
     "variable",

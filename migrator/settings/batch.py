@@ -10,11 +10,12 @@ from cyclopts import Parameter
 
 from migrator.errors import UsageError
 from migrator.settings.addresses import is_plain_url, unusable_url
+from migrator.settings.crossing import CrossingSettings, Ways, check_ways
 from migrator.settings.inputs import InputSettings, parse_prefix
 from migrator.settings.output import ReportSettings
 from migrator.settings.platform import UUID_PATTERN, PlatformSettings, check_api_url
 from migrator.settings.running import CareSettings, PaceSettings, StoppingSettings
-from migrator.settings.source import BucketKeyNames, SourceSettings
+from migrator.settings.source import BucketSettings, SourceSettings
 
 
 @Parameter(name="*")
@@ -25,13 +26,33 @@ class BatchSettings:
     inputs: InputSettings = field(default_factory=InputSettings)
     platform: PlatformSettings = field(default_factory=PlatformSettings)
     source: SourceSettings = field(default_factory=SourceSettings)
+    crossing: CrossingSettings = field(default_factory=CrossingSettings)
     pace: PaceSettings = field(default_factory=PaceSettings)
     care: CareSettings = field(default_factory=CareSettings)
     report: ReportSettings = field(default_factory=ReportSettings)
     stopping: StoppingSettings = field(default_factory=StoppingSettings)
-    bucket_keys: Annotated[Mapping[str, BucketKeyNames], Parameter(parse=False)] = field(
+    buckets: Annotated[Mapping[str, BucketSettings], Parameter(parse=False)] = field(
         default_factory=dict
     )
+
+    @property
+    def ways(self) -> Ways:
+        """How the objects of each bucket cross."""
+        return Ways(self.crossing, self.buckets)
+
+    def needs_keys(self, bucket: str) -> bool:
+        """Whether nothing can be done for a bucket without keys of its own.
+
+        An input location that is there has them; they are needed all the same to look at objects.
+        """
+        return self.source.preflight or self.ways.of(bucket).location is None
+
+    @property
+    def may_need_keys(self) -> bool:
+        """Whether there may be a bucket that keys are needed for."""
+        return bool(self.inputs.prefix) or any(
+            self.source.preflight or way.location is None for _, way in self.ways.all()
+        )
 
     def to_json(self) -> str:
         """The settings as the checkpoint keeps them."""
@@ -59,9 +80,16 @@ def check_settings(settings: BatchSettings) -> None:
     ):
         if value is not None and not UUID_PATTERN.fullmatch(value):
             raise UsageError(f"{flag} {value!r}: not a UUID", "copy the id from the platform")
-    endpoint = settings.source.s3_endpoint_url
-    if endpoint is not None and not is_plain_url(endpoint):
-        hint = "give it like https://s3.example.com, or leave it out for AWS"
-        raise unusable_url("--s3-endpoint-url", endpoint, hint)
+    for flag, endpoint in (
+        ("--s3-endpoint-url", settings.source.s3_endpoint_url),
+        *(
+            (f"[buckets.{bucket!r}] s3_endpoint_url", own.s3_endpoint_url)
+            for bucket, own in settings.buckets.items()
+        ),
+    ):
+        if endpoint is not None and not is_plain_url(endpoint):
+            hint = "give it like https://s3.example.com, or leave it out for AWS"
+            raise unusable_url(flag, endpoint, hint)
+    check_ways(settings.ways, settings.platform, settings.source)
     for prefix in settings.inputs.prefix:
         parse_prefix(prefix)

@@ -14,7 +14,7 @@ import msgspec
 from migrator.errors import UsageError
 from migrator.settings.batch import BatchSettings
 from migrator.settings.output import DisplaySettings, FinishSettings, PlanSettings
-from migrator.settings.source import BucketKeyNames
+from migrator.settings.source import BucketSettings
 from migrator.settings.toml_lines import lines_of
 
 MAX_CONFIG_BYTES = 2**20
@@ -50,11 +50,11 @@ class ConfigFile:
     path: Path
     values: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     lines: Mapping[str, str] = field(default_factory=dict)
-    buckets: Mapping[str, BucketKeyNames] = field(default_factory=dict)
+    buckets: Mapping[str, BucketSettings] = field(default_factory=dict)
 
 
-def read_bucket_keys(path: Path | None) -> Mapping[str, BucketKeyNames]:
-    """The `[buckets."NAME"]` tables of migrator.toml: the names of variables, never keys."""
+def read_buckets(path: Path | None) -> Mapping[str, BucketSettings]:
+    """The `[buckets."NAME"]` tables of migrator.toml; of keys they name the variables."""
     return read_config(path).buckets
 
 
@@ -135,14 +135,14 @@ class _Reader:
                         f"see `--{dashed(key)}` in `migrator run --help`",
                     )
 
-    def _buckets(self) -> dict[str, BucketKeyNames]:
+    def _buckets(self) -> dict[str, BucketSettings]:
         tables = self._data.get("buckets", {})
         if not isinstance(tables, dict):
             raise UsageError(f"{self._at('buckets')}: [buckets] is no table", _BUCKET_HINT)
         return {bucket: self._bucket(bucket, table) for bucket, table in tables.items()}
 
-    def _bucket(self, bucket: str, table: object) -> BucketKeyNames:
-        known = {one.name for one in fields(BucketKeyNames)}
+    def _bucket(self, bucket: str, table: object) -> BucketSettings:
+        known = {one.name for one in fields(BucketSettings)}
         here = ("buckets", bucket)
         places = {}
         if isinstance(table, dict):
@@ -156,13 +156,19 @@ class _Reader:
                     )
             table = {key.replace("-", "_"): value for key, value in table.items()}
         try:
-            names = msgspec.convert(table, BucketKeyNames)
+            names = msgspec.convert(table, BucketSettings)
         except msgspec.ValidationError as error:
             about = re.search(r"`\$\.(\w+)`", str(error))
             place = places[about[1]] if about else self._at(*here)
             raise UsageError(f"{place}: [buckets.{bucket!r}]: {error}", _BUCKET_HINT) from None
-        for name in sorted(known):
-            if not _names_a_variable(getattr(names, name)):
+        for name, other in (_KEY_VARIABLES, _KEY_VARIABLES[::-1]):
+            value = getattr(names, name)
+            if value is None and getattr(names, other) is not None:
+                raise UsageError(
+                    f"{self._at(*here)}: [buckets.{bucket!r}]: {other} without {name}",
+                    _BUCKET_HINT,
+                )
+            if value is not None and not _names_a_variable(value):
                 # It is not repeated: it may be the key itself.
                 raise UsageError(
                     f"{places[name]}: [buckets.{bucket!r}] {name}: "
@@ -183,9 +189,11 @@ def _names_a_variable(name: str) -> bool:
     return bool(_VARIABLE.fullmatch(name)) and not _LIKE_A_KEY.fullmatch(name)
 
 
+_KEY_VARIABLES = ("access_key_id_env", "secret_access_key_env")
+
 _BUCKET_HINT = (
-    'write [buckets."NAME"] with access_key_id_env and secret_access_key_env, each the name of an '
-    "environment variable"
+    'write [buckets."NAME"] with settings of that bucket: access_key_id_env and '
+    "secret_access_key_env are names of environment variables"
 )
 
 _VARIABLE = re.compile("[A-Za-z_][A-Za-z0-9_]*")

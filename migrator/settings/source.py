@@ -1,11 +1,14 @@
 """How the customer's S3 is reached."""
 
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Literal
 
 from cyclopts import Parameter
 
 from migrator.settings.fields import SOURCE
+
+Via = Literal["s3", "input-location", "https"]
+"""The ways across: see settings.crossing."""
 
 
 @Parameter(name="*", group=SOURCE)
@@ -24,8 +27,21 @@ class SourceSettings:
 
 
 @dataclass(frozen=True, kw_only=True)
-class BucketKeyNames:
-    """The names of the environment variables that hold a bucket's own keys."""
+class BucketSettings:
+    """What holds for one bucket alone: a `[buckets."NAME"]` table of migrator.toml.
 
-    access_key_id_env: str
-    secret_access_key_env: str
+    `access_key_id_env` and `secret_access_key_env` are names of environment variables, both or
+    none. What is None is as for all others.
+    """
+
+    access_key_id_env: str | None = None
+    secret_access_key_env: str | None = None
+    via: Via | None = None
+    input_location: str | None = None
+    s3_endpoint_url: str | None = None
+
+    @property
+    def variables(self) -> tuple[str, ...]:
+        """The variables that hold secrets of this bucket."""
+        named = (self.access_key_id_env, self.secret_access_key_env)
+        return tuple(name for name in named if name is not None)

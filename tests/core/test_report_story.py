@@ -14,7 +14,7 @@ from migrator.model import ManifestRow
 from migrator.report.conditions import conditions
 from migrator.report.sizes import LIMITS, NAMES, size_classes
 from migrator.report.timeline import COLUMNS, timeline
-from migrator.settings import BatchSettings, BucketKeyNames, InputSettings, PaceSettings
+from migrator.settings import BatchSettings, BucketSettings, InputSettings, PaceSettings
 
 MINUTE = 60_000
 
@@ -152,7 +152,7 @@ def test_every_setting_is_told_by_its_flag_and_what_was_chosen_is_marked():
     settings = BatchSettings(
         inputs=InputSettings(manifest=Path("/a/b.csv"), prefix=("s3://x/", "s3://y/")),
         pace=PaceSettings(requests_per_minute=1200),
-        bucket_keys={"old": BucketKeyNames(access_key_id_env="A", secret_access_key_env="B")},
+        buckets={"old": BucketSettings(access_key_id_env="A", secret_access_key_env="B")},
     )
     found = {c.name: (c.value, c.chosen) for c in conditions(settings)}
     assert found["--manifest"] == ("/a/b.csv", True)
