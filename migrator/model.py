@@ -58,12 +58,16 @@ class Reason(StrEnum):
     AMBIGUOUS = "ambiguous"
     DELETED = "deleted"
     DUPLICATE_ROW = "duplicate_row"
+    FILTERED = "filtered"
     FOLDER_MARKER = "folder_marker"
     ALREADY_IMPORTED = "already_imported"
     NOT_STARTED = "not_started"
     IN_FLIGHT = "in_flight"
     UNRESOLVED = "unresolved"
 
+
+ELSEWHERE = frozenset({Reason.ALREADY_IMPORTED, Reason.FILTERED})
+"""Reasons of rows whose objects this batch leaves to others: a video of theirs is no conflict."""
 
 OUTCOME_OF: dict[Reason, Outcome] = {
     Reason.COPIED: Outcome.IMPORTED,
@@ -86,6 +90,7 @@ OUTCOME_OF: dict[Reason, Outcome] = {
     Reason.AMBIGUOUS: Outcome.FAILED,
     Reason.DELETED: Outcome.FAILED,
     Reason.DUPLICATE_ROW: Outcome.SKIPPED,
+    Reason.FILTERED: Outcome.SKIPPED,
     Reason.FOLDER_MARKER: Outcome.SKIPPED,
     Reason.ALREADY_IMPORTED: Outcome.SKIPPED,
     Reason.NOT_STARTED: Outcome.UNFINISHED,

@@ -7,6 +7,7 @@ import sqlite3
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from migrator.checkpoint.packing import unpack_id
 from migrator.lifecycle import State
 
 _ADD_SAMPLE = """
@@ -97,4 +98,9 @@ class History:
 
     def slowest(self, count: int) -> list[SlowCopy]:
         """The copies that took longest, of those that were sent once and arrived."""
-        return [SlowCopy(*found) for found in self._db.execute(_SLOWEST, (count,))]
+        return [
+            SlowCopy(row, bucket, key, size, took_ms, restarts, unpack_id(video) or "")
+            for row, bucket, key, size, took_ms, restarts, video in self._db.execute(
+                _SLOWEST, (count,)
+            )
+        ]

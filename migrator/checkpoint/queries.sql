@@ -12,7 +12,7 @@ SELECT name, value FROM meta WHERE substr(name, 1, length(?1)) = ?1 ORDER BY nam
 INSERT INTO source (id, kind, location, header, sha256) VALUES (?, ?, ?, ?, ?);
 
 -- name: sources
-SELECT id, kind, location, header, sha256, row_count, complete FROM source ORDER BY id;
+SELECT id, kind, location, header, sha256, row_count, complete, filtered FROM source ORDER BY id;
 
 -- name: location
 SELECT location FROM source WHERE id = ?;
@@ -45,15 +45,21 @@ SELECT max(row) FROM object;
 -- name: rows_of_source
 SELECT count(*) FROM object WHERE source_id = ?;
 
--- name: last_key_of_source
-SELECT key FROM object WHERE source_id = ? ORDER BY row DESC LIMIT 1;
+-- name: listed_to
+SELECT listed_to FROM source WHERE id = ?;
+
+-- name: note_listed
+UPDATE source SET listed_to = ?, filtered = filtered + ? WHERE id = ?;
 
 -- name: add_object
 -- Ignored when the object is there already: the caller adds it again as a duplicate row.
+-- A pending row gets room for what a run learns of it: 36 bytes of its POST and its copy, and 30 of
+-- its object where nobody has told of that yet. Its first change gives the room back.
 INSERT OR IGNORE INTO object (
     row, source_id, object_id, bucket, key, version_id, cells, raw, state, reason, decided_by,
-    size_bytes, etag, last_modified_ms, preflighted_ms, finished_ms, message
-) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
+    size_bytes, etag, last_modified_ms, preflighted_ms, finished_ms, message, room
+) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?,
+    CASE WHEN ?9 <> 'pending' THEN NULL WHEN ?15 IS NULL THEN zeroblob(66) ELSE zeroblob(36) END);
 
 -- name: rows_between
 SELECT row FROM object WHERE row BETWEEN ? AND ?;
@@ -117,7 +123,8 @@ FROM object;
 SELECT bucket, key, size_bytes, etag FROM object WHERE source_id = ? ORDER BY row;
 
 -- name: preflighted
-UPDATE object SET size_bytes = ?, etag = ?, last_modified_ms = ?, preflighted_ms = ?
+UPDATE object SET size_bytes = ?, etag = ?, last_modified_ms = ?, preflighted_ms = ?,
+    room = CASE WHEN length(room) > 36 THEN zeroblob(36) ELSE room END
 WHERE row = ?;
 
 -- name: foresee

@@ -1,11 +1,19 @@
-"""From a row as it was read to the values of its record in the table `object`."""
+"""From a row as it was read to its record in the table `object`, and from records to transfers.
 
-from collections.abc import Callable, Sequence
+Ids and hashes are packed (`packing.py`). What every imported row says alike is not written: its
+reason is `copied`, the platform has decided it, a page of the list mostly told it, and when its
+object was looked at matters no more.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import msgspec
 
+from migrator.checkpoint.change import Facts, Transfer
+from migrator.checkpoint.packing import pack_etag, pack_id, unpack_etag, unpack_id
 from migrator.lifecycle import State
-from migrator.model import DecidedBy, InvalidRow, ManifestRow, Reason, identity
+from migrator.model import DecidedBy, InvalidRow, LearnedBy, ManifestRow, Reason, identity
 
 
 def record(
@@ -30,14 +38,14 @@ def record(
             State.REJECTED, Reason.INVALID_ROW, DecidedBy.MANIFEST,
             None, None, None, None, now_ms, message,
         )  # fmt: skip
-    told = row.size_bytes is not None
     version_id = row.version_id if row.version_id and by_url(row.bucket) else None
     object_id = identity(namespace, row.bucket, row.key, version_id)
+    listed = row.size_bytes is not None
     return (
         row.row, source_id, object_id, row.bucket, row.key,
         row.version_id, msgspec.json.encode(row.cells).decode() if row.cells else None, 0,
-        State.PENDING, None, None, row.size_bytes, row.etag, row.last_modified_ms,
-        now_ms if told else None, None, None,
+        State.PENDING, None, None, row.size_bytes, pack_etag(row.etag), row.last_modified_ms,
+        now_ms if listed else None, None, None,
     )  # fmt: skip
 
 
@@ -51,6 +59,62 @@ def as_duplicate(values: tuple[object, ...], original: int, now_ms: int) -> tupl
 def as_imported(values: tuple[object, ...], message: str, now_ms: int) -> tuple[object, ...]:
     """The same record as one of an object that an earlier batch has imported, as `message` says."""
     return tuple(_skipped(values, Reason.ALREADY_IMPORTED, message, now_ms).values())
+
+
+def as_filtered(values: tuple[object, ...], message: str, now_ms: int) -> tuple[object, ...]:
+    """The same record as one that a filter leaves out, as `message` says.
+
+    It gives its object up: a later row of the same object, of which its manifest tells otherwise,
+    is no duplicate of it.
+    """
+    changed = _skipped(values, Reason.FILTERED, message, now_ms)
+    return tuple({**changed, "object_id": None}.values())
+
+
+def stored(state: State, facts: Facts) -> Mapping[str, object]:
+    """What is written of the facts that lead to `state`."""
+    written: dict[str, object] = {**facts}
+    if "video_id" in facts:
+        written["video_id"] = pack_id(facts["video_id"])
+    if "etag" in facts:
+        written["etag"] = pack_etag(facts["etag"])
+    if state is State.IMPORTED:
+        written["preflighted_ms"] = None
+        if all(facts.get(column) == usual for column, usual in _OF_IMPORTED.items()):
+            written.update(dict.fromkeys(_OF_IMPORTED))
+    return written
+
+
+def told(found: Sequence[object]) -> Transfer:
+    """The transfer that a record tells of; its values are in the order of Transfer's fields."""
+    values: list[Any] = list(found)
+    values[_STATE] = State(values[_STATE])
+    if values[_STATE] is State.IMPORTED and values[_REASON] is None:
+        values[_DECIDED_BY], values[_LEARNED_BY] = DecidedBy.PLATFORM, LearnedBy.LIST
+    values[_REASON] = reason_of(values[_STATE], values[_REASON])
+    values[_VIDEO_ID] = unpack_id(values[_VIDEO_ID])
+    values[_ETAG] = unpack_etag(values[_ETAG])
+    return Transfer(*values)
+
+
+def reason_of(state: str, reason: str | None) -> Reason | None:
+    """The reason of a row in `state`, from the one that is written."""
+    if reason is not None:
+        return Reason(reason)
+    return Reason.COPIED if state == State.IMPORTED else None
+
+
+_OF_IMPORTED = {
+    "reason": Reason.COPIED,
+    "decided_by": DecidedBy.PLATFORM,
+    "learned_by": LearnedBy.LIST,
+}
+"""What an imported row says where its record gives no reason."""
+
+_STATE, _REASON, _DECIDED_BY, _LEARNED_BY, _VIDEO_ID, _ETAG = (
+    list(Transfer.__dataclass_fields__).index(name)
+    for name in ("state", "reason", "decided_by", "learned_by", "video_id", "etag")
+)
 
 
 def _skipped(

@@ -1,5 +1,6 @@
 -- The checkpoint of one batch: everything that must outlive a crash.
 -- Times are epoch milliseconds, UTC; identities are the 16 bytes of model.identity().
+-- What is ANY is packed: bytes where an id or a hash has its usual form, else its text (packing.py).
 
 CREATE TABLE meta (          -- settings without secrets, and what the batch is pinned to
     name  TEXT PRIMARY KEY,
@@ -13,7 +14,9 @@ CREATE TABLE source (        -- where rows come from, in the order they were rea
     header   TEXT NOT NULL,                          -- JSON array of column names
     sha256   TEXT NOT NULL DEFAULT '',               -- of the file; of a listing once complete
     row_count INTEGER NOT NULL DEFAULT 0,
-    complete INTEGER NOT NULL DEFAULT 0              -- 1: read to its end, and frozen
+    complete INTEGER NOT NULL DEFAULT 0,             -- 1: read to its end, and frozen
+    listed_to TEXT NOT NULL DEFAULT '',              -- last key that a listing has read
+    filtered INTEGER NOT NULL DEFAULT 0              -- objects of a listing that filters leave out
 ) STRICT;
 
 CREATE TABLE object (        -- one row of the manifest, and all that became of it
@@ -25,12 +28,14 @@ CREATE TABLE object (        -- one row of the manifest, and all that became of 
     version_id       TEXT,
     cells            TEXT,                           -- JSON array: the other columns; see `raw`
     raw              INTEGER NOT NULL DEFAULT 0,     -- 1: `cells` holds all columns; 2: one line
+    room             BLOB,                           -- zeros, as many as will be learned of a row:
+                                                     -- rows that grow would leave pages half full
     state            TEXT NOT NULL,
-    reason           TEXT,
-    decided_by       TEXT,
-    learned_by       TEXT,
+    reason           TEXT,                           -- NULL of an imported row: copied,
+    decided_by       TEXT,                           -- by the platform,
+    learned_by       TEXT,                           -- and a list told it
     size_bytes       INTEGER,
-    etag             TEXT,
+    etag             ANY,
     last_modified_ms INTEGER,
     preflighted_ms   INTEGER,                        -- when size and ETag were learned
     attempts         INTEGER NOT NULL DEFAULT 0,     -- POSTs whose intent was written
@@ -43,7 +48,7 @@ CREATE TABLE object (        -- one row of the manifest, and all that became of 
                                                      -- that may have made a video
     submitted_ms     INTEGER,
     finished_ms      INTEGER,
-    video_id         TEXT,
+    video_id         ANY,
     video_created_ms INTEGER,                        -- the platform's createdAt
     adopted          INTEGER NOT NULL DEFAULT 0,
     duplicate_video_ids TEXT,                        -- JSON array of other carriers of the tag
@@ -80,7 +85,7 @@ CREATE TABLE project (       -- every project that a row names: checked before t
 ) STRICT, WITHOUT ROWID;
 
 CREATE TABLE platform_video ( -- what the first sweep of a fresh batch found on the platform
-    video_id   TEXT PRIMARY KEY,
+    video_id   ANY PRIMARY KEY,
     object_id  BLOB,                                 -- from the tag; NULL where it has none
     batch      TEXT,                                 -- from the tag
     file_name  TEXT,

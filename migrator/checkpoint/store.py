@@ -14,6 +14,7 @@ from contextlib import closing, contextmanager
 from functools import lru_cache
 from importlib import resources
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import msgspec
@@ -21,7 +22,16 @@ import msgspec
 from migrator.checkpoint.change import Change, Transfer
 from migrator.checkpoint.examine import damaged, examine, unreadable
 from migrator.checkpoint.history import History
-from migrator.checkpoint.records import as_duplicate, as_imported, record
+from migrator.checkpoint.packing import pack_etag, pack_id, unpack_etag, unpack_id
+from migrator.checkpoint.records import (
+    as_duplicate,
+    as_filtered,
+    as_imported,
+    reason_of,
+    record,
+    stored,
+    told,
+)
 from migrator.checkpoint.values import (
     Calls,
     Carrier,
@@ -36,7 +46,7 @@ from migrator.errors import CheckpointError, RunFailed
 from migrator.lifecycle import IllegalTransition, State, advance
 from migrator.model import DecidedBy, InvalidRow, ManifestRow, Reason
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 5
 """`PRAGMA user_version` of the files that this program writes; any other is refused."""
 
 TRANSFER_COLUMNS = ", ".join(Transfer.__dataclass_fields__)
@@ -164,8 +174,8 @@ class Checkpoint:
     def sources(self) -> list[Source]:
         """All sources in the order of reading."""
         return [
-            Source(i, kind, location, tuple(msgspec.json.decode(header)), sha256, n, bool(done))
-            for i, kind, location, header, sha256, n, done in self._db.execute(_SQL["sources"])
+            Source(i, kind, where, tuple(msgspec.json.decode(header)), sha256, n, bool(done), out)
+            for i, kind, where, header, sha256, n, done, out in self._db.execute(_SQL["sources"])
         ]
 
     def complete_source(self, source_id: int, sha256: str) -> None:
@@ -194,14 +204,18 @@ class Checkpoint:
         """How many rows of a source are stored."""
         return int(self._db.execute(_SQL["rows_of_source"], (source_id,)).fetchone()[0])
 
-    def last_key_of_source(self, source_id: int) -> str | None:
-        """The key of a source's last row: where a listing goes on."""
-        found = self._db.execute(_SQL["last_key_of_source"], (source_id,)).fetchone()
-        return None if found is None else str(found[0])
+    def listed_to(self, source_id: int) -> str:
+        """The last key that a listing has read, wanted or not: where it goes on; "" before it."""
+        return str(self._db.execute(_SQL["listed_to"], (source_id,)).fetchone()[0])
+
+    def note_listed(self, source_id: int, last_key: str, filtered: int) -> None:
+        """A listing has read up to `last_key`, and left out so many further objects by filters."""
+        self._db.execute(_SQL["note_listed"], (last_key, filtered, source_id))
 
     def listing_facts(self, source_id: int) -> Iterator[tuple[str, str, int | None, str | None]]:
         """(bucket, key, size in bytes, ETag) of every row of a listing, in order."""
-        yield from self._db.execute(_SQL["listing_facts"], (source_id,))
+        for bucket, key, size_bytes, etag in self._db.execute(_SQL["listing_facts"], (source_id,)):
+            yield bucket, key, size_bytes, unpack_etag(etag)
 
     def add_rows(
         self,
@@ -210,16 +224,23 @@ class Checkpoint:
         namespace: str,
         now_ms: int,
         imported: Callable[[Sequence[bytes]], Mapping[bytes, str]] = lambda _object_ids: {},
+        left_out: Mapping[int, str] = MappingProxyType({}),
         by_url: Callable[[str], bool] = lambda _bucket: False,
     ) -> None:
         """Store rows as they were read; a second row of the same object is skipped and says so.
 
-        So is what `imported` answers, objects with the words of who has imported them already.
-        `by_url` says of which buckets a version is an object of its own.
+        So is what `imported` answers, objects with the words of who has imported them already, and
+        the rows of `left_out`, with the filter that does it in words. `by_url` says of
+        which buckets a version is an object of its own.
         """
         location = self._db.execute(_SQL["location"], (source_id,)).fetchone()[0]
         file = location.rpartition("/")[2]
         records = [record(source_id, file, row, namespace, now_ms, by_url) for row in rows]
+        if left_out:
+            records = [
+                as_filtered(values, left_out[row.row], now_ms) if row.row in left_out else values
+                for values, row in zip(records, rows, strict=True)
+            ]
         done = imported([values[2] for values in records if isinstance(values[2], bytes)])
         if done:
             records = [
@@ -249,8 +270,10 @@ class Checkpoint:
         sql = _SQL["imported_objects"].replace("(?)", f"({marks})")
         batch = self.meta("batch")
         return {
-            object_id: f"imported by batch {batch} as video {video_id}" if video_id else message
-            for object_id, video_id, message in self._db.execute(sql, object_ids)
+            object_id: f"imported by batch {batch} as video {unpack_id(video)}"
+            if video
+            else message
+            for object_id, video, message in self._db.execute(sql, object_ids)
         }
 
     def add_projects(self, project_ids: Iterable[str]) -> None:
@@ -290,7 +313,10 @@ class Checkpoint:
 
     def made_videos(self, limit: int) -> list[tuple[int, str, str, str]]:
         """(row, bucket, key, video id) of the first videos that this batch has made."""
-        return [(int(r), b, k, v) for r, b, k, v in self._db.execute(_SQL["made_videos"], (limit,))]
+        return [
+            (int(row), bucket, key, unpack_id(video) or "")
+            for row, bucket, key, video in self._db.execute(_SQL["made_videos"], (limit,))
+        ]
 
     def transfer(self, row: int) -> Transfer:
         """One row."""
@@ -304,11 +330,11 @@ class Checkpoint:
         """The rows of these objects that this batch has."""
         marks = ", ".join("?" * len(object_ids))
         sql = _SQL["of_objects"].replace("(?)", f"({marks})")
-        return [_transfer(found) for found in self._db.execute(sql, object_ids)]
+        return [told(found) for found in self._db.execute(sql, object_ids)]
 
     def row_of_video(self, video_id: str) -> int | None:
         """The row that a video belongs to, or None when it is none of ours."""
-        found = self._db.execute(_SQL["row_of_video"], (video_id,)).fetchone()
+        found = self._db.execute(_SQL["row_of_video"], (pack_id(video_id),)).fetchone()
         return None if found is None else int(found[0])
 
     def apply(self, row: int, state: State, change: Change) -> State:
@@ -321,9 +347,9 @@ class Checkpoint:
             follows = advance(state, change.event)
         except IllegalTransition:
             raise IllegalTransition(state, change.event, self.transfer(row).story) from None
-        sql = _update_statement(tuple(change.facts))
-        values = (follows, *change.facts.values(), row, state)
-        if self._db.execute(sql, values).rowcount != 1:
+        facts = stored(follows, change.facts)
+        values = (follows, *facts.values(), row, state)
+        if self._db.execute(_update_statement(tuple(facts)), values).rowcount != 1:
             found = self.transfer(row)
             raise CheckpointError(
                 f"the checkpoint disagrees: expected {state}, found {found.story}",
@@ -344,7 +370,7 @@ class Checkpoint:
 
         The row stays pending: where it would not be sent, a run settles it by what is kept here.
         """
-        values = (size_bytes, etag, last_modified_ms, now_ms, row)
+        values = (size_bytes, pack_etag(etag), last_modified_ms, now_ms, row)
         self._db.execute(_SQL["preflighted"], values)
         if foreseen is None:
             self._db.execute(_SQL["foresee_nothing"], (row,))
@@ -387,8 +413,8 @@ class Checkpoint:
         self._db.executemany(
             _SQL["add_platform_video"],
             (
-                (v.video_id, v.object_id, v.batch, v.file_name, v.size_bytes, v.created_ms,
-                 v.upload_status)
+                (pack_id(v.video_id), v.object_id, v.batch, v.file_name, v.size_bytes,
+                 v.created_ms, v.upload_status)
                 for v in videos
             ),
         )  # fmt: skip
@@ -401,16 +427,17 @@ class Checkpoint:
     def carriers_between(self, first: int, last: int) -> list[Carrier]:
         """Videos that carry a tag of our pending rows `first` to `last`, oldest first in a row."""
         cursor = self._db.execute(_SQL["carriers_of_our_objects"], (first, last))
-        return [Carrier(*found) for found in cursor]
+        return [Carrier(row, unpack_id(video) or "", *rest) for row, video, *rest in cursor]
 
     def look_alike(self, file_name: str, size_bytes: int) -> str | None:
         """An untagged master that the first sweep saw with this file name and size, or None."""
         found = self._db.execute(_SQL["look_alike"], (file_name, size_bytes)).fetchone()
-        return None if found is None else str(found[0])
+        return None if found is None else unpack_id(found[0])
 
     def knows_platform_video(self, video_id: str) -> bool:
         """Whether the first sweep saw this video."""
-        return self._db.execute(_SQL["knows_platform_video"], (video_id,)).fetchone() is not None
+        found = self._db.execute(_SQL["knows_platform_video"], (pack_id(video_id),))
+        return found.fetchone() is not None
 
     def presumed_absent(self) -> PresumedAbsent:
         """Rows that were sent again, or given up, because no video of theirs was to be seen."""
@@ -419,7 +446,8 @@ class Checkpoint:
 
     def latest_videos(self, since_s: int, limit: int) -> list[tuple[str, int]]:
         """(video id, the platform's clock at the intent) of the last rows sent since then."""
-        return self._db.execute(_SQL["latest_videos"], (since_s, limit)).fetchall()
+        found = self._db.execute(_SQL["latest_videos"], (since_s, limit))
+        return [(unpack_id(video) or "", date_s) for video, date_s in found]
 
     def looked_back(self) -> bool:
         """Whether videos of such rows have been looked for once more since the last of them."""
@@ -478,7 +506,7 @@ class Checkpoint:
     def tallies(self) -> list[Tally]:
         """Rows and known bytes by state and reason."""
         return [
-            Tally(State(state), None if reason is None else Reason(reason), rows, int(size))
+            Tally(State(state), reason_of(state, reason), rows, int(size))
             for state, reason, rows, size in self._db.execute(_SQL["tallies"])
         ]
 
@@ -492,7 +520,7 @@ class Checkpoint:
         yield from self._db.execute(_SQL[query], values)
 
     def _transfers(self, query: str, values: tuple[object, ...]) -> list[Transfer]:
-        return [_transfer(found) for found in self._db.execute(_SQL[query], values)]
+        return [told(found) for found in self._db.execute(_SQL[query], values)]
 
 
 def not_written(error: sqlite3.Error) -> RunFailed:
@@ -526,21 +554,8 @@ def _refuse_stray_log(path: Path) -> None:
         )
 
 
-def _transfer(found: Sequence[object]) -> Transfer:
-    values: list[Any] = list(found)
-    values[_STATE] = State(values[_STATE])
-    if values[_REASON] is not None:
-        values[_REASON] = Reason(values[_REASON])
-    return Transfer(*values)
-
-
-_FIELDS = list(Transfer.__dataclass_fields__)
-_STATE = _FIELDS.index("state")
-_REASON = _FIELDS.index("reason")
-
-
 @lru_cache(maxsize=64)
 def _update_statement(columns: tuple[str, ...]) -> str:
-    assert set(columns) <= set(_FIELDS)
+    assert set(columns) <= set(Transfer.__dataclass_fields__)
     sets = ", ".join(f"{column} = ?" for column in ("state", *columns))
-    return f"UPDATE object SET {sets} WHERE row = ? AND state = ?"  # noqa: S608 - columns of ours
+    return f"UPDATE object SET {sets}, room = NULL WHERE row = ? AND state = ?"  # noqa: S608 - columns of ours

@@ -11,7 +11,7 @@ class Source:
     """Where rows come from: a manifest file or the listing of a prefix.
 
     `sha256` is the file's digest, or, once complete, that of the frozen listing; `row_count` is
-    known once `complete`.
+    known once `complete`. `filtered` objects of a listing are left out, and are no rows.
     """
 
     id: int
@@ -21,6 +21,7 @@ class Source:
     sha256: str
     row_count: int
     complete: bool
+    filtered: int = 0
 
 
 @dataclass(frozen=True, slots=True)

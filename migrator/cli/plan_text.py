@@ -36,7 +36,10 @@ Printed = str | Table
 
 def _rows(plan: Planned) -> Iterator[Printed]:
     for source in plan.sources:
-        yield plain(f"{source.kind} {source.location}: {source.rows:,} rows")
+        line = f"{source.kind} {source.location}: {source.rows:,} rows"
+        if source.filtered:
+            line += f"; filters leave out {source.filtered:,} further objects"
+        yield plain(line)
     objects = plan.objects
     yield f"to be sent: {objects.to_send:,} objects, {size(objects.size_bytes)}"
     if plan.preflight is not None:

@@ -20,12 +20,16 @@ SCHEMA = "migrator.plan/1"
 
 
 class PlannedSource(msgspec.Struct, frozen=True):
-    """A manifest or a listing that the rows come from."""
+    """A manifest or a listing that the rows come from.
+
+    `filtered` objects of a listing are left out, and are no rows.
+    """
 
     kind: str
     location: str
     rows: int
     sha256: str
+    filtered: int
 
 
 class PlannedObjects(msgspec.Struct, frozen=True):
@@ -130,7 +134,8 @@ def planned(
         made_at=_iso(now),
         rows=census.rows,
         sources=tuple(
-            PlannedSource(each.kind, each.location, each.row_count, each.sha256) for each in sources
+            PlannedSource(each.kind, each.location, each.row_count, each.sha256, each.filtered)
+            for each in sources
         ),
         outcomes={str(outcome): rows for outcome, rows in census.outcomes().items()},
         objects=PlannedObjects(

@@ -5,9 +5,11 @@ stopped. Nothing is sent before all sources are complete.
 """
 
 import hashlib
-from collections.abc import AsyncIterator, Callable, Collection, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
+
+import msgspec
 
 from migrator.checkpoint.earlier import EarlierBatches, earlier_batches
 from migrator.checkpoint.store import Checkpoint
@@ -15,9 +17,11 @@ from migrator.checkpoint.values import Source
 from migrator.engine.book import Book
 from migrator.errors import CheckpointError, UsageError
 from migrator.manifest import ManifestReader, fingerprint, open_manifest
+from migrator.manifest.filters import Facts, Filter
+from migrator.manifest.told import teller
 from migrator.model import InvalidRow, ManifestRow
-from migrator.settings import InputSettings, parse_prefix
-from migrator.source.listing import HEADER, listed_rows
+from migrator.settings import FilterSettings, InputSettings, parse_prefix
+from migrator.source.listing import HEADER, Listed, listed_rows
 from migrator.source.s3 import SourceS3
 
 Rows = Sequence[ManifestRow | InvalidRow]
@@ -38,6 +42,7 @@ class Inputs:
     sha256: str
     prefixes: tuple[str, ...]
     skip_imported: tuple[Path, ...] = ()
+    filters: FilterSettings = field(default_factory=FilterSettings)
 
 
 def open_inputs(settings: InputSettings) -> Inputs:
@@ -61,7 +66,9 @@ def open_inputs(settings: InputSettings) -> Inputs:
     if settings.manifest is not None:
         reader = open_manifest(settings.manifest, settings.manifest_format)
         digest = fingerprint(settings.manifest)
-    return Inputs(settings.manifest, reader, digest, settings.prefix, settings.skip_imported)
+    return Inputs(
+        settings.manifest, reader, digest, settings.prefix, settings.skip_imported, settings.filters
+    )
 
 
 def check_inputs(checkpoint: Checkpoint, inputs: Inputs) -> None:
@@ -85,8 +92,9 @@ def check_inputs(checkpoint: Checkpoint, inputs: Inputs) -> None:
     ]
     skipped = checkpoint.meta("skip_imported") or _paths(())
     skips_others = bool(sources) and skipped != _paths(inputs.skip_imported)
+    filters_others = bool(sources) and checkpoint.meta("filters") != _kept(inputs.filters)
     if not (all(source.complete for source in sources) and checkpoint.runs()):
-        if gone or new or changed or skips_others:
+        if gone or new or changed or skips_others or filters_others:
             with checkpoint.transaction():
                 checkpoint.forget_sources()
         return
@@ -96,6 +104,12 @@ def check_inputs(checkpoint: Checkpoint, inputs: Inputs) -> None:
         raise CheckpointError(
             f"this batch was begun with --skip-imported {skipped}, which is not given now",
             "use `migrator resume`, or another --out directory",
+        )
+    if filters_others:
+        raise CheckpointError(
+            "this batch was begun with other filters (--include, --min-size and the like) than are "
+            "given now",
+            "use `migrator resume`, or another --out directory: nothing is imported twice",
         )
     for kind, location in changed:
         raise CheckpointError(
@@ -134,7 +148,7 @@ async def load(
     sources = [source for source in await book.run(Checkpoint.sources) if not source.complete]
     with earlier_batches(inputs.skip_imported if sources else ()) as earlier:
         await book.run(earlier.check)
-        shelf = Shelf(book, namespace, earlier, by_url)
+        shelf = Shelf(book, namespace, earlier, Filter(inputs.filters), by_url)
         for source in sources:
             if source.kind == "manifest":
                 assert inputs.reader is not None
@@ -148,6 +162,7 @@ def _announce(checkpoint: Checkpoint, inputs: Inputs) -> None:
     """All sources at once, before the first row: the manifest first, so that it has rows 1 on."""
     source_id = 0
     checkpoint.set_meta("skip_imported", _paths(inputs.skip_imported))
+    checkpoint.set_meta("filters", _kept(inputs.filters))
     if inputs.reader is not None:
         source_id += 1
         header = inputs.reader.columns.header
@@ -160,46 +175,67 @@ def _announce(checkpoint: Checkpoint, inputs: Inputs) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Shelf:
-    """Where rows are put: the checkpoint, under a namespace, beside what is imported already."""
+    """Where rows are put: the checkpoint, under a namespace, beside what is imported already.
+
+    Those that `wanted` leaves out are skipped.
+    """
 
     book: Book
     namespace: str
     earlier: EarlierBatches
+    wanted: Filter
     by_url: Callable[[str], bool]
 
-    async def put(self, source_id: int, rows: Rows, projects: Collection[str] = ()) -> None:
-        """Store rows, and the projects that they name, in one commit."""
-        now_ms = self.book.now_ms()
+    async def put(
+        self, source_id: int, rows: Rows, left_out: Mapping[int, str], projects: Collection[str]
+    ) -> None:
+        """Store rows of a manifest, and the projects that they name, in one commit."""
+        now_ms, imported = self.book.now_ms(), self.earlier.imported
 
         def store(checkpoint: Checkpoint) -> None:
-            imported, by_url = self.earlier.imported, self.by_url
-            checkpoint.add_rows(source_id, rows, self.namespace, now_ms, imported, by_url)
+            checkpoint.add_rows(
+                source_id, rows, self.namespace, now_ms, imported, left_out, self.by_url
+            )
             checkpoint.add_projects(projects)
 
         await self.book.run(store)
         self.book.tallies.read(len(rows))
 
+    async def put_listed(self, source_id: int, listed: Listed) -> None:
+        """Store a page of a listing, and how far it is, in one commit."""
+        now_ms, imported = self.book.now_ms(), self.earlier.imported
+
+        def store(checkpoint: Checkpoint) -> None:
+            if listed.rows:
+                checkpoint.add_rows(source_id, listed.rows, self.namespace, now_ms, imported)
+            checkpoint.note_listed(source_id, listed.last_key, listed.filtered)
+
+        await self.book.run(store)
+        self.book.tallies.read(len(listed.rows))
+
 
 async def _load_manifest(shelf: Shelf, reader: ManifestReader, source: Source) -> None:
     stored = await shelf.book.run(lambda c: c.rows_of_source(source.id))
+    told, wanted = teller(reader.columns), shelf.wanted
     for rows in reader.batches(stored + 1):
         for begin in range(0, len(rows), BATCH):
             some = rows[begin : begin + BATCH]
-            await shelf.put(source.id, some, _projects(some, reader))
+            left_out = {} if wanted.lets_all_through else _left_out(some, wanted, told)
+            await shelf.put(source.id, some, left_out, _projects(some, left_out, reader))
     await shelf.book.run(lambda c: c.complete_source(source.id, source.sha256))
 
 
 async def _load_listing(shelf: Shelf, source: Source, source_s3: SourceS3) -> None:
     book = shelf.book
     bucket, key_prefix = parse_prefix(source.location)
-    last_key = await book.run(lambda c: c.last_key_of_source(source.id))
+    last_key = await book.run(lambda c: c.listed_to(source.id))
     first_row = await book.run(Checkpoint.last_row) + 1
-    pages: AsyncIterator[list[ManifestRow | InvalidRow]] = listed_rows(
-        source_s3, bucket, key_prefix, first_row=first_row, start_after=last_key or ""
+    pages = listed_rows(
+        source_s3, bucket, key_prefix, shelf.wanted, first_row=first_row, start_after=last_key
     )
-    async for rows in pages:
-        await shelf.put(source.id, rows)
-    if await book.run(lambda c: c.rows_of_source(source.id)) == 0:
+    async for listed in pages:
+        await shelf.put_listed(source.id, listed)
+    if not await book.run(lambda c: c.listed_to(source.id)):
         raise UsageError(
             f"--prefix {source.location}: no object there",
             "check the prefix (it is taken to the letter; a folder's ends in /)",
@@ -217,12 +253,31 @@ def _paths(directories: Sequence[Path]) -> str:
     return ", ".join(map(str, directories)) or "nothing"
 
 
-def _projects(rows: Rows, reader: ManifestReader) -> set[str]:
+def _kept(filters: FilterSettings) -> str:
+    """Filters, as the checkpoint keeps them."""
+    return msgspec.json.encode(filters).decode()
+
+
+def _left_out(rows: Rows, wanted: Filter, told: Callable[[ManifestRow], Facts]) -> dict[int, str]:
+    """Of usable rows those that a filter leaves out, with its words."""
+    found = (
+        (row.row, wanted.against(row.key, told(row)))
+        for row in rows
+        if isinstance(row, ManifestRow)
+    )
+    return {row: words for row, words in found if words is not None}
+
+
+def _projects(rows: Rows, left_out: Collection[int], reader: ManifestReader) -> set[str]:
     names = reader.columns.other_names
     if "project_id" not in names:
         return set()
     place = names.index("project_id")
-    return {cell for row in rows if isinstance(row, ManifestRow) and (cell := row.cells[place])}
+    return {
+        cell
+        for row in rows
+        if isinstance(row, ManifestRow) and row.row not in left_out and (cell := row.cells[place])
+    }
 
 
 def _listing_digest(facts: Iterable[tuple[str, str, int | None, str | None]]) -> str:

@@ -18,7 +18,7 @@ from migrator.engine.sweep import Page
 from migrator.engine.tag import Tag, read_tag
 from migrator.errors import StoppedByItself
 from migrator.lifecycle import WITH_VIDEO, Event, State
-from migrator.model import LearnedBy, Reason
+from migrator.model import ELSEWHERE, LearnedBy
 from migrator.pixop import wire
 
 
@@ -182,7 +182,7 @@ class Observer:
                 for transfer in checkpoint.transfers_of_objects(
                     [tag.object_id for _, tag in others]
                 )
-                if transfer.reason is not Reason.ALREADY_IMPORTED  # another batch's, and known
+                if transfer.reason not in ELSEWHERE  # another batch's, and known
             }
             strangers = []
             for sight, tag in others:

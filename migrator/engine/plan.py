@@ -25,6 +25,7 @@ from migrator.engine.start import Place, projects_of, read_rows, take_place
 from migrator.engine.stop import Stop, background, found_out
 from migrator.engine.sweep import ListReader
 from migrator.lifecycle import State
+from migrator.manifest.filters import Filter
 from migrator.settings import BatchSettings
 from migrator.source.preflight import Preflight
 
@@ -115,6 +116,7 @@ async def _ask(
             settings.care.max_outage.total_seconds(),
             gateway.now_s,
             ports.chance,
+            Filter(settings.inputs.filters),
         )
         progress.waiting_for = lambda: preflights.waiting_for_source
         progress.pending = book.tallies.states[State.PENDING]

@@ -11,6 +11,8 @@ from migrator.checkpoint.values import Foreseen
 from migrator.engine.book import Book
 from migrator.engine.stop import Stop
 from migrator.errors import StoppedByItself
+from migrator.manifest.filters import STANDARD, Facts, Filter
+from migrator.model import Reason
 from migrator.source.preflight import Preflight, Refusal, judge
 from migrator.source.s3 import ObjectFacts, SourceUnreachable
 
@@ -43,6 +45,7 @@ class Preflights:
         outage_s: float,
         clock: Callable[[], float],
         chance: random.Random,
+        wanted: Filter | None = None,
     ) -> None:
         self.waiting_for_source = ""
         self._book = book
@@ -51,6 +54,7 @@ class Preflights:
         self._outage_s = outage_s
         self._clock = clock
         self._chance = chance
+        self._wanted = wanted
         self._down_since_s: float | None = None
 
     async def look(self, transfer: Transfer, foreseen: Foreseen | None) -> Look:
@@ -110,7 +114,18 @@ class Preflights:
             else:
                 self.waiting_for_source = ""
                 self._down_since_s = None
-                return Look(facts, refusal, asked=True)
+                return Look(facts, self._filtered(transfer, facts) or refusal, asked=True)
+
+    def _filtered(self, transfer: Transfer, facts: ObjectFacts | None) -> Refusal | None:
+        """What the filters say now that the source has told of the object.
+
+        A row that was sent once was wanted then, and may have a video: it is asked no more.
+        """
+        if self._wanted is None or facts is None or transfer.attempts:
+            return None
+        told = Facts(facts.size_bytes, facts.last_modified_ms, facts.storage_class or STANDARD)
+        words = self._wanted.against_facts(told)
+        return None if words is None else Refusal(Reason.FILTERED, message=words)
 
 
 def is_fresh(told_ms: int | None, now_ms: int) -> bool:

@@ -21,6 +21,7 @@ NEVER: dict[Reason, str] = {
     Reason.INVALID_ROW: "no request can be made of it: mend the row in retry.csv and run that as "
     "a new batch",
     Reason.DUPLICATE_ROW: "there is nothing to import",
+    Reason.FILTERED: "a filter of the batch leaves it out: give it to a batch without that",
     Reason.FOLDER_MARKER: "there is nothing to import",
     Reason.ALREADY_IMPORTED: "an earlier batch has imported it",
     Reason.NOT_STARTED: "it is open: `migrator resume` goes on with it",

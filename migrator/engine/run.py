@@ -42,6 +42,7 @@ from migrator.engine.sweep import ListReader
 from migrator.engine.waiting import Holds
 from migrator.errors import StoppedByItself
 from migrator.lifecycle import WITH_VIDEO, Event, State
+from migrator.manifest.filters import Filter
 from migrator.settings import BatchSettings
 from migrator.source.preflight import Preflight
 
@@ -207,7 +208,7 @@ async def _join(
     if settings.source.preflight:
         preflights = Preflights(
             book, stop, Preflight(ports.source, settings.ways.by_url), outage_s, gateway.now_s,
-            ports.chance,
+            ports.chance, Filter(settings.inputs.filters),
         )  # fmt: skip
     feed = Feed(book, stop, preflights, care.attempts, guard, gateway, gateway.now_s, ports.chance)
     guard.rows_may_go = feed.pending_again

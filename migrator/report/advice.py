@@ -84,6 +84,7 @@ WHAT_TO_DO: dict[Reason, str] = {
         "all, “migrator retry --replace” sends the object anew."
     ),
     Reason.DUPLICATE_ROW: "The manifest names the same object twice. Nothing to do.",
+    Reason.FILTERED: "A filter of yours leaves it out; which, stands in the tables. Nothing to do.",
     Reason.FOLDER_MARKER: "A folder’s placeholder, not a file. Nothing to do.",
     Reason.ALREADY_IMPORTED: (
         "An earlier batch has imported the object; which one, and as which video, stands in the "

@@ -1,7 +1,7 @@
 """What the batch was run with: every setting by its flag, and what the checkpoint is pinned to."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, is_dataclass
 from datetime import timedelta
 
 from migrator.settings import BatchSettings
@@ -45,16 +45,24 @@ def conditions(settings: BatchSettings) -> list[Condition]:
                 if (value := getattr(own, field.name)) is not None
             ]
             continue
-        usual = type(values)()
-        for field in fields(values):
-            value = getattr(values, field.name)
-            found.append(
-                Condition(
-                    f"--{field.name.replace('_', '-')}",
-                    in_words(value),
-                    chosen=value != getattr(usual, field.name),
-                )
+        found += _of_group(values)
+    return found
+
+
+def _of_group(values: object) -> list[Condition]:
+    usual, found = type(values)(), []
+    for field in fields(values):  # type: ignore[arg-type]  # a dataclass like all groups
+        value = getattr(values, field.name)
+        if is_dataclass(value):
+            found += _of_group(value)
+            continue
+        found.append(
+            Condition(
+                f"--{field.name.replace('_', '-')}",
+                in_words(value),
+                chosen=value != getattr(usual, field.name),
             )
+        )
     return found
 
 

@@ -106,6 +106,7 @@ def summarise(
         api=_api_use(runs),
         adopted=adopted,
         duplicates=duplicates,
+        listing_filtered=sum(source.filtered for source in sources),
         report_scope=report_scope,
         report_files=report_files,
         runs=tuple(

@@ -12,6 +12,7 @@ from migrator.settings.crossing import CrossingSettings, Way, Ways
 from migrator.settings.fields import (
     CARE,
     CROSSING,
+    FILTERS,
     INPUT,
     OUTPUT,
     PACE,
@@ -20,6 +21,7 @@ from migrator.settings.fields import (
     STOPPING,
     WHAT_IF,
 )
+from migrator.settings.filters import FilterSettings, check_filters
 from migrator.settings.inputs import InputSettings, parse_prefix
 from migrator.settings.layers import Layers, variable
 from migrator.settings.output import (
@@ -37,6 +39,7 @@ from migrator.settings.source import BucketSettings, SourceSettings
 __all__ = [
     "CARE",
     "CROSSING",
+    "FILTERS",
     "INPUT",
     "OUTPUT",
     "PACE",
@@ -51,6 +54,7 @@ __all__ = [
     "CareSettings",
     "CrossingSettings",
     "DisplaySettings",
+    "FilterSettings",
     "FinishSettings",
     "InputSettings",
     "Layers",
@@ -65,6 +69,7 @@ __all__ = [
     "Way",
     "Ways",
     "check_api_url",
+    "check_filters",
     "check_settings",
     "dashed",
     "is_this_machine",

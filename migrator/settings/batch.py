@@ -11,6 +11,7 @@ from cyclopts import Parameter
 from migrator.errors import UsageError
 from migrator.settings.addresses import is_plain_url, unusable_url
 from migrator.settings.crossing import CrossingSettings, Ways, check_ways
+from migrator.settings.filters import check_filters
 from migrator.settings.inputs import InputSettings, parse_prefix
 from migrator.settings.output import ReportSettings
 from migrator.settings.platform import UUID_PATTERN, PlatformSettings, check_api_url
@@ -93,3 +94,11 @@ def check_settings(settings: BatchSettings) -> None:
     check_ways(settings.ways, settings.platform, settings.source)
     for prefix in settings.inputs.prefix:
         parse_prefix(prefix)
+    check_filters(settings.inputs.filters)
+    asks = settings.inputs.filters.asks_the_source
+    if asks and settings.inputs.manifest is not None and not settings.source.preflight:
+        raise UsageError(
+            "--no-preflight does not go with a manifest and filters by size, time or storage "
+            "class: what a manifest does not tell for certain, only a HEAD does",
+            "leave out --no-preflight, or filter by the key alone",
+        )

@@ -27,12 +27,18 @@ TABLES = frozenset({"buckets"})
 
 def setting_names() -> frozenset[str]:
     """The name of every setting that a file or the environment may give, as its flag has it."""
-    kept = [one.type for one in fields(BatchSettings)]
+    kept = [one.type for one in fields(BatchSettings) if is_dataclass(one.type)]
     groups = [*kept, FinishSettings, DisplaySettings, PlanSettings]
-    return frozenset(
-        {"out"}
-        | {dashed(one.name) for group in groups if is_dataclass(group) for one in fields(group)}
-    )
+    return frozenset({"out", "exclude"}.union(*map(_names_in, groups)))
+
+
+def _names_in(group: Any) -> Iterator[str]:
+    """The settings of a group, those of groups within it too."""
+    for one in fields(group):
+        if is_dataclass(one.type):
+            yield from _names_in(one.type)
+        else:
+            yield dashed(one.name)
 
 
 def dashed(name: str) -> str:

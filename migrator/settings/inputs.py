@@ -1,7 +1,7 @@
 """Which rows a batch has."""
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -9,6 +9,7 @@ from cyclopts import Parameter
 
 from migrator.errors import UsageError
 from migrator.settings.fields import INPUT
+from migrator.settings.filters import FilterSettings
 
 
 @Parameter(name="*", group=INPUT)
@@ -29,6 +30,8 @@ class InputSettings:
     namespace: str = ""
     """Part of every object's identity: a second import of the same objects that is truly wanted
     uses another one."""
+    filters: FilterSettings = field(default_factory=FilterSettings)
+    """Which of them are wanted."""
 
 
 def parse_prefix(text: str) -> tuple[str, str]:

@@ -45,17 +45,20 @@ class Layers:
         file = read_config(self._path(arguments))
         self.file = str(file.path)
         for name, argument in settings.items():
-            given = argument.tokens
+            given, names = argument.tokens, _names(argument)
             if given and given[0].source == "cli":
                 self._origins[name] = "flag"
-            elif texts := self._told(name):
+            elif any(map(self._told, names)):
                 given[:] = []  # of two variables the one of this program counts
-                self._add(argument, variable(name), variable(name), texts)
+                for each in names:
+                    self._add(argument, variable(each), variable(each), self._told(each))
             elif given:
                 self._origins[name] = given[0].keyword or "environment"
-            elif texts := file.values.get(name, ()):
-                place = file.lines[name]
-                self._add(argument, f"{name} ({place})", place, texts)
+            else:
+                for each in file.values:  # in the order of the file, as flags are in theirs
+                    if each in names:
+                        place = file.lines[each]
+                        self._add(argument, f"{each} ({place})", place, file.values[each])
 
     def origin(self, name: str) -> str:
         """Where the value of a setting came from, in words; `default` where nobody gave one."""
@@ -90,15 +93,23 @@ class Layers:
         return Path(path) if path is not None else None
 
     def _add(self, argument: Argument, keyword: str, origin: str, texts: tuple[str, ...]) -> None:
+        if not texts:
+            return
         several = argument.token_count()[1]
         if len(texts) > 1 and not several:
             raise UsageError(f"{keyword}: takes one value", "give one of them")
-        for index, text in enumerate(texts):
+        for index, text in enumerate(texts, len(argument.tokens)):
             token = Token(keyword=keyword, value=text, index=index)
             if argument.parameter.count:
                 token = token.evolve(value="", implicit_value=_times(keyword, text))
             argument.append(token)
         self._origins[argument.name.removeprefix("--")] = origin
+
+
+def _names(argument: Argument) -> list[str]:
+    """The settings that one argument takes: nearly always one, and two where their order counts."""
+    known = setting_names()
+    return [name for each in argument.names if (name := each.removeprefix("--")) in known]
 
 
 def _times(keyword: str, text: str) -> int:

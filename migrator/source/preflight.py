@@ -20,6 +20,7 @@ responses")."""
 
 EVENT_OF = {
     Reason.FOLDER_MARKER: Event.SKIP,
+    Reason.FILTERED: Event.SKIP,
     Reason.BUCKET_NOT_FOUND: Event.MISS,
     Reason.OBJECT_NOT_FOUND: Event.MISS,
 }

@@ -57,16 +57,17 @@ def test_a_flag_goes_before_the_environment_before_the_file_before_the_default(
 
 
 def test_every_flag_of_run_and_plan_has_a_name_in_the_file_and_is_shown(shown):
-    own = {"--config", "--json"}
+    own = {"--config", "--json", "--no-preflight"}
     flags = {
-        argument.name
+        name
         for verb in ("run", "plan")
         for argument in app[verb].assemble_argument_collection()
-        if argument.parse and not argument.children
+        for name in argument.names
+        if argument.parse and not argument.children and name.startswith("--")
     }
     names = {flag.removeprefix("--") for flag in flags - own}
     assert names == setting_names()
-    assert set(shown()["settings"]) == names
+    assert set(shown()["settings"]) == names - {"exclude"}  # it stands with include, in order
 
 
 VALUES = {
@@ -248,3 +249,18 @@ def test_every_group_of_settings_is_a_dataclass_of_its_own_names():
 def test_a_file_that_cannot_be_read_is_named(tmp_path):
     with pytest.raises(UsageError, match=r"nowhere\.toml: cannot be read"):
         read_config(tmp_path / "nowhere.toml")
+
+
+def test_two_flags_of_which_the_order_counts_keep_it_in_the_file(shown, tmp_path, monkeypatch):
+    def rules(*arguments):
+        one = shown(*arguments)["settings"]["include"]
+        return one["value"], one["from"]
+
+    file = tmp_path / "migrator.toml"
+    file.write_text('include = ["a", "b"]\nexclude = "c"\n')
+    assert rules() == (["+ a", "+ b", "- c"], "migrator.toml:2")
+    file.write_text('exclude = "c"\ninclude = ["a", "b"]\n')
+    assert rules() == (["- c", "+ a", "+ b"], "migrator.toml:2")
+    monkeypatch.setenv("MIGRATOR_EXCLUDE", "d\ne")
+    assert rules() == (["- d", "- e"], "MIGRATOR_EXCLUDE")
+    assert rules("--exclude", "x", "--include", "exclude") == (["- x", "+ exclude"], "flag")

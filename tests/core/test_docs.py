@@ -11,7 +11,8 @@ from migrator import __version__
 from migrator.cli.app import app
 from migrator.engine.decide.drift import Drift
 from migrator.errors import ExitCode
-from migrator.model import Reason
+from migrator.manifest.filters import VIDEO_EXTENSIONS
+from migrator.model import OUTCOME_OF, Outcome, Reason
 
 ROOT = Path(__file__).parents[2]
 ARCHITECTURE = (ROOT / "migrator/ARCHITECTURE.md").read_text()
@@ -50,8 +51,12 @@ def test_every_verb_and_every_flag_of_it_is_in_the_readme(verb):
 @pytest.mark.parametrize("reason", Reason)
 def test_every_reason_is_in_the_readme_and_in_the_runbook(reason):
     assert f"`{reason}`" in README
-    skipped = {Reason.DUPLICATE_ROW, Reason.FOLDER_MARKER, Reason.ALREADY_IMPORTED}
-    assert reason in skipped or f"`{reason}`" in RUNBOOK
+    skipped = OUTCOME_OF[reason] is Outcome.SKIPPED
+    assert skipped or f"`{reason}`" in RUNBOOK
+
+
+def test_the_extensions_of_a_video_are_in_the_readme():
+    assert " ".join(VIDEO_EXTENSIONS) in README
 
 
 def test_every_verb_and_flag_of_the_runbook_is_in_the_readme():

@@ -8,7 +8,7 @@ import pytest
 
 from migrator.checkpoint.change import Change
 from migrator.checkpoint.examine import unreadable
-from migrator.checkpoint.store import Checkpoint
+from migrator.checkpoint.store import SCHEMA_VERSION, Checkpoint
 from migrator.checkpoint.values import Calls
 from migrator.errors import CheckpointError, RunFailed
 from migrator.lifecycle import Event, State
@@ -227,7 +227,7 @@ def _text(path):
 def _other_database(path):
     with sqlite3.connect(path) as db:
         db.execute("CREATE TABLE meta (name, value)")
-        db.execute("PRAGMA user_version = 3")
+        db.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
     db.close()
 
 

@@ -77,6 +77,9 @@ def test_neither_manifest_nor_prefix_is_nothing_to_do(world, untouched):
 
 FLAGS = {
     "a negative rate": (["--requests-per-minute", "-5"], ["requests-per-minute", "-5"]),
+    "a size that could mean two": (["--max-size", "10M"], ["max-size", "10M", "10MB"]),
+    "a time that is none": (["--modified-after", "noon"], ["modified-after", "noon"]),
+    "sizes that exclude each other": (["--min-size", "2", "--max-size", "1"], ["--max-size 1"]),
     "a rate of nothing": (["--requests-per-minute", "0"], ["requests-per-minute", "0"]),
     "a rate in words": (["--requests-per-minute", "abc"], ["requests-per-minute", "abc"]),
     "a rate that is not whole": (["--requests-per-minute", "1.5"], ["requests-per-minute", "1.5"]),

@@ -358,6 +358,25 @@ def test_a_prefix_imports_every_object_under_it_and_no_other(world):
     assert {line["Key"] for line in batch.lines} == made
 
 
+def test_filters_leave_out_rows_of_a_manifest_by_name_and_count_what_a_prefix_has(world):
+    bucket = world.bucket()
+    for key in ("a.MOV", "b.txt", "proxy/c.mov", "proxy/keep-d.mov"):
+        world.sandbox.put(bucket, key, b"content")
+    flags = ("--exclude", "proxy/*", "--include", "*/keep-*", "--suffix", ".mov")
+
+    listed = world.migrate("--prefix", f"s3://{bucket}", *flags)
+    rows = [(bucket, key) for key in ("a.MOV", "b.txt", "proxy/c.mov")]
+    named = world.migrate("--manifest", world.manifest(rows), *flags, out="named")
+
+    listed.assert_balanced()
+    assert {line["Key"] for line in listed.lines} == {"a.MOV", "proxy/keep-d.mov"}
+    assert listed.summary["listing_filtered"] == 2
+    named.assert_balanced()
+    assert [line["Reason"] for line in named.lines] == ["copied", "filtered", "filtered"]
+    assert "--exclude proxy/*" in named.lines[2]["ResultMessage"]
+    assert named.summary["listing_filtered"] == 0
+
+
 def test_two_prefixes_and_a_manifest_that_overlap_import_each_object_once(world):
     one, two = world.bucket("one"), world.bucket("two")
     for key in ("a/1.mp4", "a/2.mp4", "b/3.mp4"):

@@ -9,6 +9,7 @@ from moto.server import ThreadedMotoServer
 
 from migrator.errors import RunFailed, UsageError
 from migrator.lifecycle import Event
+from migrator.manifest.filters import Filter
 from migrator.model import CERTAINLY_TOO_LARGE_BYTES, Reason
 from migrator.sandbox import s3 as local_s3
 from migrator.sandbox.keys import KeyPair
@@ -55,6 +56,12 @@ def moto():
     yield url, client
     client.close()
     server.stop()
+
+
+async def listed(s3, bucket, prefix, first_row=1, **how):
+    """The rows of a listing, page by page."""
+    pages = listed_rows(s3, bucket, prefix, Filter(), first_row=first_row, **how)
+    return [page.rows async for page in pages]
 
 
 def source(url, keys=RIGHT, **by_bucket):
@@ -141,7 +148,7 @@ async def test_an_archived_object_is_refused_and_its_listing_leaves_it_to_a_head
     client.put_object(Bucket="cold", Key="k.mp4", Body=b"x", StorageClass="DEEP_ARCHIVE")
     async with source(url) as s3:
         refusal = (await Preflight(s3).look("cold", "k.mp4", None))[1]
-        (rows,) = [page async for page in listed_rows(s3, "cold", "", first_row=1)]
+        (rows,) = await listed(s3, "cold", "")
     assert refusal is not None
     assert refusal.reason is Reason.ARCHIVED
     assert rows[0].size_bytes is None
@@ -160,7 +167,7 @@ async def test_odd_keys_are_listed_and_headed_exactly(moto):
     for key in ODD_KEYS:
         client.put_object(Bucket="odd", Key=key, Body=b"" if key.endswith("/") else b"x")
     async with source(url) as s3:
-        rows = [row async for page in listed_rows(s3, "odd", "", first_row=1) for row in page]
+        rows = [row for page in await listed(s3, "odd", "") for row in page]
         assert sorted((row.key for row in rows), key=str.encode) == ODD_KEYS
         assert [row.row for row in rows] == list(range(1, len(ODD_KEYS) + 1))
         preflight = Preflight(s3)
@@ -180,8 +187,8 @@ async def test_a_listing_goes_on_behind_the_last_key_that_is_known(moto):
         client.put_object(Bucket="paged", Key=f"p/{n}", Body=b"x")
     client.put_object(Bucket="paged", Key="q/1", Body=b"x")
     async with source(url) as s3:
-        pages = listed_rows(s3, "paged", "p/", first_row=4, start_after="p/3")
-        rows = [row async for page in pages for row in page]
+        pages = await listed(s3, "paged", "p/", first_row=4, start_after="p/3")
+        rows = [row for page in pages for row in page]
     assert [(row.row, row.key, row.size_bytes) for row in rows] == [
         (4, "p/4", 1),
         (5, "p/5", 1),
@@ -193,11 +200,11 @@ async def test_a_listing_goes_on_behind_the_last_key_that_is_known(moto):
 async def test_a_prefix_that_cannot_be_listed_says_which_and_what_to_do(rclone):
     async with source(rclone, WRONG_ID) as s3:
         with pytest.raises(UsageError, match="s3://good/x") as caught:
-            [page async for page in listed_rows(s3, "good", "x", first_row=1)]
+            await listed(s3, "good", "x")
     assert "ListBucket" in caught.value.hint
     async with source("http://127.0.0.1:9") as s3:
         with pytest.raises(RunFailed):
-            [page async for page in listed_rows(s3, "good", "x", first_row=1)]
+            await listed(s3, "good", "x")
 
 
 FACTS = ObjectFacts(5, "e", 1)

@@ -14,7 +14,7 @@ from migrator.checkpoint.change import Transfer
 from migrator.checkpoint.inventory import ListedVideo
 from migrator.engine.decide.copies import DONE, FAILED
 from migrator.lifecycle import FINAL, State
-from migrator.model import Reason
+from migrator.model import ELSEWHERE, Reason
 from migrator.source.preflight import Refusal
 from migrator.source.s3 import ObjectFacts
 
@@ -137,7 +137,7 @@ def _judge_others(row: Transfer, shown: Shown) -> list[Finding]:
     found = []
     if shown.own is None and carriers:
         first = carriers.pop(0)  # else it is what the next run, or the batch that made it, knows of
-        if row.state in FINAL and row.reason is not Reason.ALREADY_IMPORTED:
+        if row.state in FINAL and row.reason not in ELSEWHERE:
             said = f"no video: {row.reason}" if row.video_id is None else "another video"
             found.append(
                 Finding(Drift.UNREPORTED, said, f"video {first.video_id}", row, row.video_id, first)
