@@ -3,6 +3,9 @@
 # ruff: noqa: INP001 - a folder of samples is no package
 
 import csv
+import gzip
+import io
+import json
 from pathlib import Path
 
 import pyarrow as pa
@@ -23,16 +26,42 @@ ROWS = (
 """Keys as they are found in old catalogues; an empty cell means that the manifest does not say."""
 
 
-def main() -> None:
-    """Write sample.csv and sample.parquet beside this script; the two hold the same rows."""
-    here = Path(__file__).parent
-    with (here / "sample.csv").open("w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(COLUMNS)
-        writer.writerows(ROWS)
-    cells = zip(*ROWS, strict=True)
+def main(folder: Path = Path(__file__).parent) -> None:
+    """Write every sample into `folder`; all hold the same rows, in a format each."""
+    text = io.StringIO(newline="")
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(COLUMNS)
+    writer.writerows(ROWS)
+    _packed(folder / "sample.csv", text.getvalue().encode())
+
+    records = [
+        {name: cell for name, cell in zip(COLUMNS, row, strict=True) if cell} for row in ROWS
+    ]
+    lines = [json.dumps(record, ensure_ascii=False) + "\n" for record in records]
+    _packed(folder / "sample.jsonl", "".join(lines).encode())
+
+    pq.write_table(_table(ROWS), folder / "sample.parquet")
+    parts = folder / "sample-parts"
+    parts.mkdir(exist_ok=True)
+    pq.write_table(_table(ROWS[:3]), parts / "part-00000.parquet")
+    pq.write_table(_table(ROWS[3:]), parts / "part-00001.parquet")
+
+
+def _packed(path: Path, content: bytes) -> None:
+    """The content as it is, in gzip and in zstd."""
+    path.write_bytes(content)
+    with (
+        Path(f"{path}.gz").open("wb") as file,
+        gzip.GzipFile("", "wb", fileobj=file, mtime=0) as packed,
+    ):
+        packed.write(content)
+    Path(f"{path}.zst").write_bytes(pa.compress(content, codec="zstd", asbytes=True))
+
+
+def _table(rows: tuple[tuple[str, ...], ...]) -> pa.Table:
+    cells = zip(*rows, strict=True)
     texts = [pa.array([cell or None for cell in column], pa.string()) for column in cells]
-    pq.write_table(pa.table(texts, names=list(COLUMNS)), here / "sample.parquet")
+    return pa.table(texts, names=list(COLUMNS))
 
 
 if __name__ == "__main__":

@@ -110,7 +110,7 @@ class Bench:
         path = self.directory.parent / "manifest.csv"
         rows = lines if lines is not None else [f"bucket,{key}" for key in keys]
         path.write_text("\n".join([header, *rows]) + "\n")
-        inputs = replace(self.settings.inputs, manifest=path)
+        inputs = replace(self.settings.inputs, manifest=str(path))
         self.settings = replace(self.settings, inputs=inputs)
 
     def care(self, **values):

@@ -11,6 +11,9 @@ SELECT name, value FROM meta WHERE substr(name, 1, length(?1)) = ?1 ORDER BY nam
 -- name: add_source
 INSERT INTO source (id, kind, location, header, sha256) VALUES (?, ?, ?, ?, ?);
 
+-- name: set_header
+UPDATE source SET header = ? WHERE id = ?;
+
 -- name: sources
 SELECT id, kind, location, header, sha256, row_count, complete, filtered FROM source ORDER BY id;
 

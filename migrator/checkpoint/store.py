@@ -171,6 +171,10 @@ class Checkpoint:
         names = msgspec.json.encode(header).decode()
         self._db.execute(_SQL["add_source"], (source_id, kind, location, names, sha256))
 
+    def set_header(self, source_id: int, header: Sequence[str]) -> None:
+        """Further columns have turned up behind those that a source was announced with."""
+        self._db.execute(_SQL["set_header"], (msgspec.json.encode(header).decode(), source_id))
+
     def sources(self) -> list[Source]:
         """All sources in the order of reading."""
         return [

@@ -23,6 +23,7 @@ from migrator.cli.opening import (
     refuse_itself,
     require_batch,
 )
+from migrator.cli.s3_files import S3Files
 from migrator.cli.session import connected, run_async, stopped_by_signals
 from migrator.engine.book import wall_ms
 from migrator.engine.crossing import is_expired
@@ -51,9 +52,10 @@ def start_batch(
     with (
         observing(display) as observers,
         finishing(finish.on_finish, directory, environment) as ended,
+        S3Files(settings, environment) as objects,
     ):
         api_key = read_api_key(settings.platform, environment)
-        inputs = open_inputs(settings.inputs)
+        inputs = open_inputs(settings.inputs, objects)
         make_directory(directory)
         refuse_itself(directory, inputs)
         with batch_lock(directory), closing(open_checkpoint(directory, settings)) as checkpoint:
@@ -82,12 +84,13 @@ def resume_batch(
     ):
         settings = kept_settings(checkpoint, directory)
         api_key = read_api_key(settings.platform, environment)
-        inputs = None if is_read(checkpoint) else open_inputs(settings.inputs)
-        if inputs is not None:
-            check_inputs(checkpoint, inputs)
-        return _go_on(
-            directory, checkpoint, settings, inputs, observers, ended, api_key, environment
-        )
+        with S3Files(settings, environment) as objects:
+            inputs = None if is_read(checkpoint) else open_inputs(settings.inputs, objects)
+            if inputs is not None:
+                check_inputs(checkpoint, inputs)
+            return _go_on(
+                directory, checkpoint, settings, inputs, observers, ended, api_key, environment
+            )
 
 
 def retry_batch(

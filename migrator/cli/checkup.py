@@ -5,7 +5,7 @@ import platform
 import shutil
 import sqlite3
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
@@ -15,11 +15,12 @@ from migrator import __version__
 from migrator.certificates import check_certificates
 from migrator.cli import health
 from migrator.cli.health import Check
+from migrator.cli.s3_files import S3Files
 from migrator.cli.session import connected
 from migrator.engine.load import open_inputs
 from migrator.engine.ports import Ports
 from migrator.errors import MigratorError, RunFailed, UsageError
-from migrator.model import InvalidRow
+from migrator.model import InvalidRow, ManifestRow
 from migrator.pixop import wire
 from migrator.pixop.client import Answer, Api, Lost, Reply
 from migrator.settings import (
@@ -75,7 +76,7 @@ async def check_up(
     api_key = _attempt(checks, "api key", lambda: read_api_key(settings.platform, environment))
     catalogue = Catalogue()
     if settings.inputs.manifest is not None or settings.inputs.prefix:
-        read = _attempt(checks, "rows in", lambda: _read(settings))
+        read = _attempt(checks, "rows in", lambda: _read(settings, environment))
         if read is not None:
             catalogue = read
             checks.append(_rows(catalogue))
@@ -127,29 +128,32 @@ def _versions() -> Check:
     return Check("versions", "ok", found)
 
 
-def _read(settings: BatchSettings) -> Catalogue:
-    """Read the manifest to its end, and keep some of it. Raises UsageError."""
+def _read(settings: BatchSettings, environment: Mapping[str, str]) -> Catalogue:
+    """Read the manifest to its end, and keep some of it. Raises MigratorError."""
     found = Catalogue(rows=None if settings.inputs.prefix else 0)
     for prefix in settings.inputs.prefix:
         bucket, key_prefix = parse_prefix(prefix)
         found.to_list.setdefault(bucket, key_prefix)
-    reader = open_inputs(settings.inputs).reader
-    if reader is None:
-        return found
-    names = reader.columns.other_names
-    place = names.index("project_id") if "project_id" in names else None
-    for rows in reader.batches():
-        for row in rows:
-            if found.rows is not None:
-                found.rows += 1
-            if isinstance(row, InvalidRow):
-                found.invalid += 1
-                continue
-            _sample(found, row.bucket, row.key, row.version_id)
-            project = row.cells[place] if place is not None else None
-            if project and len(found.projects) < MOST_PROJECTS:
-                found.projects.add(project)
+    with S3Files(settings, environment) as objects:
+        reader = open_inputs(settings.inputs, objects).reader
+        if reader is not None:
+            for rows in reader.batches():
+                _note(found, rows, reader.columns.other_names)
     return found
+
+
+def _note(found: Catalogue, rows: Sequence[ManifestRow | InvalidRow], names: Sequence[str]) -> None:
+    place = names.index("project_id") if "project_id" in names else None
+    for row in rows:
+        if found.rows is not None:
+            found.rows += 1
+        if isinstance(row, InvalidRow):
+            found.invalid += 1
+            continue
+        _sample(found, row.bucket, row.key, row.version_id)
+        project = row.cells[place] if place is not None else None
+        if project and len(found.projects) < MOST_PROJECTS:
+            found.projects.add(project)
 
 
 def _sample(found: Catalogue, bucket: str, key: str, version_id: str | None) -> None:

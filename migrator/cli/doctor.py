@@ -2,7 +2,6 @@
 
 import json
 import os
-from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -17,6 +16,7 @@ from migrator.settings import (
     PlatformSettings,
     SourceSettings,
     read_buckets,
+    with_absolute_paths,
 )
 
 SCHEMA = "migrator.doctor/1"
@@ -57,10 +57,8 @@ def doctor(
     from migrator.cli.session import run_async
     from migrator.text import plain
 
-    if inputs.manifest is not None:
-        inputs = replace(inputs, manifest=inputs.manifest.absolute())
     settings = BatchSettings(
-        inputs=inputs,
+        inputs=with_absolute_paths(inputs),
         platform=platform,
         source=source,
         crossing=crossing,

@@ -1,7 +1,6 @@
 """`migrator plan`."""
 
 import os
-from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -21,6 +20,7 @@ from migrator.settings import (
     StoppingSettings,
     check_settings,
     read_buckets,
+    with_absolute_paths,
 )
 
 
@@ -67,10 +67,8 @@ def plan(  # noqa: PLR0913 - every group of flags by its name
     """
     from migrator.cli.planning import print_plan
 
-    if inputs.manifest is not None:
-        inputs = replace(inputs, manifest=inputs.manifest.absolute())
     settings = BatchSettings(
-        inputs=inputs,
+        inputs=with_absolute_paths(inputs),
         platform=platform,
         source=source,
         crossing=crossing,

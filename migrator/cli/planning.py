@@ -18,6 +18,7 @@ from migrator.cli import complain
 from migrator.cli.observing import Observers, observing
 from migrator.cli.opening import make_directory, open_checkpoint, refuse_itself
 from migrator.cli.planned import Planned, planned
+from migrator.cli.s3_files import S3Files
 from migrator.cli.session import connected, run_async, stopped_by_signals
 from migrator.engine.load import Inputs, check_inputs, open_inputs
 from migrator.engine.plan import PlatformFacts, Progress, plan
@@ -43,9 +44,9 @@ def print_plan(
     """Make the plan and print it; answers the exit code. Raises what a run would raise."""
     from migrator.cli.plan_text import print_text
 
-    with observing(display) as observers:
+    with observing(display) as observers, S3Files(settings, environment) as objects:
         api_key = read_api_key(settings.platform, environment)
-        inputs = open_inputs(settings.inputs)
+        inputs = open_inputs(settings.inputs, objects)
         with _directory(out) as directory:
             refuse_itself(directory, inputs)
             found = _plan(directory, settings, inputs, what_if, observers, api_key, environment)

@@ -1,7 +1,6 @@
 """`migrator run`."""
 
 import os
-from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -22,6 +21,7 @@ from migrator.settings import (
     StoppingSettings,
     check_settings,
     read_buckets,
+    with_absolute_paths,
 )
 
 
@@ -64,12 +64,8 @@ def run(  # noqa: PLR0913 - every group of flags by its name
     """
     from migrator.cli.batch import start_batch
 
-    if inputs.manifest is not None:
-        inputs = replace(inputs, manifest=inputs.manifest.absolute())
-    earlier = tuple(directory.absolute() for directory in inputs.skip_imported)
-    inputs = replace(inputs, skip_imported=earlier)
     settings = BatchSettings(
-        inputs=inputs,
+        inputs=with_absolute_paths(inputs),
         platform=platform,
         source=source,
         crossing=crossing,

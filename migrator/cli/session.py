@@ -42,7 +42,6 @@ async def connected(
         keys = await load_keys(settings.buckets, environment, required=settings.may_need_keys)
     else:
         keys = KeyRing(None, {})
-    region = environment.get("AWS_REGION") or environment.get("AWS_DEFAULT_REGION") or "us-east-1"
     connections = settings.pace.max_concurrency + SPARE_CONNECTIONS
     async with (
         PixopClient(
@@ -51,19 +50,21 @@ async def connected(
             connections,
             [pair.secret_access_key for pair in keys.all_keys()],
         ) as api,
-        SourceS3(
-            keys,
-            settings.source.s3_endpoint_url,
-            region,
-            source_certificates(environment),
-            {
-                bucket: own.s3_endpoint_url
-                for bucket, own in settings.buckets.items()
-                if own.s3_endpoint_url is not None
-            },
-        ) as source,
+        source_of(settings, keys, environment) as source,
     ):
         yield Ports(api, source, keys, meter=meter or Unmetered())
+
+
+def source_of(settings: BatchSettings, keys: KeyRing, environment: Mapping[str, str]) -> SourceS3:
+    """The way to the source, not opened yet."""
+    region = environment.get("AWS_REGION") or environment.get("AWS_DEFAULT_REGION") or "us-east-1"
+    endpoints = {
+        bucket: own.s3_endpoint_url
+        for bucket, own in settings.buckets.items()
+        if own.s3_endpoint_url is not None
+    }
+    endpoint, trusted = settings.source.s3_endpoint_url, source_certificates(environment)
+    return SourceS3(keys, endpoint, region, trusted, endpoints)
 
 
 @contextlib.contextmanager

@@ -4,6 +4,7 @@ Loading is resumable: a source that was read to its end is frozen, one that was 
 stopped. Nothing is sent before all sources are complete.
 """
 
+import asyncio
 import hashlib
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -16,7 +17,7 @@ from migrator.checkpoint.store import Checkpoint
 from migrator.checkpoint.values import Source
 from migrator.engine.book import Book
 from migrator.errors import CheckpointError, UsageError
-from migrator.manifest import ManifestReader, fingerprint, open_manifest
+from migrator.manifest import ManifestReader, Objects, open_named
 from migrator.manifest.filters import Facts, Filter
 from migrator.manifest.told import teller
 from migrator.model import InvalidRow, ManifestRow
@@ -34,19 +35,24 @@ BATCH = 5_000
 class Inputs:
     """The sources of a batch as this start of the program names them; the manifest is open.
 
-    `skip_imported` are the directories of earlier batches: what they imported is left out.
+    `remote` says that reading it waits for a network; `skip_imported` are the directories of
+    earlier batches: what they imported is left out.
     """
 
-    manifest: Path | None
+    manifest: str | None
     reader: ManifestReader | None
     sha256: str
     prefixes: tuple[str, ...]
     skip_imported: tuple[Path, ...] = ()
     filters: FilterSettings = field(default_factory=FilterSettings)
+    remote: bool = False
 
 
-def open_inputs(settings: InputSettings) -> Inputs:
-    """Open what the settings name. Raises UsageError when it is unusable, or when there is none."""
+def open_inputs(settings: InputSettings, objects: Objects | None = None) -> Inputs:
+    """Open what the settings name; `objects` are those of S3, needed where a manifest lies there.
+
+    Raises UsageError when it is unusable, or when there is none, RunFailed when S3 does not answer.
+    """
     if len(set(settings.prefix)) < len(settings.prefix):
         raise UsageError("--prefix: the same prefix is given twice", "give each of them once")
     if settings.manifest is None and not settings.prefix:
@@ -64,10 +70,15 @@ def open_inputs(settings: InputSettings) -> Inputs:
             )
     reader, digest = None, ""
     if settings.manifest is not None:
-        reader = open_manifest(settings.manifest, settings.manifest_format)
-        digest = fingerprint(settings.manifest)
+        reader, digest = open_named(settings.manifest, settings.manifest_format, objects)
     return Inputs(
-        settings.manifest, reader, digest, settings.prefix, settings.skip_imported, settings.filters
+        settings.manifest,
+        reader,
+        digest,
+        settings.prefix,
+        settings.skip_imported,
+        settings.filters,
+        remote=(settings.manifest or "").startswith("s3://"),
     )
 
 
@@ -82,7 +93,7 @@ def check_inputs(checkpoint: Checkpoint, inputs: Inputs) -> None:
     known = {(source.kind, source.location): source.sha256 for source in sources}
     wanted = {("listing", prefix): "" for prefix in inputs.prefixes}
     if inputs.manifest is not None:
-        wanted["manifest", str(inputs.manifest)] = inputs.sha256
+        wanted["manifest", inputs.manifest] = inputs.sha256
     gone = [place for place in known if place not in wanted]
     new = [place for place in wanted if place not in known]
     changed = [
@@ -152,7 +163,7 @@ async def load(
         for source in sources:
             if source.kind == "manifest":
                 assert inputs.reader is not None
-                await _load_manifest(shelf, inputs.reader, source)
+                await _load_manifest(shelf, inputs.reader, source, remote=inputs.remote)
             else:
                 await _load_listing(shelf, source, source_s3)
     book.tallies.load(await book.run(Checkpoint.tallies))
@@ -165,9 +176,9 @@ def _announce(checkpoint: Checkpoint, inputs: Inputs) -> None:
     checkpoint.set_meta("filters", _kept(inputs.filters))
     if inputs.reader is not None:
         source_id += 1
+        assert inputs.manifest is not None
         header = inputs.reader.columns.header
-        location = str(inputs.manifest)
-        checkpoint.add_source(source_id, "manifest", location, header, inputs.sha256)
+        checkpoint.add_source(source_id, "manifest", inputs.manifest, header, inputs.sha256)
     for prefix in inputs.prefixes:
         source_id += 1
         checkpoint.add_source(source_id, "listing", prefix, HEADER, "")
@@ -187,12 +198,22 @@ class Shelf:
     by_url: Callable[[str], bool]
 
     async def put(
-        self, source_id: int, rows: Rows, left_out: Mapping[int, str], projects: Collection[str]
+        self,
+        source_id: int,
+        rows: Rows,
+        left_out: Mapping[int, str],
+        projects: Collection[str],
+        header: Sequence[str] | None,
     ) -> None:
-        """Store rows of a manifest, and the projects that they name, in one commit."""
+        """Store rows of a manifest, the projects that they name, and its header if it has grown.
+
+        In one commit.
+        """
         now_ms, imported = self.book.now_ms(), self.earlier.imported
 
         def store(checkpoint: Checkpoint) -> None:
+            if header is not None:
+                checkpoint.set_header(source_id, header)
             checkpoint.add_rows(
                 source_id, rows, self.namespace, now_ms, imported, left_out, self.by_url
             )
@@ -214,14 +235,25 @@ class Shelf:
         self.book.tallies.read(len(listed.rows))
 
 
-async def _load_manifest(shelf: Shelf, reader: ManifestReader, source: Source) -> None:
+async def _load_manifest(
+    shelf: Shelf, reader: ManifestReader, source: Source, *, remote: bool
+) -> None:
     stored = await shelf.book.run(lambda c: c.rows_of_source(source.id))
-    told, wanted = teller(reader.columns), shelf.wanted
-    for rows in reader.batches(stored + 1):
+    batches = reader.batches(stored + 1)
+    known, wanted = source.header, shelf.wanted
+    while True:
+        # What waits for a network does so in a thread, so that a signal still stops the run.
+        rows = await asyncio.to_thread(next, batches, None) if remote else next(batches, None)
+        if rows is None:
+            break
+        told, header = teller(reader.columns), reader.columns.header
         for begin in range(0, len(rows), BATCH):
             some = rows[begin : begin + BATCH]
             left_out = {} if wanted.lets_all_through else _left_out(some, wanted, told)
-            await shelf.put(source.id, some, left_out, _projects(some, left_out, reader))
+            projects = _projects(some, left_out, reader)
+            grown = header if header != known else None
+            await shelf.put(source.id, some, left_out, projects, grown)
+            known = header
     await shelf.book.run(lambda c: c.complete_source(source.id, source.sha256))
 
 

@@ -1,7 +1,8 @@
-"""Rows in: reads a manifest, CSV or Parquet, as a stream of usable and invalid rows.
+"""Rows in: reads a manifest in any of its formats as a stream of usable and invalid rows.
 
-Opening order: `opening` looks at the file and chooses a reader; `csv_file` or `parquet_file` turns
-it into Arrow columns, batch by batch; `screening` turns columns into rows, and asks `rows` about
+Opening order: `finding` goes from a name to the `places` where bytes are; `opening` looks at them
+and chooses a reader; `csv_file`, `jsonl_file` or `parquet_file` (of many files, `series`) turns
+them into Arrow columns, batch by batch; `screening` turns columns into rows, and asks `rows` about
 the few that may break a rule. `naming` derives what a manifest leaves out.
 
 Invariants: keys come through exact to the byte, since nothing is inferred, trimmed or normalised;
@@ -10,13 +11,17 @@ file is a `UsageError`, never another exception.
 """
 
 from migrator.manifest.naming import file_name, video_name
-from migrator.manifest.opening import ManifestFormat, ManifestReader, fingerprint, open_manifest
+from migrator.manifest.opening import ManifestFormat, ManifestReader, open_manifest, open_named
+from migrator.manifest.places import Objects, RemoteFacts, fingerprint
 
 __all__ = [
     "ManifestFormat",
     "ManifestReader",
+    "Objects",
+    "RemoteFacts",
     "file_name",
     "fingerprint",
     "open_manifest",
+    "open_named",
     "video_name",
 ]

@@ -8,11 +8,11 @@ import codecs
 import secrets
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 
 from migrator.errors import UsageError
 from migrator.manifest.csv_parse import Piece, parse
 from migrator.manifest.header import columns_of
+from migrator.manifest.places import Place
 from migrator.manifest.rows import UNDECODABLE, ragged
 from migrator.manifest.screening import rows_of
 from migrator.manifest.unusable import READ_ERRORS, no_rows, shown, shown_path, unreadable
@@ -30,14 +30,14 @@ class CsvManifest:
     """
 
     def __init__(
-        self, path: Path, *, block_bytes: int = BLOCK_BYTES, token: str | None = None
+        self, place: Place, *, block_bytes: int = BLOCK_BYTES, token: str | None = None
     ) -> None:
-        self._path = path
+        self._place = place
         self._block_bytes = block_bytes
         self._token = token or secrets.token_hex(16)
-        self.columns: Columns = columns_of(path, self._header())
+        self.columns: Columns = columns_of(place, self._header())
         if next(self.batches(), None) is None:
-            raise no_rows(path, "nothing follows the header")
+            raise no_rows(place, "nothing follows the header")
 
     def batches(self, first_row: int = 1) -> Iterator[list[ManifestRow | InvalidRow]]:
         """The rows from `first_row` on, in order, about a block of the file at a time.
@@ -61,18 +61,18 @@ class CsvManifest:
         """The column names: the cells of the first record, however many they are."""
         _, piece = next(self._pieces(width=1), (0, None))
         if piece is None:
-            raise no_rows(self._path, "it is empty")
+            raise no_rows(self._place, "it is empty")
         is_misfit = bool(piece.misfits) and piece.misfits[0].place == 0
         width = piece.misfits[0].cells if is_misfit else 1
         _, piece = next(self._pieces(width))
         cells = [column[:1].cast("binary").to_pylist()[0] for column in piece.columns]
         names = [cell.decode("utf-8", "surrogateescape") for cell in cells]
         if not "".join(names).strip():
-            raise no_rows(self._path, "it is blank")
+            raise no_rows(self._place, "it is blank")
         for name in names:
             if UNDECODABLE.search(name):
                 raise UsageError(
-                    f"{shown_path(self._path)} is not UTF-8: its header has {shown(name)}",
+                    f"{shown_path(self._place)} is not UTF-8: its header has {shown(name)}",
                     "Save the manifest as UTF-8. It may be Latin-1 now, or no text at all.",
                 )
         return names
@@ -85,9 +85,8 @@ class CsvManifest:
         row = 0
         rest = b""
         try:
-            with self._path.open("rb") as file:
-                if file.read(len(codecs.BOM_UTF8)) != codecs.BOM_UTF8:
-                    file.seek(0)
+            with self._place.open("rb") as file:
+                rest = file.read(len(codecs.BOM_UTF8)).removeprefix(codecs.BOM_UTF8)
                 ended = False
                 while not ended:
                     chunk = file.read(self._block_bytes)
@@ -104,18 +103,18 @@ class CsvManifest:
                     if len(rest) > self._block_bytes:
                         raise self._too_long(row)
         except READ_ERRORS as error:
-            raise unreadable(self._path, error, row) from error
+            raise unreadable(self._place, error, row) from error
 
     def _open_quote(self, row: int) -> UsageError:
         return UsageError(
-            f"{shown_path(self._path)}: a quoted field that begins in or after "
+            f"{shown_path(self._place)}: a quoted field that begins in or after "
             f"{_name_of(row)} is never closed",
             _LOOK_FOR_A_QUOTE,
         )
 
     def _too_long(self, row: int) -> UsageError:
         return UsageError(
-            f"{shown_path(self._path)}: {_name_of(row)} is longer than {self._block_bytes:,} "
+            f"{shown_path(self._place)}: {_name_of(row)} is longer than {self._block_bytes:,} "
             "bytes, as if a quoted field were never closed",
             _LOOK_FOR_A_QUOTE,
         )

@@ -2,7 +2,6 @@
 
 from collections import Counter
 from collections.abc import Sequence
-from pathlib import Path
 
 from migrator.errors import UsageError
 from migrator.manifest.unusable import shown, shown_names, shown_path
@@ -10,11 +9,14 @@ from migrator.model import Columns
 
 NEEDED = ("bucket", "key")
 
+TEXT_COLUMNS = (*NEEDED, "version_id", "name", "description", "project_id", "file_name")
+"""Known columns that are text in every format."""
+
 _SEPARATORS = {";": "semicolons", "\t": "tabs", "|": "vertical bars"}
 
 
-def columns_of(path: Path, names: Sequence[str]) -> Columns:
-    """Index the column `names` of `path`; they are matched exactly.
+def columns_of(place: object, names: Sequence[str]) -> Columns:
+    """Index the column `names` of a manifest; they are matched exactly.
 
     Raises UsageError when a name stands twice, or `bucket` or `key` is absent.
     """
@@ -23,12 +25,12 @@ def columns_of(path: Path, names: Sequence[str]) -> Columns:
     if missing:
         wanted = " and ".join(missing)
         raise UsageError(
-            f"{shown_path(path)} has no column {wanted}; its columns are {shown_names(names)}",
+            f"{shown_path(place)} has no column {wanted}; its columns are {shown_names(names)}",
             _how_to_mend(names, missing),
         )
     if twice:
         raise UsageError(
-            f"{shown_path(path)} has more than one column named {shown_names(twice)}",
+            f"{shown_path(place)} has more than one column named {shown_names(twice)}",
             "Rename or remove the columns that are doubled.",
         )
     return Columns.of(names)

@@ -7,7 +7,11 @@ from typing import Literal, Protocol
 
 from migrator.errors import UsageError
 from migrator.manifest.csv_file import CsvManifest
+from migrator.manifest.finding import PARQUET_SUFFIXES, find
+from migrator.manifest.jsonl_file import JsonlManifest
 from migrator.manifest.parquet_file import ParquetManifest
+from migrator.manifest.places import MAGICS, Objects, Place, Unpacked, fingerprint
+from migrator.manifest.series import Series
 from migrator.manifest.unusable import (
     READ_ERRORS,
     check_regular,
@@ -17,12 +21,10 @@ from migrator.manifest.unusable import (
 )
 from migrator.model import Columns, InvalidRow, ManifestRow
 
-ManifestFormat = Literal["auto", "csv", "parquet"]
+ManifestFormat = Literal["auto", "csv", "parquet", "jsonl"]
 
 PARQUET_MAGICS = (b"PAR1", b"PARE")
 """First bytes of a Parquet file; the second, of one whose footer is encrypted."""
-
-PARQUET_SUFFIXES = (".parquet", ".pq")
 
 _LOOK_BYTES = 4096
 
@@ -31,23 +33,24 @@ _UTF16 = "a text file in UTF-16"
 _FOREIGN = {
     b"\xff\xfe": _UTF16,
     b"\xfe\xff": _UTF16,
-    b"\x1f\x8b": "compressed with gzip",
+    b"\x1f\x8b": "compressed with gzip twice",
     b"BZh": "compressed with bzip2",
-    b"\x28\xb5\x2f\xfd": "compressed with zstd",
+    b"\x28\xb5\x2f\xfd": "compressed with zstd twice",
     b"PK\x03\x04": "a ZIP archive or an Excel workbook",
     b"\xd0\xcf\x11\xe0": "an old Excel workbook",
     b"\x89PNG": "a PNG image",
     b"%PDF": "a PDF document",
     b"SQLite format 3\0": "an SQLite database",
 }
-"""What is handed over in place of a CSV file, by its first bytes."""
+"""What is handed over in place of a text file, by its first bytes."""
 
 
 class ManifestReader(Protocol):
     """A manifest that can be read any number of times, from any row."""
 
     columns: Columns
-    """The columns of the manifest, in its order."""
+    """The columns of the manifest, in its order. Further ones may turn up behind them as rows are
+    read, always in the same order."""
 
     def batches(self, first_row: int = 1) -> Iterator[list[ManifestRow | InvalidRow]]:
         """The rows in order, in lists that are never empty and bounded in size.
@@ -58,62 +61,98 @@ class ManifestReader(Protocol):
         ...
 
 
-def open_manifest(path: Path, manifest_format: ManifestFormat = "auto") -> ManifestReader:
-    """Open the manifest at `path`; `auto` goes by its first bytes, then by its extension.
+def open_named(
+    name: str, manifest_format: ManifestFormat, objects: Objects | None = None
+) -> tuple[ManifestReader, str]:
+    """The reader of what `--manifest` names, and the fingerprint of its bytes.
+
+    Raises UsageError when it is unusable, RunFailed when S3 does not answer.
+    """
+    found = find(name, objects)
+    if not isinstance(found, list):
+        return open_manifest(found, manifest_format), fingerprint(found)
+    if manifest_format not in {"auto", "parquet"}:
+        raise UsageError(
+            f"{shown_path(name)} names several files, which only Parquet may be",
+            "Name one file, or give --manifest-format parquet.",
+        )
+    parts = [(shown_path(place), _open_parquet(place, _start(place))) for place in found]
+    told = "".join(f"{place}\n{fingerprint(place)}\n" for place in found)
+    return Series(name, parts), hashlib.sha256(told.encode()).hexdigest()
+
+
+def open_manifest(place: Place, manifest_format: ManifestFormat = "auto") -> ManifestReader:
+    """Open the manifest at `place`; `auto` goes by its first bytes, then by its extension.
 
     Raises UsageError when the file is unusable: absent, unreadable, of another kind, without a
     column bucket or key, or without any row.
     """
-    check_regular(path)
-    try:
-        with path.open("rb") as file:
-            start = file.read(_LOOK_BYTES)
-    except READ_ERRORS as error:
-        raise unreadable(path, error) from error
-    if not start:
-        raise no_rows(path, "it is empty")
+    start = _start(place)
+    codec = next((codec for magic, codec in MAGICS.items() if start.startswith(magic)), None)
+    if codec is not None:
+        place = Unpacked(place, codec)
+        start = _start(place)
 
+    kind = _kind(place, start) if manifest_format == "auto" else manifest_format
     is_parquet = start.startswith(PARQUET_MAGICS)
-    if manifest_format == "auto":
-        named_parquet = path.suffix.lower() in PARQUET_SUFFIXES
-        manifest_format = "parquet" if is_parquet or named_parquet else "csv"
-    if manifest_format == "parquet":
-        if not is_parquet:
-            raise UsageError(
-                f"{shown_path(path)} is not a Parquet file: it does not begin with PAR1",
-                "Name a Parquet file, or give --manifest-format csv if it is CSV.",
-            )
-        return ParquetManifest(path)
+    if kind == "parquet":
+        return _open_parquet(place, start)
     if is_parquet:
         raise UsageError(
-            f"{shown_path(path)} is a Parquet file, not CSV",
+            f"{shown_path(place)} is a Parquet file, not {_WORDS[kind]}",
             "Give --manifest-format parquet, or leave the format to be found out.",
         )
-    _refuse_foreign(path, start)
-    return CsvManifest(path)
+    _refuse_foreign(place, start, _WORDS[kind])
+    return JsonlManifest(place) if kind == "jsonl" else CsvManifest(place)
 
 
-def _refuse_foreign(path: Path, start: bytes) -> None:
+def _open_parquet(place: Place, start: bytes) -> ParquetManifest:
+    if not start.startswith(PARQUET_MAGICS):
+        raise UsageError(
+            f"{shown_path(place)} is not a Parquet file: it does not begin with PAR1",
+            "Name a Parquet file, or say with --manifest-format what it is.",
+        )
+    if isinstance(place, Unpacked):
+        raise UsageError(
+            f"{shown_path(place)} is a Parquet file inside {place.codec}",
+            "Unpack it: Parquet is compressed within itself and has to be read in pieces.",
+        )
+    return ParquetManifest(place)
+
+
+_WORDS = {"csv": "CSV", "jsonl": "JSON Lines"}
+
+
+def _start(place: Place) -> bytes:
+    """The first bytes. Raises UsageError when there are none."""
+    if isinstance(place, Path):
+        check_regular(place)
+    try:
+        with place.open("rb") as file:
+            start = file.read(_LOOK_BYTES)
+    except READ_ERRORS as error:
+        raise unreadable(place, error) from error
+    if not start:
+        raise no_rows(place, "it is empty")
+    return start
+
+
+def _kind(place: Place, start: bytes) -> Literal["csv", "parquet", "jsonl"]:
+    if start.startswith(PARQUET_MAGICS) or str(place).lower().endswith(PARQUET_SUFFIXES):
+        return "parquet"
+    return "jsonl" if start.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"{") else "csv"
+
+
+def _refuse_foreign(place: Place, start: bytes, wanted: str) -> None:
     kind = next((kind for magic, kind in _FOREIGN.items() if start.startswith(magic)), None)
     # In UTF-16 every other byte of a header is NUL, which no name of a column has.
     first_line = start.split(b"\n")[0]
     if kind is None and b"\0" in first_line:
         kind = "a text file in UTF-16 or no text at all"
+    if kind is None and start.lstrip().startswith((b"[{", b"[\n")):
+        kind = "a JSON array: write an object a line, without brackets and commas around them"
     if kind:
         raise UsageError(
-            f"{shown_path(path)} is no CSV file; it looks like {kind}",
-            "Save the manifest as plain CSV in UTF-8, or as Parquet.",
+            f"{shown_path(place)} is no {wanted} file; it looks like {kind}",
+            "Save the manifest as CSV or JSON Lines in UTF-8, or as Parquet.",
         )
-
-
-def fingerprint(path: Path) -> str:
-    """The SHA-256 of the file's bytes in hexadecimal, read as a stream.
-
-    Raises UsageError when the file cannot be read.
-    """
-    check_regular(path)
-    try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
-    except READ_ERRORS as error:
-        raise unreadable(path, error) from error

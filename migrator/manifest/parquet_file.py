@@ -11,7 +11,8 @@ import pyarrow.parquet as pq
 import pyarrow.types as pt
 
 from migrator.errors import UsageError
-from migrator.manifest.header import NEEDED, columns_of
+from migrator.manifest.header import NEEDED, TEXT_COLUMNS, columns_of
+from migrator.manifest.places import Place
 from migrator.manifest.screening import rows_of
 from migrator.manifest.unusable import READ_ERRORS, no_rows, shown, shown_path, unreadable
 from migrator.model import Columns, InvalidRow, ManifestRow
@@ -23,9 +24,6 @@ BUFFER_BYTES = 2**20
 """A column is read in pieces of this size. Without it Arrow reads whole column chunks, and a row
 group may be the whole file."""
 
-TEXT_COLUMNS = ("version_id", "name", "description", "project_id", "file_name")
-"""Known columns that are text, besides bucket and key; writers give an empty one the type null."""
-
 
 class ParquetManifest:
     """The rows of a Parquet file; see `opening.ManifestReader`.
@@ -34,18 +32,18 @@ class ParquetManifest:
     text, or holds no row.
     """
 
-    def __init__(self, path: Path, *, batch_rows: int = BATCH_ROWS) -> None:
-        self._path = path
+    def __init__(self, place: Place, *, batch_rows: int = BATCH_ROWS) -> None:
+        self._place = place
         self._batch_rows = batch_rows
         try:
-            with pq.ParquetFile(path) as file:
-                schema, rows = file.schema_arrow, file.metadata.num_rows
+            with pq.ParquetFile(_arrow_source(place)) as file:
+                schema, self.row_count = file.schema_arrow, int(file.metadata.num_rows)
         except READ_ERRORS as error:
-            raise unreadable(path, error) from error
-        self.columns: Columns = columns_of(path, schema.names)
+            raise unreadable(place, error) from error
+        self.columns: Columns = columns_of(place, schema.names)
         self._refuse_types(schema)
-        if rows == 0:
-            raise no_rows(path, "the table is empty")
+        if self.row_count == 0:
+            raise no_rows(place, "the table is empty")
 
     def batches(self, first_row: int = 1) -> Iterator[list[ManifestRow | InvalidRow]]:
         """The rows from `first_row` on, in order, at most `BATCH_ROWS` at a time.
@@ -54,7 +52,7 @@ class ParquetManifest:
         """
         row = 1
         try:
-            with pq.ParquetFile(self._path, buffer_size=BUFFER_BYTES) as file:
+            with pq.ParquetFile(_arrow_source(self._place), buffer_size=BUFFER_BYTES) as file:
                 groups = list(range(file.metadata.num_row_groups))
                 while groups and row + file.metadata.row_group(groups[0]).num_rows <= first_row:
                     row += file.metadata.row_group(groups.pop(0)).num_rows
@@ -66,19 +64,25 @@ class ParquetManifest:
                         yield rows_of(self.columns, numbers, [as_text(a) for a in wanted.columns])
                     row += batch.num_rows
         except READ_ERRORS as error:
-            raise unreadable(self._path, error, row) from error
+            raise unreadable(self._place, error, row) from error
 
     def _refuse_types(self, schema: pa.Schema) -> None:
         for field in schema:
-            needed = field.name in NEEDED
-            if not needed and (field.name not in TEXT_COLUMNS or pt.is_null(field.type)):
+            # Writers give an empty column the type null.
+            is_empty = pt.is_null(field.type) and field.name not in NEEDED
+            if field.name not in TEXT_COLUMNS or is_empty:
                 continue
             if not _is_text(field.type) and not _is_uuid(field.type):
                 raise UsageError(
-                    f"{shown_path(self._path)}: column {field.name} is stored as "
+                    f"{shown_path(self._place)}: column {field.name} is stored as "
                     f"{shown(str(field.type))} and must be text",
                     "Write the column as text. As numbers, leading zeros are lost already.",
                 )
+
+
+def _arrow_source(place: Place) -> Any:
+    """What Arrow reads from: a file by itself, anything else through Python."""
+    return place if isinstance(place, Path) else pa.PythonFile(place.open("rb"), mode="r")
 
 
 def as_text(array: pa.Array) -> pa.Array:

@@ -28,16 +28,16 @@ def shown_names(names: Sequence[str]) -> str:
     return f"{listed} and {more:,} more" if more > 0 else listed
 
 
-def shown_path(path: Path) -> str:
-    """The path as it was given, quoted only where it could disturb a terminal."""
-    text = str(path)
+def shown_path(place: object) -> str:
+    """The name of a place as it was given, quoted only where it could disturb a terminal."""
+    text = str(place)
     return text if text.isprintable() else repr(text)
 
 
-def unreadable(path: Path, error: BaseException, row: int | None = None) -> UsageError:
-    """What `error`, met while reading `path`, means to the caller; `row` is the next one due."""
+def unreadable(place: object, error: BaseException, row: int | None = None) -> UsageError:
+    """What `error`, met while reading `place`, means to the caller; `row` is the next one due."""
     where = f" from row {row:,} on" if row else ""
-    file = shown_path(path)
+    file = shown_path(place)
     match error:
         case FileNotFoundError() | NotADirectoryError():
             return UsageError(f"{file}: there is no such file", "Check the path of the manifest.")
@@ -77,13 +77,21 @@ def check_regular(path: Path) -> None:
     if not stat.S_ISREG(mode):
         raise UsageError(
             f"{shown_path(path)} is not a regular file",
-            "A manifest is read more than once: save it as a file, then name that.",
+            "A manifest is read more than once: save it as a file, or pipe it into --manifest -.",
         )
 
 
-def no_rows(path: Path, why: str) -> UsageError:
+def no_rows(place: object, why: str) -> UsageError:
     """The manifest holds no row at all."""
     return UsageError(
-        f"{shown_path(path)} has no rows: {why}",
+        f"{shown_path(place)} has no rows: {why}",
         "Check that this is the right manifest, and that writing it was finished.",
+    )
+
+
+def too_long(place: object, row: int, limit_bytes: int) -> UsageError:
+    """A line that no manifest has: it would have to be held in memory."""
+    return UsageError(
+        f"{shown_path(place)}: row {row:,} is longer than {limit_bytes:,} bytes",
+        "Check that each row stands on a line of its own.",
     )

@@ -22,7 +22,7 @@ from migrator.settings.fields import (
     WHAT_IF,
 )
 from migrator.settings.filters import FilterSettings, check_filters
-from migrator.settings.inputs import InputSettings, parse_prefix
+from migrator.settings.inputs import InputSettings, parse_prefix, with_absolute_paths
 from migrator.settings.layers import Layers, variable
 from migrator.settings.output import (
     DisplaySettings,
@@ -79,4 +79,5 @@ __all__ = [
     "read_config",
     "setting_names",
     "variable",
+    "with_absolute_paths",
 ]

@@ -68,7 +68,7 @@ class BatchSettings:
 def check_settings(settings: BatchSettings) -> None:
     """Raises UsageError for a setting that can be judged without the network."""
     for flag, text in (
-        ("--manifest", str(settings.inputs.manifest or "")),
+        ("--manifest", settings.inputs.manifest or ""),
         ("--namespace", settings.inputs.namespace),
         *(("--prefix", prefix) for prefix in settings.inputs.prefix),
     ):
@@ -94,6 +94,9 @@ def check_settings(settings: BatchSettings) -> None:
     check_ways(settings.ways, settings.platform, settings.source)
     for prefix in settings.inputs.prefix:
         parse_prefix(prefix)
+    manifest = settings.inputs.manifest
+    if manifest is not None and manifest.startswith("s3:"):
+        parse_prefix(manifest, "--manifest")
     check_filters(settings.inputs.filters)
     asks = settings.inputs.filters.asks_the_source
     if asks and settings.inputs.manifest is not None and not settings.source.preflight:

@@ -52,6 +52,12 @@ def span(kind: type[timedelta], tokens: Sequence[Token]) -> timedelta:
     return convert(kind, [Token(value=text)])  # type: ignore[no-any-return]
 
 
+def no_flag(_type: object, value: object) -> None:
+    """Refuses the next flag in the place of a value; a lone dash is none."""
+    if isinstance(value, str) and value.startswith("-") and value != "-":
+        raise ValueError(f"requires an argument; a file of this name is ./{value[:40]}")
+
+
 def above_zero(_type: object, value: object) -> None:
     """Refuses a span of no length."""
     if isinstance(value, timedelta) and value <= timedelta():

@@ -1,14 +1,14 @@
 """Which rows a batch has."""
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Literal
 
 from cyclopts import Parameter
 
 from migrator.errors import UsageError
-from migrator.settings.fields import INPUT
+from migrator.settings.fields import INPUT, no_flag
 from migrator.settings.filters import FilterSettings
 
 
@@ -17,10 +17,12 @@ from migrator.settings.filters import FilterSettings
 class InputSettings:
     """Where the rows come from, and what makes two of them the same object."""
 
-    manifest: Path | None = None
+    manifest: Annotated[str | None, Parameter(allow_leading_hyphen=True, validator=no_flag)] = None
     """A manifest with the columns bucket and key; also known: version_id, name, description,
-    project_id, file_name. All other columns come back in the report."""
-    manifest_format: Literal["auto", "csv", "parquet"] = "auto"
+    project_id, file_name. All other columns come back in the report. A file, packed with gzip or
+    zstd or not; a directory or a pattern of Parquet files; s3://bucket/key of any of these; - for
+    standard input."""
+    manifest_format: Literal["auto", "csv", "parquet", "jsonl"] = "auto"
     """Format of the manifest; auto looks at the file itself."""
     prefix: Annotated[tuple[str, ...], Parameter(negative=(), consume_multiple=False)] = ()
     """List s3://bucket/prefix and import every object there. Repeatable; added to a manifest."""
@@ -34,12 +36,26 @@ class InputSettings:
     """Which of them are wanted."""
 
 
-def parse_prefix(text: str) -> tuple[str, str]:
+def with_absolute_paths(inputs: InputSettings) -> InputSettings:
+    """The same, whatever directory they are used in later: `resume` may be called anywhere."""
+    manifest = inputs.manifest
+    if manifest is not None and not is_elsewhere(manifest):
+        manifest = str(Path(manifest).absolute())
+    earlier = tuple(directory.absolute() for directory in inputs.skip_imported)
+    return replace(inputs, manifest=manifest, skip_imported=earlier)
+
+
+def is_elsewhere(manifest: str) -> bool:
+    """Whether a manifest is no file of this machine: standard input, or in S3."""
+    return manifest == "-" or manifest.startswith("s3://")
+
+
+def parse_prefix(text: str, flag: str = "--prefix") -> tuple[str, str]:
     """(bucket, key prefix) of `s3://bucket/prefix`; raises UsageError for anything else."""
     match = re.fullmatch(r"s3://([^/]{3,63})(?:/(.*))?", text, re.DOTALL)
     if match is None:
         raise UsageError(
-            f"--prefix {text!r}: not of the form s3://bucket/prefix",
+            f"{flag} {text!r}: not of the form s3://bucket/prefix",
             "give a bucket, and a prefix if only part of it is wanted: s3://my-bucket/masters/",
         )
     return match[1], match[2] or ""

@@ -4,6 +4,7 @@ Foreign exceptions end here: a refusal of S3 becomes `S3Refusal` with S3's own c
 does not answer becomes `SourceUnreachable`.
 """
 
+import asyncio
 import base64
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import AsyncExitStack, contextmanager, suppress
@@ -11,6 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Self
 
+import aiohttp
 from aiobotocore.config import AioConfig
 from aiobotocore.session import AioSession
 from botocore.exceptions import (
@@ -35,6 +37,8 @@ MAX_CONNECTIONS = 64
 ATTEMPTS = 4
 """Tries of the library's own for each question; beyond them the engine waits and asks again."""
 
+PAUSE_S = 0.5
+"""Seconds before a part of an object that broke off is asked for again."""
 CRC32C_BYTES = 4
 
 MAX_CODE, MAX_MESSAGE = 100, 1000
@@ -174,6 +178,33 @@ class SourceS3:
             await self._ask(bucket, "head_bucket", Bucket=bucket)
         self._regions_known.add(bucket)
 
+    async def read(self, bucket: str, key: str, begin: int, length: int, etag: str | None) -> bytes:
+        """`length` bytes of an object from `begin` on, as long as it has this ETag.
+
+        Raises S3Refusal, also with PreconditionFailed, and SourceUnreachable where S3 does not
+        answer or sends something else.
+        """
+        arguments = {"IfMatch": f'"{etag}"'} if etag else {}
+        wanted = f"bytes={begin}-{begin + length - 1}"
+        for left in reversed(range(ATTEMPTS)):
+            answer = await self._ask(
+                bucket, "get_object", Bucket=bucket, Key=key, Range=wanted, **arguments
+            )
+            try:
+                content = await _read_bounded(answer["Body"], length)
+            except (OSError, HTTPClientError, BotoCoreError, aiohttp.ClientError) as error:
+                if not left:
+                    raise SourceUnreachable(self._one_line(error)) from None
+                await asyncio.sleep(PAUSE_S)
+                continue
+            is_whole = len(content) == length and answer.get("ETag", "").strip('"') == (etag or "")
+            if not is_whole or not str(answer.get("ContentRange", "")).startswith(
+                f"bytes {begin}-"
+            ):
+                raise SourceUnreachable(f"S3 sends something else than {wanted} of {key}")
+            return content
+        raise AssertionError  # the last attempt answers or raises
+
     async def list(
         self, bucket: str, prefix: str, start_after: str
     ) -> AsyncIterator[list[tuple[str, ObjectFacts]]]:
@@ -261,6 +292,19 @@ class SourceS3:
             )
             self._clients[keys, endpoint_url] = known
         return known
+
+
+async def _read_bounded(body: Any, length: int) -> bytes:
+    """The body up to one byte more than there must be; shut before its end if there is more."""
+    parts: list[bytes] = []
+    left = length + 1
+    try:
+        while left and (part := await body.read(left)):
+            parts.append(part)
+            left -= len(part)
+    finally:
+        body.close()
+    return b"".join(parts)
 
 
 def _one_line(text: str) -> str:

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from dataclasses import dataclass
+from pathlib import Path
 
 DEADLINE_S = 60.0
 """Far beyond what anything here takes: reaching it means that something hangs."""
@@ -54,11 +55,18 @@ class Child:
     """`python -m migrator …` in a process group of its own, its output in files.
 
     `module` is what stands in the place of `migrator`: an entry of a test's own. No file of it may
-    grow beyond `limit_bytes`.
+    grow beyond `limit_bytes`. `stdin` is the file that it reads from; nothing else.
     """
 
     def __init__(
-        self, arguments, environment, directory, umask=-1, module="migrator", limit_bytes=None
+        self,
+        arguments,
+        environment,
+        directory,
+        umask=-1,
+        module="migrator",
+        limit_bytes=None,
+        stdin=os.devnull,
     ):
         self.arguments = [str(argument) for argument in arguments]
         directory.mkdir(parents=True, exist_ok=True)
@@ -68,12 +76,16 @@ class Child:
         command = [sys.executable, "-m", module, *self.arguments]
         if limit_bytes is not None:
             command = ["prlimit", f"--fsize={limit_bytes}", *command]
-        with self._out.open("wb") as out, self._err.open("wb") as err:
+        with (
+            self._out.open("wb") as out,
+            self._err.open("wb") as err,
+            Path(stdin).open("rb") as given,
+        ):
             self.process = subprocess.Popen(
                 command,
                 cwd=directory,
                 env=environment,
-                stdin=subprocess.DEVNULL,
+                stdin=given,
                 stdout=out,
                 stderr=err,
                 start_new_session=True,

@@ -39,19 +39,19 @@ class World:
         self.children.append(child)
         return child
 
-    def start_with(self, fuse, *arguments, env=None):
+    def start_with(self, fuse, *arguments, env=None, **how):
         """Run a verb with a fuse of the battery's in it: `POINT:N` or `POINT:N:SIGNAL`."""
         env = {**(env or {}), "PYTHONPATH": str(ROOT)}
-        return self.start("--crash-at", fuse, "--", *arguments, env=env, module=FUSED)
+        return self.start("--crash-at", fuse, "--", *arguments, env=env, module=FUSED, **how)
 
-    def call(self, *arguments, env=None, within_s=DEADLINE_S, umask=-1):
+    def call(self, *arguments, env=None, within_s=DEADLINE_S, **how):
         """Run a verb to its end."""
-        return self.start(*arguments, env=env, umask=umask).wait(within_s)
+        return self.start(*arguments, env=env, **how).wait(within_s)
 
-    def migrate(self, *arguments, out="out", code=0, env=None, within_s=DEADLINE_S):
+    def migrate(self, *arguments, out="out", code=0, env=None, within_s=DEADLINE_S, **how):
         """`migrator run … --out OUT` to its end, which must be `code`; the batch it made."""
         result = self.call("run", *arguments, "--out", self.directory / out, env=env,
-                           within_s=within_s)  # fmt: skip
+                           within_s=within_s, **how)  # fmt: skip
         assert result.code == code, result.said[-4000:]
         return self.batch(out)
 

@@ -43,7 +43,7 @@ def run_batch(directory, manifest, api_url, pace, *, reports=False):
     directory = Path(directory)
     directory.mkdir()
     settings = BatchSettings(
-        inputs=InputSettings(manifest=Path(manifest)),
+        inputs=InputSettings(manifest=str(manifest)),
         platform=PlatformSettings(api_url=api_url),
         source=SourceSettings(preflight=False),
         pace=PaceSettings(**pace),

@@ -2,7 +2,6 @@
 
 import re
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
 
@@ -150,7 +149,7 @@ def test_sizes_and_slow_copies_are_those_of_the_rows(checkpoint):
 
 def test_every_setting_is_told_by_its_flag_and_what_was_chosen_is_marked():
     settings = BatchSettings(
-        inputs=InputSettings(manifest=Path("/a/b.csv"), prefix=("s3://x/", "s3://y/")),
+        inputs=InputSettings(manifest="/a/b.csv", prefix=("s3://x/", "s3://y/")),
         pace=PaceSettings(requests_per_minute=1200),
         buckets={"old": BucketSettings(access_key_id_env="A", secret_access_key_env="B")},
     )

@@ -22,7 +22,7 @@ from migrator.settings import (
 
 def test_settings_come_back_from_the_checkpoint_as_they_were():
     settings = BatchSettings(
-        inputs=InputSettings(manifest=Path("a/b.csv"), prefix=("s3://bucket/p",)),
+        inputs=InputSettings(manifest="a/b.csv", prefix=("s3://bucket/p",)),
         platform=PlatformSettings(api_key_file=Path("key")),
         care=CareSettings(stuck_after=timedelta(minutes=90)),
         buckets={"b": BucketSettings(access_key_id_env="X", secret_access_key_env="Y")},

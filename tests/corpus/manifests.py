@@ -79,7 +79,18 @@ UNUSABLE = {
     # something else
     "PNG": b"\x89PNG\r\n\x1a\n" + bytes(64),
     "PDF": b"%PDF-1.7\n%\xe2\xe3\xcf\xd3\n1 0 obj\n",
-    "gzip": gzip.compress(HEADER + ROW),
+    "gzip of nothing": gzip.compress(b""),
+    "gzip of a header alone": gzip.compress(HEADER),
+    "gzip twice": gzip.compress(gzip.compress(HEADER + ROW)),
+    "gzip cut off": gzip.compress(HEADER + ROW * 9)[:-4],
+    "gzip with a wrong checksum": gzip.compress(HEADER + ROW)[:-8] + bytes(8),
+    "gzip and something else": gzip.compress(HEADER + ROW) + b"trash",
+    "gzip of Parquet": gzip.compress(GOOD_PARQUET),
+    "gzip magic alone": b"\x1f\x8b",
+    "a bomb of one line": gzip.compress(HEADER + b"bucket," + b"k" * 2**24),
+    "a bomb of one line in JSON": gzip.compress(b'{"bucket":"b","key":"' + b"k" * 2**24),
+    "a bomb of blanks": gzip.compress(b" " * 2**24),
+    "a bomb of line breaks": gzip.compress(b"\n" * 2**24),
     "bzip2": b"BZh91AY&SY" + bytes(32),
     "zstd": b"\x28\xb5\x2f\xfd" + bytes(32),
     "xlsx": zipped("xl/workbook.xml"),
@@ -87,7 +98,16 @@ UNUSABLE = {
     "old Excel": b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(64),
     "SQLite": b"SQLite format 3\0" + bytes(84),
     "JSON": b'[{"bucket": "b", "key": "k"}]\n',
-    "JSON lines": b'{"bucket": "b", "key": "k"}\n' * 3,
+    "JSON over several lines": b'{\n"bucket": "b",\n"key": "k"\n}\n',
+    "JSON lines without keys": b'{"bucket": "b", "name": "k"}\n' * 3,
+    "JSON lines with capitals": b'{"Bucket": "b", "Key": "k"}\n',
+    "JSON that is empty": b"{}\n",
+    "JSON that is cut off": b'{"bucket": "b", "key": "k',
+    "JSON with single quotes": b"{'bucket': 'b', 'key': 'k'}\n",
+    "JSON lines in Latin-1": b'{"bucket": "b", "k\xe9y": "k"}\n',
+    "JSON lines in UTF-16": '{"bucket": "b", "key": "k"}\n'.encode("utf-16-le"),
+    "a JSON line of a megabyte": b'{"bucket": "b", "key": "' + b"k" * 2**20 + b'"}\n',
+    "JSON that never ends": b'{"a":' * 100_000,
     "XML": b'<?xml version="1.0"?>\n<ListBucketResult/>\n',
     "HTML": b"<!DOCTYPE html><html><body>Sign in</body></html>\n",
     "an S3 inventory manifest": b'{"sourceBucket": "b", "fileFormat": "CSV", "files": []}',
@@ -132,6 +152,35 @@ UNUSABLE_PARQUET = {
     "empty": b"",
 }
 """The same, of files that are named as Parquet."""
+
+INVALID_LINES = {
+    "no JSON": (b"bucket,key", None),
+    "half an object": (b'{"bucket": "bucket", "key": ', None),
+    "two objects": (b'{"bucket": "bucket", "key": "k"}{"bucket": "bucket", "key": "k"}', None),
+    "a comma behind": (b'{"bucket": "bucket", "key": "k"},', None),
+    "a list": (b'["bucket", "k"]', None),
+    "null": (b"null", None),
+    "a text": (b'"bucket"', None),
+    "not a number": (b'{"bucket": "bucket", "key": "k", "size": NaN}', None),
+    "a tab in a text": (b'{"bucket": "bucket", "key": "a\tb"}', None),
+    "half a surrogate": (b'{"bucket": "bucket", "key": "\\ud800"}', None),
+    "key in Latin-1": (b'{"bucket": "bucket", "key": "caf\xe9"}', None),
+    "Latin-1 deep inside": (b'{"bucket": "bucket", "key": "k", "a": ["caf\xe9"]}', None),
+    "nested without end": (b'{"a":' * 20_000 + b"1" + b"}" * 20_000, None),
+    "key as a number": (b'{"bucket": "bucket", "key": 123}', "key"),
+    "key as a list": (b'{"bucket": "bucket", "key": ["k"]}', "key"),
+    "key as an object": (b'{"bucket": "bucket", "key": {"S": "k"}}', "key"),
+    "name as true": (b'{"bucket": "bucket", "key": "k", "name": true}', "name"),
+    "key as null": (b'{"bucket": "bucket", "key": null}', "key"),
+    "no key": (b'{"bucket": "bucket"}', "key"),
+    "nothing": (b"{}", "bucket"),
+    "key empty": (b'{"bucket": "bucket", "key": ""}', "key"),
+    "project that is a name": (
+        b'{"bucket": "bucket", "key": "k", "project_id": "x"}',
+        "project_id",
+    ),
+}
+"""Lines of JSON Lines: a row each, invalid because of this column (None: the row as such)."""
 
 UUID = "00000000-0000-4000-8000-000000000000"
 INVALID_ROWS = {

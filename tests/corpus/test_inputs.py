@@ -87,6 +87,20 @@ def test_a_bad_row_is_said_with_its_column_and_hides_no_other(tmp_path, case):
     assert bad.problem
 
 
+@pytest.mark.parametrize("case", manifests.INVALID_LINES)
+def test_a_bad_line_of_json_is_said_and_hides_no_other(tmp_path, case):
+    line, column = manifests.INVALID_LINES[case]
+    path = tmp_path / "catalogue.jsonl"
+    good = b'{"bucket": "bucket", "key": "k"}\n'
+    path.write_bytes(good + line + b"\n" + good)
+    before, bad, after = rows_of(path)
+    assert isinstance(before, ManifestRow)
+    assert isinstance(after, ManifestRow)
+    assert isinstance(bad, InvalidRow)
+    assert (bad.row, bad.column) == (2, column)
+    assert bad.problem.isprintable()
+
+
 @pytest.mark.parametrize("case", manifests.INVALID_CELLS)
 def test_a_bad_cell_is_said_with_its_column_and_hides_no_other(tmp_path, case):
     column, cell = manifests.INVALID_CELLS[case]

@@ -63,7 +63,7 @@ async def test_a_row_that_a_moving_list_hides_at_the_edge_of_a_page_is_not_made_
 
 
 async def test_a_sweep_reads_back_to_five_minutes_before_the_intent_and_no_further(bench):
-    fill(bench, 300, EPOCH_S - 301, "too-early")
+    fill(bench, 300, EPOCH_S - 302, "too-early")
     fill(bench, 10, EPOCH_S - 299, "early")
     bench.care(assume_empty=True)
     bench.manifest("a")

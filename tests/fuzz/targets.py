@@ -5,6 +5,7 @@ The same targets run for seconds under hypothesis (`test_short.py`) and for minu
 which watches the coverage (`make fuzz`).
 """
 
+import gzip
 import io
 import os
 import random
@@ -20,6 +21,7 @@ from migrator.engine.tag import Tag, describe, new_batch_id, read_tag
 from migrator.errors import UsageError
 from migrator.lifecycle import State
 from migrator.manifest.csv_file import CsvManifest
+from migrator.manifest.jsonl_file import JsonlManifest
 from migrator.manifest.opening import open_manifest
 from migrator.manifest.parquet_file import ParquetManifest
 from migrator.model import MAX_KEY_BYTES, InvalidRow, LearnedBy, ManifestRow, utf16_units
@@ -98,6 +100,46 @@ def csv(data):
 def header_and_rows(data):
     """The same, behind a header that is right."""
     csv(data[:1] + b"bucket,key,name,project_id\n" + data[1:])
+
+
+def jsonl(data):
+    """A JSON Lines manifest; its blocks are small, so that lines lie across them."""
+    if not data:
+        return
+    block_bytes = (64, 300, 4096, 2**18)[data[0] % 4]
+    path = _written(data[1:])
+    try:
+        reader = JsonlManifest(path, block_bytes=block_bytes)
+        _rows(reader)  # its columns are all there then
+    except UsageError as error:
+        _says_what_and_what_next(error)
+        return
+    _check_rows(reader, data[0])
+
+
+def objects_and_lines(data):
+    """The same, of lines that are objects with a bucket and a key, and whatever stands in them."""
+    start = b'{"bucket":"bucket","key":"'
+    jsonl(data[:1] + start + b'k"}\n' + start + data[1:].replace(b"\n", b'"}\n' + start))
+
+
+def packed(data):
+    """A manifest in gzip or zstd, whole, or damaged at the places that `data` names."""
+    if len(data) < 4:
+        return
+    content = b"bucket,key\n" + data[3:]
+    if data[0] % 2:
+        whole = bytearray(gzip.compress(content, mtime=0))
+    else:
+        whole = bytearray(pa.compress(content, codec="zstd", asbytes=True))
+    whole[(data[1] * 257) % len(whole)] ^= data[2]
+    try:
+        reader = open_manifest(_written(bytes(whole)), "csv")
+        rows = _rows(reader)
+    except UsageError as error:
+        _says_what_and_what_next(error)
+        return
+    assert [row.row for row in rows] == list(range(1, len(rows) + 1))
 
 
 def _parquet_seed(seed):
@@ -250,16 +292,21 @@ def terminal(data):
 
 TARGETS = {
     target.__name__: target
-    for target in (csv, header_and_rows, parquet, manifest, decoder, video, moment, quota, tag,
-                   toml, redaction, terminal)
+    for target in (csv, header_and_rows, jsonl, objects_and_lines, packed, parquet, manifest,
+                   decoder, video, moment, quota, tag, toml, redaction, terminal)
 }  # fmt: skip
 
 SEEDS = {
     "csv": [b'\0bucket,key\nb-1,"a ""b""\n c"\n', b"\1bucket,key,x\r\nbbb,k,\xff\r\n\r\nbbb\r\n",
             b"\3\xef\xbb\xbfbucket,key\rbbb,k\r"],
     "header_and_rows": [b"\0bbb,k,n,\n", b'\1bbb,"k",\xff,x\nbbb,k\n'],
+    "jsonl": [b'\0{"bucket":"bbb","key":"k"}\n{"key":"k","bucket":"bbb","x":[1.50]}\n',
+              b'\1\xef\xbb\xbf{"bucket":"bbb","key":"\\u00fc"}\r\n\r\n{"bucket":1}\n{}\n{'],
+    "objects_and_lines": [b"\0a\nb\n\\n", b'\1","name":null,"key":"\n'],
+    "packed": [b"\0\0\0bbb,k\n", b"\1\0\0bbb,k\nbbb,l\n", b"\1\2\1bbb,k\n"],
     "parquet": [b"\0\1", b"\0\2\4\5\6", b"\7\7\x10\x80\x20"],
-    "manifest": [b"bucket,key\nbbb,k\n", b"PAR1\0\0PAR1", b"\x89PNG", b"\x1f\x8b", b"PK\3\4"],
+    "manifest": [b"bucket,key\nbbb,k\n", b"PAR1\0\0PAR1", b"\x89PNG", b"\x1f\x8b", b"PK\3\4",
+                 b'{"bucket":"bbb","key":"k"}'],
     "decoder": [
         b'{"totalElements":1,"items":[{"id":"%s","createdAt":1}]}' % VIDEO.encode(),
         b'{"errorCode":"A","message":"m","statusCode":400}',
@@ -280,6 +327,7 @@ SEEDS = {
 
 WORDS = {
     "csv": ["bucket", "key", '"', '""', "\r\n", "\xff", ","],
+    "jsonl": ['"bucket":"', '"key":"', '"}\n{"', "\\ud83c", "\\u00", "null", "[[", "\xff", "1e5"],
     "decoder": ["totalElements", "items", "uploadStatus", "DONE", "FAILED", "createdAt", "1e999",
                 "\\ud800", "null", "99999999999999999999"],
     "toml": ["buckets", "access_key_id_env", "secret_access_key_env", "[[", "'''"],
@@ -287,4 +335,5 @@ WORDS = {
 }  # fmt: skip
 """What chance alone would take long to spell."""
 WORDS["header_and_rows"] = WORDS["manifest"] = WORDS["csv"]
+WORDS["objects_and_lines"] = WORDS["jsonl"]
 WORDS["video"] = WORDS["decoder"]

@@ -422,7 +422,7 @@ def _inputs(climate):
     if climate.listing:
         buckets = sorted({thing.bucket for thing in climate.things})
         return Inputs(None, None, "", tuple(f"s3://{bucket}/" for bucket in buckets))
-    return Inputs(Path("rows.csv"), Manifest(climate.things), "digest", ())
+    return Inputs("rows.csv", Manifest(climate.things), "digest", ())
 
 
 class _Trace(logging.Handler):

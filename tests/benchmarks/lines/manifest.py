@@ -97,7 +97,7 @@ def into_checkpoint(path, repeats):
 
 async def _load(checkpoint, path):
     writer = Writer(checkpoint, lambda _checkpoint: None)
-    inputs = open_inputs(InputSettings(manifest=path))
+    inputs = open_inputs(InputSettings(manifest=str(path)))
     await load(Book(writer), inputs, None, "")
     await writer.close()
 

@@ -1,0 +1,140 @@
+"""Every form in which a catalogue can come in, migrated by the actual program."""
+
+import gzip
+import json
+import runpy
+import signal
+from pathlib import Path
+
+import pytest
+
+SAMPLES = Path(__file__).parents[2] / "manifests"
+ROWS = runpy.run_path(str(SAMPLES / "make_samples.py"))["ROWS"]
+
+FORMS = [
+    *("sample.csv", "sample.csv.gz", "sample.csv.zst"),
+    *("sample.jsonl", "sample.jsonl.gz", "sample.jsonl.zst"),
+    *("sample.parquet", "sample-parts", "sample-parts/*.parquet"),
+]
+"""What `--manifest` says of the samples, beginning in their folder."""
+
+
+@pytest.fixture(scope="module")
+def filled(make_sandbox, make_world):
+    """A sandbox that holds the objects of the samples, and the samples themselves."""
+    with make_sandbox("--requests-per-minute", "60000", "--media", "off") as sandbox:
+        for bucket, key, *_ in ROWS:
+            sandbox.put(bucket, key, b"a small video of " + key.encode())
+        for path in SAMPLES.rglob("sample*"):
+            for file in path.iterdir() if path.is_dir() else [path]:
+                sandbox.put("manifests", file.relative_to(SAMPLES).as_posix(), file.read_bytes())
+        with make_world(sandbox) as world:
+            yield world
+
+
+def imports(world, manifest, name, **how):
+    """Migrates in a batch and a namespace of its own; what the platform was asked to make."""
+    batch = world.migrate("--manifest", manifest, "--namespace", name, out=name, **how)
+    batch.assert_balanced()
+    return batch, world.sandbox.creates(batch=batch.id)
+
+
+def assert_all_imported(batch, creates):
+    assert sorted((c["bucket"], c["objectKey"]) for c in creates) == sorted(row[:2] for row in ROWS)
+    named = {c["objectKey"]: c["name"] for c in creates}
+    assert all(named[key] == name for _, key, name, *_ in ROWS if name)
+    assert {line["asset_id"] for line in batch.lines} == {row[4] for row in ROWS}
+    by_row = [(line["Bucket"], line["Key"].removeprefix("'")) for line in batch.lines]
+    assert by_row == [row[:2] for row in ROWS]
+
+
+def slug(form):
+    return form.replace("/", "-").replace("*", "all")
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_a_sample_on_disk_is_migrated(filled, form):
+    assert_all_imported(*imports(filled, SAMPLES / form, f"disk-{slug(form)}"))
+
+
+@pytest.mark.parametrize("form", [form for form in FORMS if form != "sample-parts"] + ["sample-"])
+def test_a_sample_in_s3_is_migrated(filled, form):
+    form = "sample-parts/" if form == "sample-" else form
+    assert_all_imported(*imports(filled, f"s3://manifests/{form}", f"s3-{slug(form)}"))
+
+
+@pytest.mark.parametrize("form", ["sample.csv", "sample.jsonl.gz", "sample.parquet"])
+def test_a_sample_that_is_piped_in_is_migrated(filled, form):
+    name = f"pipe-{slug(form)}"
+    assert_all_imported(*imports(filled, "-", name, stdin=SAMPLES / form))
+
+
+def test_a_batch_from_a_pipe_needs_it_no_more_once_it_was_read(filled, until):
+    world = filled
+    rows = world.objects(40)
+    manifest = world.manifest(rows)
+    slowly = ("--requests-per-minute", "240")
+    flags = ("run", "--manifest", "-", "--out", "out-pipe", *slowly)
+    child = world.start(*flags, stdin=manifest)
+    until(lambda: world.batch("out-pipe").status.get("phase") == "migrating", "it migrates")
+    child.signal(signal.SIGINT)
+    assert child.wait().code == 130
+    other = world.manifest(rows[:-1], name="other.csv")
+    refused = world.call(*flags, stdin=other)
+    assert refused.code == 5
+    assert "the manifest - has changed" in refused.err
+    refused = world.call(*flags)  # nothing is piped into it
+    assert refused.code == 2
+    assert "migrator resume" in refused.err
+    resumed = world.call("resume", "out-pipe")
+    assert resumed.code == 0, resumed.said
+    batch = world.batch("out-pipe")
+    batch.assert_balanced()
+    assert batch.summary["outcomes"]["imported"] == 40
+
+
+def test_a_pipe_that_was_not_read_to_its_end_is_piped_in_again(filled, until):
+    world = filled
+    lines = [json.dumps({"bucket": "nowhere-at-all", "key": str(n)}) + "\n" for n in range(60_000)]
+    path = world.directory / "many.jsonl.gz"
+    path.write_bytes(gzip.compress("".join(lines).encode()))
+    flags = ("--manifest", "-", "--out", "half-pipe")
+    # Killed while the first rows are stored, long before the last.
+    killed = world.start_with("rows-after-commit:2", "run", *flags, "--no-preflight", stdin=path)
+    killed.wait()
+    result = world.call("resume", "half-pipe")
+    assert result.code == 2
+    assert "nothing is piped into standard input" in result.err
+    planned = world.call("plan", *flags, "--no-preflight", stdin=path)
+    assert planned.code == 0, planned.said
+    assert "60,000" in planned.out
+
+
+def test_fields_that_turn_up_late_come_back_in_the_report(filled):
+    world = filled
+    rows = world.objects(3)
+    records = [{"bucket": bucket, "key": key} for bucket, key in rows]
+    records[1] |= {"tape": 7, "rating": 1.50}
+    records[2] |= {"name": "Third", "tags": ["a", "b"], "tape": None}
+    path = world.directory / "growing.jsonl"
+    path.write_text("".join(json.dumps(record) + "\n" for record in records))
+    batch, creates = imports(world, path, "growing")
+    assert [line["tape"] for line in batch.lines] == ["", "7", ""]
+    assert [line["rating"] for line in batch.lines] == ["", "1.5", ""]
+    assert [line["tags"] for line in batch.lines] == ["", "", '["a", "b"]']
+    assert {c["name"] for c in creates} == {"clip-00000.mp4", "clip-00001.mp4", "Third"}
+
+
+def test_a_manifest_in_s3_that_is_not_there_or_not_readable_is_said(filled):
+    world = filled
+    told = world.call("run", "--manifest", "s3://manifests/no.csv", "--out", "no")
+    assert told.code == 2
+    assert "s3://manifests/no.csv: there is no such object" in told.err
+    told = world.call("run", "--manifest", "s3://manifests/none/*.parquet", "--out", "no")
+    assert told.code == 2
+    assert "no Parquet file there" in told.err
+    keys = {"AWS_SECRET_ACCESS_KEY": "wrong", "PIXOP_SOURCE_SECRET_ACCESS_KEY": "wrong"}
+    told = world.call("run", "--manifest", "s3://manifests/sample.csv", "--out", "no", env=keys)
+    assert told.code == 2
+    assert "SignatureDoesNotMatch" in told.err or "AccessDenied" in told.err
+    assert not (world.directory / "no").exists()
