@@ -42,6 +42,17 @@ RUN_STOPPING = LogEvent("run.stopping", logging.INFO, "stopping: {why}")
 RUN_FAILED = LogEvent("run.failed", logging.ERROR, "{message}; next: {hint}")
 RUN_ENDED = LogEvent("run.ended", logging.INFO, "ended with exit code {exit_code}")
 METRICS_SERVED = LogEvent("metrics.served", logging.INFO, "metrics at {url}")
+WEBHOOK_REGISTERED = LogEvent(
+    "webhook.registered", logging.INFO, "webhook {webhook_id} is registered: {url}"
+)
+WEBHOOK_REMOVED = LogEvent("webhook.removed", logging.INFO, "webhook {webhook_id} is removed")
+WEBHOOK_LEFT = LogEvent(
+    "webhook.left",
+    logging.WARNING,
+    "webhook {webhook_id} could not be removed: the next run on this batch does it, or you, on the "
+    "platform",
+)
+DELIVERY_JUDGED = LogEvent("webhook.delivery", logging.DEBUG, "a delivery is {verdict}")
 API_CALL = LogEvent("api.call", logging.DEBUG, "call {method} {path}: {answer} in {seconds} s")
 ROW_MOVED = LogEvent("row.moved", logging.DEBUG, "row {row} {what}: {before} -> {after}")
 ROW_PROBLEM = LogEvent(

@@ -110,11 +110,12 @@ class DecidedBy(StrEnum):
 
 
 class LearnedBy(StrEnum):
-    """Where the end of a copy was read."""
+    """Where the end of a copy was read; `webhook`: a delivery told of it, a look confirmed it."""
 
     LIST = "list"
     STATUS = "status"
     SWEEP = "sweep"
+    WEBHOOK = "webhook"
 
 
 @dataclass(frozen=True, slots=True)

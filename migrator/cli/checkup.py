@@ -13,7 +13,7 @@ from typing import TypeVar
 
 from migrator import __version__
 from migrator.certificates import check_certificates
-from migrator.cli import health
+from migrator.cli import health, webhook_checkup
 from migrator.cli.health import Check
 from migrator.cli.s3_files import S3Files
 from migrator.cli.session import connected
@@ -90,14 +90,10 @@ async def check_up(
     failed = {check.name for check in checks if check.status == "fail"}
     if api_key is not None and not failed & {"settings", "certificates", "source keys"}:
         await _connected(checks, settings, catalogue, api_key, environment)
-    checks.append(
-        Check(
-            "webhooks",
-            "ok",
-            "none are used: copies are followed by the platform's list, and nothing has to reach "
-            "this machine",
-        )
-    )
+    if settings.webhooks.webhook_listen is None:
+        checks.append(webhook_checkup.NONE_USED)
+    elif "settings" not in failed:
+        checks.append(await webhook_checkup.reach(settings.webhooks))
     return checks
 
 
@@ -224,6 +220,9 @@ async def _platform(settings: BatchSettings, catalogue: Catalogue, api: Api) -> 
     team_id = settings.platform.team_id or account.default_team.id
     path = f"/v1/teams/{team_id}"
     checks.append(health.judge_place("team", path, await _call(api, path)))
+    if settings.webhooks.webhook_listen is not None:
+        params = {"teamId": team_id, "pageSize": "100"}
+        checks.append(webhook_checkup.judge_room(await _call(api, "/v1/webhooks", params)))
     named = {settings.platform.project_id} if settings.platform.project_id else set[str]()
     for project_id in sorted(named | catalogue.projects):
         path = f"/v1/projects/{project_id}"

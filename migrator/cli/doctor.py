@@ -15,6 +15,7 @@ from migrator.settings import (
     InputSettings,
     PlatformSettings,
     SourceSettings,
+    WebhookSettings,
     read_buckets,
     with_absolute_paths,
 )
@@ -29,13 +30,15 @@ def doctor(
     platform: PlatformSettings = PlatformSettings(),
     source: SourceSettings = SourceSettings(),
     crossing: CrossingSettings = CrossingSettings(),
+    webhooks: WebhookSettings = WebhookSettings(),
     config: Annotated[Path | None, Parameter(group=OUTPUT)] = None,
     as_json: Annotated[bool, Parameter(name="--json", group=OUTPUT, negative=())] = False,
 ) -> int:
     """Look whether a migration could begin here; writes nothing, neither here nor there.
 
     It asks the platform for the account, the quota, the team and the projects, and heads up to
-    three objects of each bucket with the keys that will be handed over. One line a check: ok, warn
+    three objects of each bucket with the keys that will be handed over. With webhooks it listens
+    as a run would, and sends a word to --webhook-url that must arrive. One line a check: ok, warn
     or fail, and what to do.
 
     Example: migrator doctor --manifest catalogue.csv --out reports/catalogue
@@ -62,6 +65,7 @@ def doctor(
         platform=platform,
         source=source,
         crossing=crossing,
+        webhooks=webhooks,
         buckets=read_buckets(config),
     )
     checks = run_async(check_up(settings, out, os.environ))

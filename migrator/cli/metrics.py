@@ -5,7 +5,6 @@ What is counted comes from the latest snapshot, so that a scrape, `status.json` 
 """
 
 import contextlib
-import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
@@ -18,8 +17,7 @@ from migrator.engine.snapshot import Snapshot
 from migrator.errors import UsageError
 from migrator.log import METRICS_SERVED, tell
 from migrator.model import OUTCOME_OF, Reason
-
-LOOPBACK = "127.0.0.1"
+from migrator.settings import listening_address
 
 CALL_BUCKETS_S = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0)
 """Up to the client's own timeout."""
@@ -187,14 +185,6 @@ def serving(address: str) -> Iterator[RunMetrics]:
 
 
 def parse_address(text: str) -> tuple[str, int]:
-    """(host, port) of `HOST:PORT`, `:PORT` or `PORT`; without a host it is this machine alone.
-
-    Raises UsageError for anything else.
-    """
-    match = re.fullmatch(r"(?:(\[[0-9A-Fa-f:.%a-z]+\]|[^:\[\]\s]*):)?([0-9]{1,5})", text)
-    if match is None or int(match[2]) >= 2**16:
-        raise UsageError(
-            f"--metrics-addr {text!r}: not of the form HOST:PORT",
-            "give a port of this machine, like 9464, or an address to listen on too: 0.0.0.0:9464",
-        )
-    return (match[1] or LOOPBACK).strip("[]"), int(match[2])
+    """(host, port) to serve on; see `listening_address`."""
+    hint = "give a port of this machine, like 9464, or an address to listen on too: 0.0.0.0:9464"
+    return listening_address("--metrics-addr", text, hint)

@@ -18,6 +18,7 @@ from migrator.settings import (
     PlatformSettings,
     SourceSettings,
     StoppingSettings,
+    WebhookSettings,
     check_settings,
     read_buckets,
     with_absolute_paths,
@@ -34,6 +35,7 @@ def plan(  # noqa: PLR0913 - every group of flags by its name
     pace: PaceSettings = PaceSettings(),
     care: CareSettings = CareSettings(),
     stopping: StoppingSettings = StoppingSettings(),
+    webhooks: WebhookSettings = WebhookSettings(),
     display: DisplaySettings = DisplaySettings(),
     what_if: PlanSettings = PlanSettings(),
     as_json: Annotated[bool, Parameter(name="--json", group=OUTPUT, negative=())] = False,
@@ -75,6 +77,7 @@ def plan(  # noqa: PLR0913 - every group of flags by its name
         pace=pace,
         care=care,
         stopping=stopping,
+        webhooks=webhooks,
         buckets=read_buckets(config),
     )
     check_settings(settings)

@@ -13,6 +13,7 @@ from migrator.checkpoint.census import BucketCount, Census, ReasonCount, SizeCla
 from migrator.checkpoint.values import Source
 from migrator.engine.forecast import CallForecast, Forecast, Span, Speed, Work, forecast
 from migrator.engine.plan import PlatformFacts, Progress
+from migrator.engine.webhooks.registration import MOST_ACTIVE
 from migrator.model import Reason
 from migrator.settings import BatchSettings, PlanSettings
 
@@ -127,6 +128,7 @@ def planned(
         settings.care.settle_seconds,
         what_if.copy_mb_per_s,
         what_if.total_mb_per_s,
+        told=told.webhooks is not None,
     )
     work = Work(census.to_send, census.size_bytes, census.largest_bytes, told.listed, told.checks)
     cost = forecast(work, speed)
@@ -209,6 +211,17 @@ def _assumptions(
             f"none of the {told.listed:,} videos in the team's list is one of these objects: each "
             "that carries a tag of one is adopted and costs no request"
         )
+    if told.webhooks is not None:
+        url, listen = settings.webhooks.webhook_url, settings.webhooks.webhook_listen
+        yield (
+            f"the platform reaches {url}, and what comes there reaches {listen} "
+            "(`migrator doctor` tries): what is not delivered, lists find with more calls"
+        )
+        if told.webhooks >= MOST_ACTIVE:
+            yield (
+                f"one of the {told.webhooks} active webhooks of the team is deactivated before: "
+                f"it may have {MOST_ACTIVE}, and the run needs one"
+            )
     if settings.care.assume_empty:
         yield "the team's list is empty, as --assume-empty says"
     yield from _of_copies(settings, speed)

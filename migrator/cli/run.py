@@ -19,6 +19,7 @@ from migrator.settings import (
     ReportSettings,
     SourceSettings,
     StoppingSettings,
+    WebhookSettings,
     check_settings,
     read_buckets,
     with_absolute_paths,
@@ -36,6 +37,7 @@ def run(  # noqa: PLR0913 - every group of flags by its name
     care: CareSettings = CareSettings(),
     report: ReportSettings = ReportSettings(),
     stopping: StoppingSettings = StoppingSettings(),
+    webhooks: WebhookSettings = WebhookSettings(),
     finish: FinishSettings = FinishSettings(),
     display: DisplaySettings = DisplaySettings(),
     config: Annotated[Path | None, Parameter(group=OUTPUT)] = None,
@@ -73,6 +75,7 @@ def run(  # noqa: PLR0913 - every group of flags by its name
         care=care,
         report=report,
         stopping=stopping,
+        webhooks=webhooks,
         buckets=read_buckets(config),
     )
     check_settings(settings)

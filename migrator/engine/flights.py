@@ -21,7 +21,7 @@ class Flight:
     last showed anything of it. `submitted_s` is set where its POST
     was answered in this run. `order` grows with each video of this run (newer videos stand before
     it in the platform's list). `gone_s` is since when the platform does not know its id. `changing`
-    is True while a change is being written.
+    is True while a change is being written. `told` says that a webhook told of its end.
     """
 
     row: int
@@ -41,6 +41,7 @@ class Flight:
     last: Sight | None = None
     gone_s: float | None = None
     changing: bool = False
+    told: bool = False
 
 
 NEWEST_SHARE = 0.05

@@ -28,6 +28,12 @@ INTERVAL_S = (1.0, 30.0)
 PRODUCTIVE = 40
 """Copies that a call must settle; a round that settles fewer makes the next pause longer."""
 
+FALLBACK_S = (30.0, 300.0)
+"""Shortest and longest pause where webhooks tell of the ends: rounds look for what never came."""
+
+MISSED_SHARE, MISSED_AT_ONCE = 0.1, 3
+"""Webhooks are relied on unless more than so many ends, and this share of them, were not told."""
+
 RESTARTS_CHECKED_S = 0.25
 """How often it is looked whether a restart is due."""
 
@@ -44,8 +50,10 @@ class Follower:
         stuck_after_s: float,
         *,
         settle_s: float,
+        hinted: bool = False,
     ) -> None:
         self.interval_s = INTERVAL_S[0]
+        self._hinted = hinted
         self._flights = flights
         self._gateway = gateway
         self._reader = reader
@@ -65,8 +73,21 @@ class Follower:
             before = self._gateway.counts.list + self._gateway.counts.status
             await self._round(targets)
             spent = self._gateway.counts.list + self._gateway.counts.status - before
-            settled = sum(self._flights.get(flight.video_id) is None for flight in targets)
-            self.interval_s = next_interval_s(self.interval_s, spent, settled)
+            settled = [f for f in targets if self._flights.get(f.video_id) is None]
+            missed = sum(not flight.told for flight in settled)
+            if self._hinted and is_relied_on(len(settled), missed):
+                self.interval_s = self._fallback_s()
+            else:
+                self.interval_s = next_interval_s(self.interval_s, spent, len(settled))
+
+    def _fallback_s(self) -> float:
+        shortest_s, longest_s = FALLBACK_S
+        wanted_s = max(shortest_s, min(self.interval_s * 2, longest_s))
+        return min(wanted_s, self._stuck_after_s / 4)  # what does not move must have been looked at
+
+    async def look(self, flight: Flight) -> None:
+        """Look at one copy now, by its id."""
+        await self._by_id(flight)
 
     async def _round(self, targets: list[Flight]) -> None:
         unseen = {flight.video_id: flight for flight in targets}
@@ -193,6 +214,11 @@ def list_pays(unseen: int, pages_left: int, barren: int) -> bool:
     if unseen <= 1 + barren:
         return False
     return pages_left <= unseen or barren == 0
+
+
+def is_relied_on(settled: int, missed: int) -> bool:
+    """Whether webhooks tell of the ends: of `settled` copies none has told of `missed`."""
+    return missed <= max(MISSED_AT_ONCE, settled * MISSED_SHARE)
 
 
 def next_interval_s(interval_s: float, calls: int, settled: int) -> float:

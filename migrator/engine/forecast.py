@@ -7,7 +7,7 @@ beforehand is an assumption that stands beside it.
 import math
 from dataclasses import dataclass
 
-from migrator.engine.follow import INTERVAL_S, SHARE
+from migrator.engine.follow import FALLBACK_S, INTERVAL_S, SHARE
 from migrator.engine.quotas import WINDOW_S
 from migrator.engine.sweep import HORIZON_SLACK_MS, PAGE_SIZE
 
@@ -39,7 +39,8 @@ class Speed:
 
     `per_minute` calls may leave (`Quotas.per_window`), `max_in_flight` copies may run at once.
     `copy_mb_per_s` is the speed of one copy, `total_mb_per_s` that of all copies together, both in
-    10^6 bytes a second and None where nobody knows. `settle_s` is --settle-seconds.
+    10^6 bytes a second and None where nobody knows. `settle_s` is --settle-seconds. `told`: by
+    webhooks it is told which copies have ended.
     """
 
     per_minute: int
@@ -47,6 +48,7 @@ class Speed:
     settle_s: float
     copy_mb_per_s: float | None = None
     total_mb_per_s: float | None = None
+    told: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,17 +181,22 @@ def follow_calls(work: Work, speed: Speed, duration_s: float, last_copy_s: float
     not the quota hold the run up nobody waits for a call, and each round reads the pages of all
     copies in flight, every INTERVAL_S at the longest. To that come the rounds after the last
     submit, until the last copy ends.
+
+    Where webhooks tell of the ends, a page is read twice at most, and rounds are FALLBACK_S apart.
     """
     if not work.objects:
         return Span(0, 0)
     pages = math.ceil(min(work.objects, speed.max_in_flight) / PAGE_SIZE)
+    least = math.ceil(work.objects / PAGE_SIZE)
+    if speed.told:
+        rounds = math.ceil(duration_s / FALLBACK_S[1]) + rounds_within(FALLBACK_S[0])
+        return Span(least, 2 * least + rounds * pages)
     shared = work.objects * SHARE / (1 - SHARE)
     rounds = math.ceil(duration_s / INTERVAL_S[1]) * pages
     submitting_s = work.objects * WINDOW_S / speed.per_minute
     held_up = duration_s > submitting_s
     during = max(shared, rounds) if held_up else shared
     tail_s = UNKNOWN_TAIL_S if last_copy_s is None else last_copy_s
-    least = math.ceil(work.objects / PAGE_SIZE)
     return Span(least, max(least, math.ceil(during) + rounds_within(tail_s) * pages))
 
 

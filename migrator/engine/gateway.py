@@ -29,6 +29,9 @@ from migrator.pixop.client import Answer, Api, NotSent, Reply
 
 Operation = Literal["submit", "list", "status", "restart", "other"]
 
+LAST_WORDS_S = 5.0
+"""Seconds that a request after the end may take, its place in the quota included."""
+
 PROBE_INTERVAL_S = 1.0
 """Seconds between two probes of a platform that does not answer, or between two POSTs while all of
 them fail."""
@@ -116,6 +119,7 @@ class Gateway:
         self.breaker = Breaker()
         self.counts = CallCounts()
         self.date_s: int | None = None
+        self._date_at_s = 0.0
         self.caught_up = False
         self.commands = 0
         self.senseless = ""
@@ -150,6 +154,15 @@ class Gateway:
     def now_s(self) -> float:
         """The engine's clock: seconds that only grow."""
         return self._clock()
+
+    def platform_s(self) -> float:
+        """The platform's clock now: its last `Date`, and what has passed since. Epoch seconds.
+
+        By this machine's clock where the platform has told none.
+        """
+        if self.date_s is None:
+            return time.time()
+        return self.date_s + self._clock() - self._date_at_s
 
     async def permit(self, *, urgent: bool = False) -> float:
         """Leave to send one request; answers when it was given. Raises Stopping."""
@@ -253,7 +266,8 @@ class Gateway:
         # Paths and statuses only: a query, a header or a body may hold what is nobody's business.
         tell(API_CALL, method=method, path=path, answer=_outline(reply), seconds=round(seconds, 3))
         if isinstance(reply, Answer):
-            self.date_s = reply.date_s or self.date_s
+            if reply.date_s:
+                self.date_s, self._date_at_s = reply.date_s, self._clock()
             if reply.status == HTTPStatus.TOO_MANY_REQUESTS:
                 self.counts.throttled += 1
                 self.pacer.refused(reply.quota)
@@ -349,6 +363,21 @@ class Gateway:
         reply = await self.exchange("other", "GET", "/v1/account")
         if isinstance(reply, Answer) and reply.status == HTTPStatus.UNAUTHORIZED:
             self.key_refused(reply)
+
+    async def last_words(self, method: str, path: str) -> Reply | None:
+        """One request, which may come to the same when repeated, also once the run was stopped.
+
+        It keeps to the quota as all do; None where there is no room or no answer within seconds.
+        """
+        if self.pacer.held_for_s > LAST_WORDS_S:
+            return None
+        try:
+            async with asyncio.timeout(LAST_WORDS_S):
+                await self.pacer.probe()
+                self.count("other")
+                return await self.exchange("other", method, path)
+        except TimeoutError:
+            return None
 
     async def rest(self, least_s: float, calls: int, share: float) -> None:
         """Pause for `least_s`; longer while submitters wait, or all POSTs fail.

@@ -128,6 +128,8 @@ class Observer:
             return
         flight.gone_s = None
         flight.seen_s = began_s
+        if flight.told:
+            learned_by = LearnedBy.WEBHOOK
         if flight.last != sight:
             flight.last, flight.moved_s = sight, began_s
         change = decide.judge_copy(
@@ -165,6 +167,7 @@ class Observer:
         if flight.state not in WITH_VIDEO:
             self._flights.remove(flight, now_s)
         elif flight.state is State.RESTARTING:
+            flight.told = False
             due_ms = change.facts.get("not_before_ms") or 0
             wait_s = max(0.0, (due_ms - self._book.now_ms()) / 1000)
             # The machine's clock may have been set back meanwhile: never longer than it can be.

@@ -24,6 +24,7 @@ from migrator.engine.quotas import Quotas
 from migrator.engine.start import Place, projects_of, read_rows, take_place
 from migrator.engine.stop import Stop, background, found_out
 from migrator.engine.sweep import ListReader
+from migrator.engine.webhooks.registration import OWN_CALLS, Registration
 from migrator.lifecycle import State
 from migrator.manifest.filters import Filter
 from migrator.settings import BatchSettings
@@ -51,7 +52,8 @@ class PlatformFacts:
 
     `per_minute` is what a run would use of the quota. `listed` counts the videos of the team's
     list that a run reads first; None where it does not read it whole. `checks` counts the calls
-    that a run makes before that; `calls` those that this plan itself has made.
+    that a run makes beside its rows'; `calls` those that this plan itself has made. `webhooks` are
+    the team's active ones; None where none are to be used.
     """
 
     team_id: str
@@ -60,6 +62,7 @@ class PlatformFacts:
     listed: int | None
     checks: int
     calls: int
+    webhooks: int | None = None
 
 
 async def plan(
@@ -107,6 +110,10 @@ async def _ask(
     await read_rows(book, settings, inputs, ports, gateway)
     book.tallies.load(await book.run(Checkpoint.tallies))
     listed = await _listed(book, settings, gateway, place)
+    webhooks = None
+    if settings.webhooks.address is not None:
+        registration = Registration(book, gateway, "", place.team_id)
+        webhooks = sum(each.active is not False for each in await registration.listed())
     if settings.source.preflight:
         progress.phase = "looking at the source"
         preflights = Preflights(
@@ -129,8 +136,12 @@ async def _ask(
         announced_per_minute=quotas.announced,
         per_minute=quotas.per_window,
         listed=listed,
-        checks=place.calls + len(projects) + calls_for_locations(settings.ways, buckets),
+        checks=place.calls
+        + len(projects)
+        + calls_for_locations(settings.ways, buckets)
+        + (0 if webhooks is None else OWN_CALLS),
         calls=gateway.counts.total,
+        webhooks=webhooks,
     )
 
 

@@ -6,6 +6,7 @@ The defaults are the real ones. A simulation on virtual time brings all of them.
 import random
 import time
 from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 
 from migrator.checkpoint.store import Checkpoint
@@ -14,6 +15,7 @@ from migrator.engine.book import wall_ms
 from migrator.engine.meter import Meter, Unmetered
 from migrator.engine.pacing import Window, announced_window
 from migrator.pixop.client import Api
+from migrator.pixop.listener import Take, listening
 from migrator.source.credentials import KeyRing
 from migrator.source.s3 import SourceS3
 
@@ -25,6 +27,7 @@ class Ports:
     `clock` answers seconds that only grow and goes with the event loop's timers, `wall_ms` epoch
     milliseconds for the record, `journal` a way to write to a checkpoint (its second argument adds
     to every commit), `window` a limiter for so many requests a window. `meter` is shown durations.
+    `listen` takes the platform's deliveries at a host and a port.
     """
 
     api: Api
@@ -36,3 +39,4 @@ class Ports:
     journal: Callable[[Checkpoint, Callable[[Checkpoint], None]], Journal] = Writer
     window: Callable[[int], Window] = announced_window
     meter: Meter = field(default_factory=Unmetered)
+    listen: Callable[[str, int, Take], AbstractAsyncContextManager[None]] = listening

@@ -5,7 +5,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -40,6 +40,9 @@ from migrator.engine.stop import Stop, Stopping, background, unless_stopped
 from migrator.engine.submit import Submitter
 from migrator.engine.sweep import ListReader
 from migrator.engine.waiting import Holds
+from migrator.engine.webhooks.confirm import Confirmer
+from migrator.engine.webhooks.receive import Webhooks, webhooks_of
+from migrator.engine.webhooks.registration import Registration
 from migrator.errors import StoppedByItself
 from migrator.lifecycle import WITH_VIDEO, Event, State
 from migrator.manifest.filters import Filter
@@ -70,6 +73,9 @@ class Engine:
     replacer: Replacer
     guard: Guard
     locations: Locations
+    registration: Registration
+    webhooks: Webhooks | None
+    confirmer: Confirmer | None
 
 
 async def migrate(
@@ -101,18 +107,22 @@ async def migrate(
     batch = checkpoint.meta("batch") or ""
     keeper = StatusKeeper(directory, batch, book, gateway, show)
     recorder = Recorder(book, gateway, run_id, keeper.waiting_on)
+    webhooks = webhooks_of(settings, gateway, book, ports.listen)
+    keeper.deliveries = None if webhooks is None else webhooks.counts
     try:
         book.tallies.load(await book.run(Checkpoint.tallies))
         jobs = (gateway.pacer.run(), gateway.watch(), keeper.run(), recorder.run())
         async with background(stop, *jobs, guard.watch_duration(ports.clock)):
             try:
-                engine = await unless_stopped(
-                    stop,
-                    _prepare(
-                        book, batch, settings, inputs, ports, stop, gateway, guard, keeper, since_s
-                    ),
-                )
-                await _carry_out(engine, settings, keeper)
+                async with nullcontext() if webhooks is None else webhooks.listening():
+                    engine = await unless_stopped(
+                        stop,
+                        _prepare(
+                            book, settings, inputs, ports, stop, gateway, guard, keeper,
+                            since_s, webhooks,
+                        ),
+                    )  # fmt: skip
+                    await _carry_out(engine, settings, keeper)
             except Stopping:
                 pass
             except StoppedByItself as error:
@@ -128,7 +138,6 @@ async def migrate(
 
 async def _prepare(
     book: Book,
-    batch: str,
     settings: BatchSettings,
     inputs: Inputs | None,
     ports: Ports,
@@ -137,6 +146,7 @@ async def _prepare(
     guard: Guard,
     keeper: StatusKeeper,
     since_s: int | None,
+    webhooks: Webhooks | None,
 ) -> Engine:
     """All that comes before the first POST: nothing but an input location is made by it.
 
@@ -146,7 +156,8 @@ async def _prepare(
     if inputs is not None:
         keeper.enter("loading")
     await read_rows(book, settings, inputs, ports, gateway)
-    engine = await _join(book, batch, settings, ports, stop, gateway, guard, place)
+    batch = await book.run(lambda c: c.meta("batch")) or ""
+    engine = await _join(book, batch, settings, ports, stop, gateway, guard, place, webhooks)
     keeper.holds = Holds(
         gateway, engine.feed, engine.flights, engine.resolver, engine.reader, guard, book.tallies
     )
@@ -172,7 +183,7 @@ async def _carry_out(engine: Engine, settings: BatchSettings, keeper: StatusKeep
     await _take_up(engine)
     await engine.guard.begin()
     keeper.enter("migrating")
-    async with _workers(engine, settings):
+    async with _told(engine), _workers(engine, settings):
         await _until_settled(engine)
         if not engine.stop.requested and not await engine.book.run(Checkpoint.looked_back):
             keeper.enter("checking")
@@ -195,6 +206,7 @@ async def _join(
     gateway: Gateway,
     guard: Guard,
     place: Place,
+    webhooks: Webhooks | None,
 ) -> Engine:
     care, platform = settings.care, settings.platform
     tagging = platform.tag_in != "none"
@@ -228,8 +240,15 @@ async def _join(
     )  # fmt: skip
     stuck_after_s = care.stuck_after.total_seconds()
     follower = Follower(
-        flights, gateway, reader, observer, stuck_after_s, settle_s=care.settle_seconds
-    )
+        flights, gateway, reader, observer, stuck_after_s,
+        settle_s=care.settle_seconds, hinted=webhooks is not None,
+    )  # fmt: skip
+    confirmer = None
+    if webhooks is not None:
+        changed = ListReader(gateway, place.team_id, "updatedAt")
+        confirmer = Confirmer(
+            webhooks.hints, flights, book, gateway, reader, changed, observer, follower
+        )
     replacer = Replacer(book, gateway, flights, resolver, tagging)
     return Engine(
         book,
@@ -245,6 +264,9 @@ async def _join(
         replacer,
         guard,
         locations,
+        Registration(book, gateway, batch, place.team_id),
+        webhooks,
+        confirmer,
     )
 
 
@@ -294,6 +316,17 @@ async def _take_up(engine: Engine) -> None:
 
 
 @asynccontextmanager
+async def _told(engine: Engine) -> AsyncIterator[None]:
+    """For the block the platform tells of ends by webhooks, where they are wanted."""
+    await engine.registration.remove_stale()
+    if engine.webhooks is None:
+        yield
+        return
+    async with engine.webhooks.registered(engine.registration):
+        yield
+
+
+@asynccontextmanager
 async def _workers(engine: Engine, settings: BatchSettings) -> AsyncIterator[None]:
     jobs: list[Awaitable[None]] = [
         engine.feed.read(),
@@ -305,6 +338,8 @@ async def _workers(engine: Engine, settings: BatchSettings) -> AsyncIterator[Non
         *(engine.feed.check() for _ in range(PREFLIGHTS)),
         *(engine.submitter.work() for _ in range(settings.pace.max_concurrency)),
     ]
+    if engine.webhooks is not None and engine.confirmer is not None:
+        jobs += [engine.webhooks.refresh_keys(), engine.confirmer.run()]
     async with background(engine.stop, *jobs):
         yield
 

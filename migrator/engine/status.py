@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import os
 import socket
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,6 +14,7 @@ from migrator.engine.eta import MEASURED_FROM_S, MEASURED_OVER_S, UNKNOWN, Cours
 from migrator.engine.gateway import CallCounts, Gateway
 from migrator.engine.snapshot import STATUS_FILE, Problem, Snapshot, write_status
 from migrator.engine.waiting import Holds, Waiting, WaitsOn
+from migrator.engine.webhooks.judge import Verdict
 from migrator.lifecycle import FINAL, State
 from migrator.log import RUN_PHASE, RUN_PROGRESS, RUN_WAITING, tell
 from migrator.text import plain
@@ -34,7 +35,8 @@ MAX_TEXT = 300
 class StatusKeeper:
     """Takes a snapshot each second, writes it, and shows it.
 
-    `holds` is what may have to wait, once the parts of the run are joined.
+    `holds` is what may have to wait, once the parts of the run are joined; `deliveries` counts
+    those of webhooks, where there are any.
     """
 
     def __init__(
@@ -47,6 +49,7 @@ class StatusKeeper:
     ) -> None:
         self.phase = "starting"
         self.holds: Holds | None = None
+        self.deliveries: Counter[Verdict] | None = None
         self._path = directory / STATUS_FILE
         self._batch = batch
         self._book = book
@@ -145,6 +148,9 @@ class StatusKeeper:
             waiting_for=plain(waiting.words[:MAX_TEXT]),
             eta_s=eta.sent_s if eta.sent_s is not None and eta.sent_s >= 1 else None,
             end_eta_s=eta.ended_s,
+            deliveries=None
+            if self.deliveries is None
+            else {each.value: n for each, n in self.deliveries.items()},
             problems=tuple(_problem(transfer) for transfer in self._book.problems),
         )
 

@@ -20,6 +20,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from itertools import accumulate
+from typing import Literal
 
 from migrator.engine.gateway import Gateway
 from migrator.pixop import wire
@@ -90,16 +91,24 @@ class Page:
 
 
 class ListReader:
-    """Reads pages of the team's masters. `shown` of `total` is how far the latest page reached."""
+    """Reads pages of the team's masters. `shown` of `total` is how far the latest page reached.
 
-    def __init__(self, gateway: Gateway, team_id: str) -> None:
+    Newest first; with `sort_by` "updatedAt" those first that have changed last.
+    """
+
+    def __init__(
+        self,
+        gateway: Gateway,
+        team_id: str,
+        sort_by: Literal["createdAt", "updatedAt"] = "createdAt",
+    ) -> None:
         self.shown = 0
         self.total = 0
         self._gateway = gateway
         self._params = {
             "teamId": team_id,
             "clipMode": "EXCLUDE",
-            "sortBy": "createdAt",
+            "sortBy": sort_by,
             "sortDirection": "DESC",
         }
 

@@ -83,7 +83,8 @@ ABOUT = {
     "SizeBytes": "size of the object in bytes, as the source told it",
     "Row": "number of the row, from 1 over all sources; the tables are sorted by it",
     "DecidedBy": "who settled the row: `manifest`, `preflight`, `platform` or `breaker`",
-    "LearnedBy": "where the end of the copy was read: `list`, `status` or `sweep`",
+    "LearnedBy": "where the end of the copy was read: `list`, `status` or `sweep`; `webhook` "
+    "where one told of it first",
     "Adopted": "whether the video was on the platform already",
     "DuplicateVideoIds": "further videos that carry the object's tag",
     "ETag": "ETag of the object, as the source told it",

@@ -5,7 +5,7 @@ becomes `--requests-per-minute`) and whose docstrings become the help. Secrets a
 they are read by `read_api_key` from the environment, or from a file that a setting names.
 """
 
-from migrator.settings.addresses import is_this_machine
+from migrator.settings.addresses import is_this_machine, listening_address
 from migrator.settings.batch import BatchSettings, check_settings
 from migrator.settings.config_file import dashed, read_buckets, read_config, setting_names
 from migrator.settings.crossing import CrossingSettings, Way, Ways
@@ -19,6 +19,7 @@ from migrator.settings.fields import (
     PLATFORM,
     SOURCE,
     STOPPING,
+    WEBHOOKS,
     WHAT_IF,
 )
 from migrator.settings.filters import FilterSettings, check_filters
@@ -35,6 +36,7 @@ from migrator.settings.platform import UUID_PATTERN, PlatformSettings, check_api
 from migrator.settings.running import CareSettings, PaceSettings, StoppingSettings
 from migrator.settings.secret import SECRET_VARIABLES, Secret, read_api_key
 from migrator.settings.source import BucketSettings, SourceSettings
+from migrator.settings.webhooks import WebhookSettings
 
 __all__ = [
     "CARE",
@@ -48,6 +50,7 @@ __all__ = [
     "SOURCE",
     "STOPPING",
     "UUID_PATTERN",
+    "WEBHOOKS",
     "WHAT_IF",
     "BatchSettings",
     "BucketSettings",
@@ -68,11 +71,13 @@ __all__ = [
     "StoppingSettings",
     "Way",
     "Ways",
+    "WebhookSettings",
     "check_api_url",
     "check_filters",
     "check_settings",
     "dashed",
     "is_this_machine",
+    "listening_address",
     "parse_prefix",
     "read_api_key",
     "read_buckets",

@@ -6,6 +6,8 @@ from urllib.parse import urlsplit
 
 from migrator.errors import UsageError
 
+LOOPBACK = "127.0.0.1"
+
 
 def is_plain_url(text: str) -> bool:
     """Whether `text` is scheme, host, port and path alone: no user, query or fragment."""
@@ -34,3 +36,14 @@ def is_this_machine(host: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return host == "localhost"
+
+
+def listening_address(flag: str, text: str, hint: str) -> tuple[str, int]:
+    """(host, port) of `HOST:PORT`, `:PORT` or `PORT`; without a host it is this machine alone.
+
+    Raises UsageError for anything else.
+    """
+    match = re.fullmatch(r"(?:(\[[0-9A-Fa-f:.%a-z]+\]|[^:\[\]\s]*):)?([0-9]{1,5})", text)
+    if match is None or int(match[2]) >= 2**16:
+        raise UsageError(f"{flag} {text!r}: not of the form HOST:PORT", hint)
+    return (match[1] or LOOPBACK).strip("[]"), int(match[2])

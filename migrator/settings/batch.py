@@ -17,6 +17,7 @@ from migrator.settings.output import ReportSettings
 from migrator.settings.platform import UUID_PATTERN, PlatformSettings, check_api_url
 from migrator.settings.running import CareSettings, PaceSettings, StoppingSettings
 from migrator.settings.source import BucketSettings, SourceSettings
+from migrator.settings.webhooks import WebhookSettings, check_webhooks
 
 
 @Parameter(name="*")
@@ -32,6 +33,7 @@ class BatchSettings:
     care: CareSettings = field(default_factory=CareSettings)
     report: ReportSettings = field(default_factory=ReportSettings)
     stopping: StoppingSettings = field(default_factory=StoppingSettings)
+    webhooks: WebhookSettings = field(default_factory=WebhookSettings)
     buckets: Annotated[Mapping[str, BucketSettings], Parameter(parse=False)] = field(
         default_factory=dict
     )
@@ -75,6 +77,7 @@ def check_settings(settings: BatchSettings) -> None:
         if re.search("[\ud800-\udfff\0]", text):
             raise UsageError(f"{flag} {text!r}: not UTF-8", "give it another name, in UTF-8")
     check_api_url(settings.platform)
+    check_webhooks(settings.webhooks, settings.platform.api_url)
     for flag, value in (
         ("--team-id", settings.platform.team_id),
         ("--project-id", settings.platform.project_id),

@@ -70,12 +70,15 @@ class Sandbox:
             else:
                 file.write(content)
 
-    def _ask(self, path):
+    def _ask(self, path, body=None, method=None):
         url = self.env["PIXOP_API_URL"].removesuffix("/api") + path
-        request = urllib.request.Request(url, headers={"X-API-Key": self.env["PIXOP_API_KEY"]})
+        headers = {"X-API-Key": self.env["PIXOP_API_KEY"], "Content-Type": "application/json"}
+        data = None if body is None else json.dumps(body).encode()
+        request = urllib.request.Request(url, data, headers, method=method)
         opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
         with opener.open(request, timeout=10) as answer:
-            return json.load(answer)
+            content = answer.read()
+            return json.loads(content) if content else None
 
     def plan(self, *rules):
         """Put a plan of faults in force; without rules nothing goes wrong any more."""

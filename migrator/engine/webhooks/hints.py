@@ -1,0 +1,188 @@
+"""What webhooks have told of and nobody has looked at yet, and which page shows most of it. No I/O.
+
+A page of the list confirms a hundred hints at once, if so many stand on it. Two orders are tried.
+By the latest change, what was told just now stands on the first page, unless copies under way
+change all the time, or deliveries come late: how often it held is learned. By creation, it is known
+on which page each copy stands; a page fills up as its copies end. So hints wait, for a bounded
+time.
+"""
+
+import asyncio
+from collections import Counter, OrderedDict
+from collections.abc import Collection
+from dataclasses import dataclass
+
+from migrator.engine.flights import Flight, Flights
+from migrator.engine.sweep import PAGE_SIZE
+from migrator.lifecycle import State
+
+MOST_EARLY = 20_000
+"""Hints kept of videos that are not in flight: those of a POST whose answer is still to come, and
+those of other programs of the team. The oldest are dropped; lists find what they told of."""
+
+GATHERED = 85
+"""Hints that are worth a page of 100 by the latest change: others end while it is read."""
+
+FILLED = 95
+"""Hints that are worth a page of 100 by creation."""
+
+PATIENCE_S = (10.0, 300.0)
+"""Shortest and longest time that a hint waits for others on its page: as long as two copies take.
+Copies that take longer also end further apart."""
+
+FULL_SHARE = 0.05
+"""Share of --max-in-flight that may be hints while no place is left: they hold up new copies."""
+
+HOPEFUL, NEWEST_SHARE, REGAINED = 0.75, 0.3, 0.01
+"""The first page by the latest change is tried while it has shown this share of what was hoped for;
+the weight of the newest such page in that; and how much hope comes back with each page by creation.
+"""
+
+
+@dataclass(slots=True)
+class Hint:
+    """A copy that has ended, by what was told. Times are of the engine's clock.
+
+    `looks` counts the looks that did not show it so. `is_fresh`: no page by the latest change has
+    failed to show it. `gone`: the video was deleted.
+    """
+
+    told_s: float
+    gone: bool = False
+    looks: int = 0
+    is_fresh: bool = True
+
+
+Told = dict[str, tuple[Hint, Flight]]
+"""Hints about copies in flight, by the ids of their videos."""
+
+
+class Hints:
+    """All hints that wait. `came` is set with each; `copy_s` is how long copies take on average."""
+
+    def __init__(self) -> None:
+        self.came = asyncio.Event()
+        self.copy_s = 0.0
+        self._waiting: OrderedDict[str, Hint] = OrderedDict()
+
+    def add(self, video_id: str, now_s: float, *, gone: bool) -> None:
+        """A delivery says that this video has ended."""
+        if len(self._waiting) >= MOST_EARLY and video_id not in self._waiting:
+            self._waiting.popitem(last=False)
+        self._waiting[video_id] = Hint(now_s, gone)
+        self.came.set()
+
+    def drop(self, video_id: str) -> None:
+        """It was looked at, or need not be."""
+        self._waiting.pop(video_id, None)
+
+    def of(self, flights: Flights) -> Told:
+        """The hints about copies in flight. Those of copies whose failure is known are dropped."""
+        found: Told = {}
+        for video_id, hint in list(self._waiting.items()):
+            flight = flights.get(video_id)
+            if flight is None:
+                continue
+            if flight.state is State.RESTARTING:
+                self.drop(video_id)
+                continue
+            if not flight.told:
+                flight.told = True
+                if flight.submitted_s is not None:
+                    took_s = max(0.0, hint.told_s - flight.submitted_s)
+                    self.copy_s += (took_s - self.copy_s) * (NEWEST_SHARE if self.copy_s else 1)
+            found[video_id] = (hint, flight)
+        return found
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What to look at. `page` of the list by the latest change (`recent`) or by creation.
+
+    `page` None: at `video_id` by itself.
+    """
+
+    page: int | None
+    recent: bool = False
+    video_id: str = ""
+
+
+class Chooser:
+    """Chooses the look that confirms most, once it pays. Pure; moments come in.
+
+    `shift` is how many videos of others stand above ours in the list by creation.
+    """
+
+    def __init__(self) -> None:
+        self.hope = 1.0
+        self.shift = 0
+
+    def choose(
+        self,
+        told: Told,
+        flights: Flights,
+        copy_s: float,
+        now_s: float,
+        *,
+        to_send: bool,
+    ) -> Look | None:
+        """What to look at now; None: wait.
+
+        `to_send` says whether rows may still be sent: where none may and all copies in flight have
+        ended, there is nothing to wait for. Where no place in flight is left, hints hold up others.
+        """
+        if not told:
+            return None
+        for video_id, (hint, _) in told.items():
+            if hint.gone:  # no list shows it
+                return Look(None, video_id=video_id)
+        fresh = sum(hint.is_fresh for hint, _ in told.values())
+        if self.hope >= HOPEFUL and fresh >= GATHERED:
+            return Look(0, recent=True)
+        pages = Counter(self._page(flight, flights) for _, flight in told.values())
+        page, most = pages.most_common(1)[0]
+        if most >= FILLED or (not to_send and self._is_all(page, most, flights)):
+            return Look(page)
+        oldest_id, (oldest, flight) = min(told.items(), key=lambda item: item[1][0].told_s)
+        overdue = now_s - oldest.told_s >= patience_s(copy_s)
+        held_up = flights.is_full and len(told) >= flights.limit * FULL_SHARE
+        if overdue:  # it is what must be on the page
+            page = self._page(flight, flights)
+            most = pages[page]
+        if overdue or held_up or (not to_send and len(told) >= len(flights)):
+            if self.hope * min(fresh, PAGE_SIZE) > most and (not overdue or oldest.is_fresh):
+                return Look(0, recent=True)
+            return Look(page) if most > 1 else Look(None, video_id=oldest_id)
+        return None
+
+    def _page(self, flight: Flight, flights: Flights) -> int:
+        return max(0, flights.newest_order - flight.order + self.shift) // PAGE_SIZE
+
+    def _is_all(self, page: int, most: int, flights: Flights) -> bool:
+        """Whether no copy on a page is still under way."""
+        on_it = sum(
+            self._page(each, flights) == page
+            for each in flights
+            if each.state is not State.RESTARTING
+        )
+        return most >= on_it
+
+    def showed(self, look: Look, hoped: int, found: int) -> None:
+        """What a page has shown, of so many hints that it might have."""
+        if look.recent:
+            share = found / max(1, min(hoped, PAGE_SIZE))
+            self.hope += (share - self.hope) * NEWEST_SHARE
+        else:
+            self.hope = min(1.0, self.hope + REGAINED)
+
+    def stood(self, first: int, orders: Collection[tuple[int, int]], newest_order: int) -> None:
+        """Where ours stood on a page by creation: (index on the page, order) of each."""
+        if orders:
+            shifts = sorted(first + index - (newest_order - order) for index, order in orders)
+            self.shift = max(0, shifts[len(shifts) // 2])
+
+
+def patience_s(copy_s: float) -> float:
+    """How long a hint waits for others."""
+    shortest_s, longest_s = PATIENCE_S
+    return max(shortest_s, min(2 * copy_s, longest_s))
