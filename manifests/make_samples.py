@@ -6,7 +6,9 @@ import csv
 import gzip
 import io
 import json
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
+from urllib.parse import quote_plus
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -28,11 +30,7 @@ ROWS = (
 
 def main(folder: Path = Path(__file__).parent) -> None:
     """Write every sample into `folder`; all hold the same rows, in a format each."""
-    text = io.StringIO(newline="")
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(COLUMNS)
-    writer.writerows(ROWS)
-    _packed(folder / "sample.csv", text.getvalue().encode())
+    _packed(folder / "sample.csv", _csv([COLUMNS, *ROWS]))
 
     records = [
         {name: cell for name, cell in zip(COLUMNS, row, strict=True) if cell} for row in ROWS
@@ -40,11 +38,32 @@ def main(folder: Path = Path(__file__).parent) -> None:
     lines = [json.dumps(record, ensure_ascii=False) + "\n" for record in records]
     _packed(folder / "sample.jsonl", "".join(lines).encode())
 
+    encoded = [(bucket, quote_plus(key, safe="/")) for bucket, key, *_ in ROWS]
+    (folder / "sample-s3-batch.csv").write_bytes(_csv(encoded))
+    (folder / "sample-s3-completion.csv").write_bytes(_csv(_completion_report(encoded)))
+
     pq.write_table(_table(ROWS), folder / "sample.parquet")
     parts = folder / "sample-parts"
     parts.mkdir(exist_ok=True)
     pq.write_table(_table(ROWS[:3]), parts / "part-00000.parquet")
     pq.write_table(_table(ROWS[3:]), parts / "part-00001.parquet")
+
+
+def _csv(rows: Iterable[Sequence[str]]) -> bytes:
+    text = io.StringIO(newline="")
+    csv.writer(text, lineterminator="\n").writerows(rows)
+    return text.getvalue().encode()
+
+
+def _completion_report(rows: Sequence[tuple[str, str]]) -> Iterator[Sequence[str]]:
+    """The report of a job that failed for every row but the first; codes stand in either order."""
+    for number, (bucket, key) in enumerate(rows):
+        if number == 0:
+            yield (bucket, key, "", "succeeded", "200", "", "Successful")
+        elif number % 2:
+            yield (bucket, key, "", "failed", "403", "AccessDenied", "Access Denied")
+        else:
+            yield (bucket, key, "", "failed", "SlowDown", "503", "Please reduce your request rate.")
 
 
 def _packed(path: Path, content: bytes) -> None:

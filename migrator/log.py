@@ -41,6 +41,14 @@ RUN_WAITING = LogEvent("run.waiting", logging.INFO, "waiting on {on}: {words}")
 RUN_STOPPING = LogEvent("run.stopping", logging.INFO, "stopping: {why}")
 RUN_FAILED = LogEvent("run.failed", logging.ERROR, "{message}; next: {hint}")
 RUN_ENDED = LogEvent("run.ended", logging.INFO, "ended with exit code {exit_code}")
+MANIFEST_RECOGNISED = LogEvent(
+    "manifest.recognised", logging.INFO, "{manifest} is read as {format}"
+)
+MANIFEST_HEADER = LogEvent(
+    "manifest.header",
+    logging.WARNING,
+    "{manifest} begins with a header, and a file of S3 Batch Operations has none: it is no row",
+)
 METRICS_SERVED = LogEvent("metrics.served", logging.INFO, "metrics at {url}")
 WEBHOOK_REGISTERED = LogEvent(
     "webhook.registered", logging.INFO, "webhook {webhook_id} is registered: {url}"

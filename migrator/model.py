@@ -124,7 +124,8 @@ class ManifestRow:
 
     `row` counts from 1 within the batch (the header of a CSV file is not counted). `cells` are the
     texts of the columns other than bucket, key and version_id, in the source's column order, None
-    where the source holds null. `size_bytes`, `etag`, `last_modified_ms` (epoch, UTC) and
+    where the source holds null. `left_out` says in words why the row is not wanted, as its source
+    tells; None where it is. `size_bytes`, `etag`, `last_modified_ms` (epoch, UTC) and
     `storage_class` are set only when a listing of this run has just told them.
     """
 
@@ -137,6 +138,7 @@ class ManifestRow:
     etag: str | None = None
     last_modified_ms: int | None = None
     storage_class: str | None = None
+    left_out: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -249,7 +249,7 @@ async def _load_manifest(
         told, header = teller(reader.columns), reader.columns.header
         for begin in range(0, len(rows), BATCH):
             some = rows[begin : begin + BATCH]
-            left_out = {} if wanted.lets_all_through else _left_out(some, wanted, told)
+            left_out = _left_out(some, wanted, told)
             projects = _projects(some, left_out, reader)
             grown = header if header != known else None
             await shelf.put(source.id, some, left_out, projects, grown)
@@ -291,13 +291,13 @@ def _kept(filters: FilterSettings) -> str:
 
 
 def _left_out(rows: Rows, wanted: Filter, told: Callable[[ManifestRow], Facts]) -> dict[int, str]:
-    """Of usable rows those that a filter leaves out, with its words."""
-    found = (
-        (row.row, wanted.against(row.key, told(row)))
-        for row in rows
-        if isinstance(row, ManifestRow)
-    )
-    return {row: words for row, words in found if words is not None}
+    """Of usable rows those that their source or a filter leaves out, with the words of it."""
+    good = [row for row in rows if isinstance(row, ManifestRow)]
+    found = {row.row: row.left_out for row in good if row.left_out is not None}
+    if not wanted.lets_all_through:
+        rest = ((row.row, wanted.against(row.key, told(row))) for row in good)
+        found = {row: words for row, words in rest if words is not None} | found
+    return found
 
 
 def _projects(rows: Rows, left_out: Collection[int], reader: ManifestReader) -> set[str]:

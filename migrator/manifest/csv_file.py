@@ -8,6 +8,7 @@ import codecs
 import secrets
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 from migrator.errors import UsageError
 from migrator.manifest.csv_parse import Piece, parse
@@ -16,6 +17,7 @@ from migrator.manifest.places import Place
 from migrator.manifest.rows import UNDECODABLE, ragged
 from migrator.manifest.screening import rows_of
 from migrator.manifest.unusable import READ_ERRORS, no_rows, shown, shown_path, unreadable
+from migrator.manifest.url_keys import RowsOf
 from migrator.model import Columns, InvalidRow, ManifestRow
 
 BLOCK_BYTES = 2**18
@@ -23,19 +25,42 @@ BLOCK_BYTES = 2**18
 of an unclosed quote."""
 
 
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """What a CSV file that does not name its columns is known to be.
+
+    `header` are its columns. With `has_header` the first record is no row all the same. `rows_of`
+    makes rows of its columns.
+    """
+
+    header: tuple[str, ...]
+    has_header: bool
+    rows_of: RowsOf
+
+
 class CsvManifest:
     """The rows of a CSV file; see `opening.ManifestReader`.
 
-    Raises UsageError when the file cannot be read, its header is unusable, or no row follows.
+    Without a `shape` the first record names the columns. Raises UsageError when the file cannot be
+    read, its header is unusable, or it has no row.
     """
 
     def __init__(
-        self, place: Place, *, block_bytes: int = BLOCK_BYTES, token: str | None = None
+        self,
+        place: Place,
+        shape: Shape | None = None,
+        *,
+        block_bytes: int = BLOCK_BYTES,
+        token: str | None = None,
     ) -> None:
-        self._place = place
-        self._block_bytes = block_bytes
-        self._token = token or secrets.token_hex(16)
-        self.columns: Columns = columns_of(place, self._header())
+        self._records = _Records(place, block_bytes, token or secrets.token_hex(16))
+        if shape is None:
+            self.columns: Columns = columns_of(place, _utf8(place, self._records.first()))
+            shape = Shape(self.columns.header, has_header=True, rows_of=rows_of)
+        else:
+            self.columns = Columns.of(shape.header)
+        self._rows_of = shape.rows_of
+        self._first = 0 if shape.has_header else 1
         if next(self.batches(), None) is None:
             raise no_rows(place, "nothing follows the header")
 
@@ -45,44 +70,65 @@ class CsvManifest:
         Raises UsageError that names the row from which on the file cannot be read.
         """
         width = len(self.columns.header)
-        for row, piece in self._pieces(width):
+        for row, piece in self._records.pieces(width, self._first):
             misfits = [ragged(row + m.place, m.line, m.cells, width) for m in piece.misfits]
             numbers = _numbers(range(row, row + piece.records), misfits)
             start = bisect_left(numbers, max(first_row, 1))  # The header is numbered 0.
             arrays = [column[start:] for column in piece.columns]
-            rows = rows_of(self.columns, numbers[start:], arrays)
+            rows = self._rows_of(self.columns, numbers[start:], arrays)
             if misfits:
                 rows += [misfit for misfit in misfits if misfit.row >= first_row]
                 rows.sort(key=lambda each: each.row)
             if rows:
                 yield rows
 
-    def _header(self) -> list[str]:
-        """The column names: the cells of the first record, however many they are."""
-        _, piece = next(self._pieces(width=1), (0, None))
+
+def _utf8(place: Place, names: list[str]) -> list[str]:
+    for name in names:
+        if UNDECODABLE.search(name):
+            raise UsageError(
+                f"{shown_path(place)} is not UTF-8: its header has {shown(name)}",
+                "Save the manifest as UTF-8. It may be Latin-1 now, or no text at all.",
+            )
+    return names
+
+
+def first_record(place: Place) -> list[str]:
+    """The cells of the first record of a CSV file, however many they are.
+
+    Bytes that are not UTF-8 stand as lone surrogates. Raises UsageError when there is none.
+    """
+    return _Records(place, BLOCK_BYTES, secrets.token_hex(16)).first()
+
+
+class _Records:
+    """The records of a CSV file, piece by piece."""
+
+    def __init__(self, place: Place, block_bytes: int, token: str) -> None:
+        self._place = place
+        self._block_bytes = block_bytes
+        self._token = token
+
+    def first(self) -> list[str]:
+        """See `first_record`."""
+        _, piece = next(self.pieces(width=1), (0, None))
         if piece is None:
             raise no_rows(self._place, "it is empty")
         is_misfit = bool(piece.misfits) and piece.misfits[0].place == 0
         width = piece.misfits[0].cells if is_misfit else 1
-        _, piece = next(self._pieces(width))
+        _, piece = next(self.pieces(width))
         cells = [column[:1].cast("binary").to_pylist()[0] for column in piece.columns]
         names = [cell.decode("utf-8", "surrogateescape") for cell in cells]
         if not "".join(names).strip():
             raise no_rows(self._place, "it is blank")
-        for name in names:
-            if UNDECODABLE.search(name):
-                raise UsageError(
-                    f"{shown_path(self._place)} is not UTF-8: its header has {shown(name)}",
-                    "Save the manifest as UTF-8. It may be Latin-1 now, or no text at all.",
-                )
         return names
 
-    def _pieces(self, width: int) -> Iterator[tuple[int, Piece]]:
-        """The file's records piece by piece, each with the number of its first; the header is 0.
+    def pieces(self, width: int, first: int = 0) -> Iterator[tuple[int, Piece]]:
+        """The file's records piece by piece, each with the number of its first; a header is 0.
 
         Raises UsageError when the file cannot be read on, or a quote in it is never closed.
         """
-        row = 0
+        row = first
         rest = b""
         try:
             with self._place.open("rb") as file:

@@ -48,10 +48,25 @@ def _how_to_mend(names: Sequence[str], missing: Sequence[str]) -> str:
         if name.strip().casefold() == needed
     ]
     if likely:
-        return "Column names are matched exactly: " + " ".join(likely)
+        return "Column names are matched exactly: " + " ".join(likely + _of_s3_batch(names))
     if any("/" in name or "." in name for name in names):
         return (
             "The first line looks like data, and must be the header that names the columns, "
             "such as bucket,key."
         )
     return "Name the columns bucket and key; in a CSV file the first line names the columns."
+
+
+def _of_s3_batch(names: Sequence[str]) -> list[str]:
+    """What a header may be that somebody wrote over a manifest of S3 Batch Operations."""
+    if [name.strip().casefold() for name in names] not in (["bucket", "key"], _S3_BATCH):
+        return []
+    return [_IF_S3_BATCH]
+
+
+_S3_BATCH = ["bucket", "key", "versionid"]
+
+_IF_S3_BATCH = (
+    "If it is a manifest of S3 Batch Operations, whose keys are URL-encoded, give "
+    "--manifest-format s3-batch: this line is left out then."
+)

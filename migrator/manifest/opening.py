@@ -6,11 +6,13 @@ from pathlib import Path
 from typing import Literal, Protocol
 
 from migrator.errors import UsageError
-from migrator.manifest.csv_file import CsvManifest
+from migrator.log import MANIFEST_RECOGNISED, tell
+from migrator.manifest.csv_file import CsvManifest, first_record
 from migrator.manifest.finding import PARQUET_SUFFIXES, find
 from migrator.manifest.jsonl_file import JsonlManifest
 from migrator.manifest.parquet_file import ParquetManifest
 from migrator.manifest.places import MAGICS, Objects, Place, Unpacked, fingerprint
+from migrator.manifest.s3_batch import looks_like, open_s3_csv
 from migrator.manifest.series import Series
 from migrator.manifest.unusable import (
     READ_ERRORS,
@@ -21,7 +23,8 @@ from migrator.manifest.unusable import (
 )
 from migrator.model import Columns, InvalidRow, ManifestRow
 
-ManifestFormat = Literal["auto", "csv", "parquet", "jsonl"]
+Kind = Literal["csv", "parquet", "jsonl", "s3-batch", "s3-completion"]
+ManifestFormat = Literal["auto"] | Kind
 
 PARQUET_MAGICS = (b"PAR1", b"PARE")
 """First bytes of a Parquet file; the second, of one whose footer is encrypted."""
@@ -103,7 +106,13 @@ def open_manifest(place: Place, manifest_format: ManifestFormat = "auto") -> Man
             "Give --manifest-format parquet, or leave the format to be found out.",
         )
     _refuse_foreign(place, start, _WORDS[kind])
-    return JsonlManifest(place) if kind == "jsonl" else CsvManifest(place)
+    if kind == "jsonl":
+        return JsonlManifest(place)
+    if kind == "csv" and manifest_format == "auto":
+        kind = looks_like(first_record(place)) or kind
+        if kind != "csv":
+            tell(MANIFEST_RECOGNISED, manifest=shown_path(place), format=kind)
+    return CsvManifest(place) if kind == "csv" else open_s3_csv(place, kind)
 
 
 def _open_parquet(place: Place, start: bytes) -> ParquetManifest:
@@ -120,7 +129,7 @@ def _open_parquet(place: Place, start: bytes) -> ParquetManifest:
     return ParquetManifest(place)
 
 
-_WORDS = {"csv": "CSV", "jsonl": "JSON Lines"}
+_WORDS = {"csv": "CSV", "s3-batch": "CSV", "s3-completion": "CSV", "jsonl": "JSON Lines"}
 
 
 def _start(place: Place) -> bytes:
@@ -137,7 +146,7 @@ def _start(place: Place) -> bytes:
     return start
 
 
-def _kind(place: Place, start: bytes) -> Literal["csv", "parquet", "jsonl"]:
+def _kind(place: Place, start: bytes) -> Kind:
     if start.startswith(PARQUET_MAGICS) or str(place).lower().endswith(PARQUET_SUFFIXES):
         return "parquet"
     return "jsonl" if start.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"{") else "csv"

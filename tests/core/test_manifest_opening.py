@@ -64,7 +64,7 @@ def test_a_manifest_without_rows_is_unusable(manifest, content, message):
         ('"bucket";"key"', "no column bucket and key", "separated by semicolons"),
         ("bucket,Key ", "no column key; ", "found 'Key ', did you mean 'key'?"),
         ("BUCKET,key", "no column bucket; ", "found 'BUCKET', did you mean 'bucket'?"),
-        ("catalogue-a,masters/1.mp4", "no column bucket and key", "must be the header"),
+        ("catalogue-a,masters/1.mp4,,", "no column bucket and key", "must be the header"),
         ("bucket,path", "no column key; its columns are 'bucket', 'path'", "Name the columns"),
         ("bucket,key,key", "more than one column named 'key'", "Rename or remove"),
         ("bucket,key,,", "more than one column named ''", "Rename or remove"),

@@ -56,7 +56,8 @@ UNUSABLE = {
     "semicolons": b"bucket;key\nb;k\n",
     "tabs": b"bucket\tkey\nb\tk\n",
     "bars": b"bucket|key\nb|k\n",
-    "no header": b"my-bucket,masters/a.mp4\nmy-bucket,masters/b.mp4\n",
+    "no header": b"my-bucket,masters/a.mp4,A,\nmy-bucket,masters/b.mp4,B,\n",
+    "no header and plain words": b"my-bucket,first\nmy-bucket,second\n",
     "a comment first": b"# made by hand\nbucket,key\nb,k\n",
     "a separator line first": b"sep=,\nbucket,key\nb,k\n",
     "a BOM twice": b"\xef\xbb\xbf\xef\xbb\xbfbucket,key\nb,k\n",
@@ -120,6 +121,27 @@ UNUSABLE = {
     "Arrow": b"ARROW1\0\0" + bytes(64),
 }  # fmt: skip
 """Name -> content of a file that no row can be read of: exit 2, with the file's name."""
+
+UNUSABLE_S3_CSV = {
+    "empty": b"",
+    "line breaks": b"\n\n\r\n",
+    "blanks": b"   \n",
+    "one cell": b"my-bucket\n",
+    "five cells": b"my-bucket,k,v,x,y\n",
+    "eight cells": b"my-bucket,k,v,failed,,,,\n",
+    "tabs": b"my-bucket\tk\n",
+    "semicolons": b"my-bucket;k\n",
+    "header alone, as of a manifest": b"Bucket,Key\n",
+    "header alone, as of a report": b"Bucket,Key,VersionId,TaskStatus,ErrorCode,HTTPStatusCode,R\n",
+    "a quote never closed": b'my-bucket,"k\n' + b"my-bucket,k\n" * 9,
+    "a record of a megabyte": b'my-bucket,"' + b"line\n" * 200_000 + b'"\n',
+    "gzip cut off": gzip.compress(b"my-bucket,k\n")[:-4],
+    "a bomb of one line": gzip.compress(b"my-bucket," + b"k" * 2**24),
+    "Parquet": GOOD_PARQUET,
+    "PNG": b"\x89PNG\r\n\x1a\n" + bytes(64),
+    "UTF-16": "my-bucket,k\n".encode("utf-16"),
+}
+"""The same, of a file that is said to be a manifest or a report of S3 Batch Operations."""
 
 UNUSABLE_PARQUET = {
     "magic alone": b"PAR1",

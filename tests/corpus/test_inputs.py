@@ -57,6 +57,14 @@ def test_a_file_that_no_row_can_be_read_of_is_named(migrator, tmp_path, case):
     refused(migrator, "--manifest", "catalogue.csv", "--out", "out", words=["catalogue.csv"])
 
 
+@pytest.mark.parametrize("kind", ["s3-batch", "s3-completion"])
+@pytest.mark.parametrize("case", manifests.UNUSABLE_S3_CSV)
+def test_a_file_that_is_none_of_s3_batch_operations_is_named(migrator, tmp_path, case, kind):
+    (tmp_path / "job.csv").write_bytes(manifests.UNUSABLE_S3_CSV[case])
+    arguments = ("--manifest", "job.csv", "--manifest-format", kind, "--out", "out")
+    refused(migrator, *arguments, words=["job.csv"])
+
+
 @pytest.mark.parametrize("case", manifests.UNUSABLE_PARQUET)
 def test_a_parquet_file_that_no_row_can_be_read_of_is_named(migrator, tmp_path, case):
     (tmp_path / "catalogue.parquet").write_bytes(manifests.UNUSABLE_PARQUET[case])

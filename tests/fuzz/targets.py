@@ -123,6 +123,22 @@ def objects_and_lines(data):
     jsonl(data[:1] + start + b'k"}\n' + start + data[1:].replace(b"\n", b'"}\n' + start))
 
 
+def s3_csv(data):
+    """A manifest or a report of S3 Batch Operations, as it is or behind a record that is right."""
+    if not data:
+        return
+    kind = ("s3-batch", "s3-completion")[data[0] % 2]
+    start = (b"", b"my-bucket,a%2Bb+c\n", b"my-bucket,k,v1,failed,403,AccessDenied,no\n")[
+        data[0] % 3
+    ]
+    try:
+        reader = open_manifest(_written(start + data[1:]), kind)
+    except UsageError as error:
+        _says_what_and_what_next(error)
+        return
+    _check_rows(reader, data[0])
+
+
 def packed(data):
     """A manifest in gzip or zstd, whole, or damaged at the places that `data` names."""
     if len(data) < 4:
@@ -292,8 +308,8 @@ def terminal(data):
 
 TARGETS = {
     target.__name__: target
-    for target in (csv, header_and_rows, jsonl, objects_and_lines, packed, parquet, manifest,
-                   decoder, video, moment, quota, tag, toml, redaction, terminal)
+    for target in (csv, header_and_rows, jsonl, objects_and_lines, s3_csv, packed, parquet,
+                   manifest, decoder, video, moment, quota, tag, toml, redaction, terminal)
 }  # fmt: skip
 
 SEEDS = {
@@ -303,6 +319,8 @@ SEEDS = {
     "jsonl": [b'\0{"bucket":"bbb","key":"k"}\n{"key":"k","bucket":"bbb","x":[1.50]}\n',
               b'\1\xef\xbb\xbf{"bucket":"bbb","key":"\\u00fc"}\r\n\r\n{"bucket":1}\n{}\n{'],
     "objects_and_lines": [b"\0a\nb\n\\n", b'\1","name":null,"key":"\n'],
+    "s3_csv": [b"\x04my-bucket,%41+%2B%\n", b"\5my-bucket,k,v1,succeeded,,200,\n\xff,\xff,,,,,\n",
+               b"\0Bucket,Key\nbbb,%FF\n", b"\1b,k,,failed,500,Error,x\n"],
     "packed": [b"\0\0\0bbb,k\n", b"\1\0\0bbb,k\nbbb,l\n", b"\1\2\1bbb,k\n"],
     "parquet": [b"\0\1", b"\0\2\4\5\6", b"\7\7\x10\x80\x20"],
     "manifest": [b"bucket,key\nbbb,k\n", b"PAR1\0\0PAR1", b"\x89PNG", b"\x1f\x8b", b"PK\3\4",
@@ -328,6 +346,7 @@ SEEDS = {
 WORDS = {
     "csv": ["bucket", "key", '"', '""', "\r\n", "\xff", ","],
     "jsonl": ['"bucket":"', '"key":"', '"}\n{"', "\\ud83c", "\\u00", "null", "[[", "\xff", "1e5"],
+    "s3_csv": ["my-bucket", "%2F", "%25", "succeeded", "failed", "403", "AccessDenied", ",", '"'],
     "decoder": ["totalElements", "items", "uploadStatus", "DONE", "FAILED", "createdAt", "1e999",
                 "\\ud800", "null", "99999999999999999999"],
     "toml": ["buckets", "access_key_id_env", "secret_access_key_env", "[[", "'''"],
