@@ -161,5 +161,6 @@ def test_every_setting_is_told_by_its_flag_and_what_was_chosen_is_marked():
     assert found["--stuck-after"] == ("6h", False)
     assert found["--full-ingestion"] == ("no", False)
     assert found["--namespace"] == ("—", False)
-    assert found["keys of old"] == ("A, B", True)
+    assert found["old: access-key-id-env"] == ("A", True)
+    assert found["old: secret-access-key-env"] == ("B", True)
     assert settings.care.max_outage == timedelta(hours=1)
