@@ -20,6 +20,7 @@ VERBS = {
     "report": "Write the reports again; the same checkpoint gives the same bytes.",
     "verify": "Compare the report with the platform and the source as they are now; changes "
     "neither.",
+    "list": "Write a manifest of all objects under one or more prefixes.",
     "config": "Show what a run would be set to, and who says so.",
     "sandbox": "Start a local platform and a local S3, to rehearse a migration against. Ctrl-C "
     "ends it.",

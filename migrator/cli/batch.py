@@ -13,6 +13,7 @@ from migrator.checkpoint.lock import batch_lock
 from migrator.checkpoint.store import Checkpoint
 from migrator.cli.ending import end_run, report_run
 from migrator.cli.finish import Finish, finishing
+from migrator.cli.loop import run_async
 from migrator.cli.observing import Observers, observing
 from migrator.cli.opening import (
     is_finished,
@@ -24,7 +25,7 @@ from migrator.cli.opening import (
     require_batch,
 )
 from migrator.cli.s3_files import S3Files
-from migrator.cli.session import connected, run_async, stopped_by_signals
+from migrator.cli.session import connected, stopped_by_signals
 from migrator.engine.book import wall_ms
 from migrator.engine.crossing import is_expired
 from migrator.engine.load import Inputs, check_inputs, open_inputs

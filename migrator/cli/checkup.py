@@ -296,8 +296,7 @@ async def _bucket(
 async def _list(source: SourceS3, bucket: str, prefix: str) -> tuple[str | None, list[str]]:
     """S3's code where it refuses to list a bucket, and else the first keys."""
     try:
-        async for page in source.list(bucket, prefix, ""):
-            return None, [key for key, _ in page]
+        page = await source.page(bucket, prefix)
     except S3Refusal as refusal:
         return refusal.code, []
-    return None, []
+    return None, list(page.keys)

@@ -57,7 +57,7 @@ def doctor(
     import msgspec
 
     from migrator.cli.checkup import check_up
-    from migrator.cli.session import run_async
+    from migrator.cli.loop import run_async
     from migrator.text import plain
 
     settings = BatchSettings(

@@ -15,11 +15,12 @@ from migrator.checkpoint.census import take_census
 from migrator.checkpoint.lock import batch_lock
 from migrator.checkpoint.store import Checkpoint
 from migrator.cli import complain
+from migrator.cli.loop import run_async
 from migrator.cli.observing import Observers, observing
 from migrator.cli.opening import make_directory, open_checkpoint, refuse_itself
 from migrator.cli.planned import Planned, planned
 from migrator.cli.s3_files import S3Files
-from migrator.cli.session import connected, run_async, stopped_by_signals
+from migrator.cli.session import connected, stopped_by_signals
 from migrator.engine.load import Inputs, check_inputs, open_inputs
 from migrator.engine.plan import PlatformFacts, Progress, plan
 from migrator.engine.stop import Stop

@@ -1,7 +1,7 @@
 """Manifests in S3: its objects as files, for what reads them outside of any event loop."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping
+from collections.abc import Callable, Coroutine, Iterator, Mapping
 from contextlib import AsyncExitStack
 from http import HTTPStatus
 from threading import Thread
@@ -69,15 +69,11 @@ class S3Files:
     def keys(self, bucket: str, prefix: str) -> Iterator[str]:
         """See `Objects`."""
         name = f"s3://{bucket}/{prefix}"
-        pages: list[AsyncIterator[list[tuple[str, ObjectFacts]]]] = []
-
-        async def next_page(source: SourceS3) -> list[tuple[str, ObjectFacts]] | None:
-            if not pages:
-                pages.append(source.list(bucket, prefix, ""))
-            return await anext(pages[0], None)
-
-        while (page := self._ask(name, next_page)) is not None:
-            yield from (key for key, _ in page)
+        token: str | None = ""
+        while token is not None:
+            page = self._ask(name, lambda source, at=token: source.page(bucket, prefix, token=at))  # type: ignore[misc]
+            yield from page.keys
+            token = page.next_token
 
     def _ask(self, name: str, question: Callable[[SourceS3], Coroutine[Any, Any, T]]) -> T:
         async def answer() -> T:

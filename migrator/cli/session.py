@@ -3,21 +3,19 @@
 import asyncio
 import contextlib
 import sys
-from collections.abc import AsyncIterator, Coroutine, Iterator, Mapping
-from typing import Any, TypeVar
+from collections.abc import AsyncIterator, Iterator, Mapping
 
 from migrator.certificates import check_certificates, source_certificates
+from migrator.cli.loop import region_of
 from migrator.cli.signals import INTERRUPTS
 from migrator.engine.meter import Meter, Unmetered
 from migrator.engine.ports import Ports
 from migrator.engine.stop import Stop
 from migrator.log import errors_are_told
 from migrator.pixop.client import PixopClient
-from migrator.settings import BatchSettings, Secret
+from migrator.settings import BatchSettings, Secret, own_endpoints
 from migrator.source.credentials import KeyRing, load_keys
 from migrator.source.s3 import SourceS3
-
-T = TypeVar("T")
 
 SPARE_CONNECTIONS = 8
 """Connections beyond --max-concurrency: for following, resolving and probing."""
@@ -57,14 +55,8 @@ async def connected(
 
 def source_of(settings: BatchSettings, keys: KeyRing, environment: Mapping[str, str]) -> SourceS3:
     """The way to the source, not opened yet."""
-    region = environment.get("AWS_REGION") or environment.get("AWS_DEFAULT_REGION") or "us-east-1"
-    endpoints = {
-        bucket: own.s3_endpoint_url
-        for bucket, own in settings.buckets.items()
-        if own.s3_endpoint_url is not None
-    }
-    endpoint, trusted = settings.source.s3_endpoint_url, source_certificates(environment)
-    return SourceS3(keys, endpoint, region, trusted, endpoints)
+    certificates, endpoints = source_certificates(environment), own_endpoints(settings.buckets)
+    return SourceS3(keys, settings.source, region_of(environment), certificates, endpoints)
 
 
 @contextlib.contextmanager
@@ -84,12 +76,3 @@ def stopped_by_signals(stop: Stop) -> Iterator[None]:
     # A handler runs between any two steps of the program: it only leaves word to the loop.
     with INTERRUPTS.graceful(lambda: loop.call_soon_threadsafe(say_and_stop)):
         yield
-
-
-def run_async(main: Coroutine[Any, Any, T]) -> T:
-    """Run to its end: on uvloop where it exists, else on asyncio's own loop."""
-    try:
-        import uvloop
-    except ImportError:
-        return asyncio.run(main)
-    return uvloop.run(main)

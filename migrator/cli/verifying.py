@@ -15,9 +15,10 @@ from migrator.checkpoint.inventory import Inventory, open_inventory
 from migrator.checkpoint.lock import batch_lock
 from migrator.checkpoint.store import Checkpoint
 from migrator.cli.console import Terminal
+from migrator.cli.loop import run_async
 from migrator.cli.observing import observing
 from migrator.cli.opening import is_read, kept_settings, require_batch
-from migrator.cli.session import connected, run_async, stopped_by_signals
+from migrator.cli.session import connected, stopped_by_signals
 from migrator.engine.book import wall_ms
 from migrator.engine.comparison import Found, Progress, Verified
 from migrator.engine.decide.drift import Drift

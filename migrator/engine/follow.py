@@ -28,7 +28,7 @@ INTERVAL_S = (1.0, 30.0)
 PRODUCTIVE = 40
 """Copies that a call must settle; a round that settles fewer makes the next pause longer."""
 
-FALLBACK_S = (30.0, 300.0)
+FALLBACK_S = (60.0, 300.0)
 """Shortest and longest pause where webhooks tell of the ends: rounds look for what never came."""
 
 MISSED_SHARE, MISSED_AT_ONCE = 0.1, 3
@@ -66,9 +66,12 @@ class Follower:
         spent = 0
         while True:
             await self._gateway.rest(self.interval_s, spent, SHARE)
-            targets = [f for f in self._flights if f.state is not State.RESTARTING]
+            # What was told of is looked at where that is cheapest (see `webhooks.confirm`).
+            targets = [f for f in self._flights if f.state is not State.RESTARTING and not f.told]
             if not targets:
-                self.interval_s, spent = INTERVAL_S[0], 0
+                spent = 0
+                if not (self._hinted and len(self._flights)):
+                    self.interval_s = INTERVAL_S[0]
                 continue
             before = self._gateway.counts.list + self._gateway.counts.status
             await self._round(targets)

@@ -6,7 +6,7 @@ stopped. Nothing is sent before all sources are complete.
 
 import asyncio
 import hashlib
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -17,13 +17,14 @@ from migrator.checkpoint.store import Checkpoint
 from migrator.checkpoint.values import Source
 from migrator.engine.book import Book
 from migrator.errors import CheckpointError, UsageError
+from migrator.filters import Facts, Filter
 from migrator.manifest import ManifestReader, Objects, open_named
-from migrator.manifest.filters import Facts, Filter
 from migrator.manifest.told import teller
 from migrator.model import InvalidRow, ManifestRow
 from migrator.settings import FilterSettings, InputSettings, parse_prefix
 from migrator.source.listing import HEADER, Listed, listed_rows
-from migrator.source.s3 import SourceS3
+from migrator.source.pages import ListPage
+from migrator.source.walk import Lister, Walks
 
 Rows = Sequence[ManifestRow | InvalidRow]
 
@@ -143,7 +144,7 @@ def check_inputs(checkpoint: Checkpoint, inputs: Inputs) -> None:
 async def load(
     book: Book,
     inputs: Inputs,
-    source_s3: SourceS3,
+    source_s3: Lister,
     namespace: str,
     by_url: Callable[[str], bool] = lambda _bucket: False,
 ) -> None:
@@ -160,12 +161,18 @@ async def load(
     with earlier_batches(inputs.skip_imported if sources else ()) as earlier:
         await book.run(earlier.check)
         shelf = Shelf(book, namespace, earlier, Filter(inputs.filters), by_url)
-        for source in sources:
-            if source.kind == "manifest":
-                assert inputs.reader is not None
-                await _load_manifest(shelf, inputs.reader, source, remote=inputs.remote)
-            else:
-                await _load_listing(shelf, source, source_s3)
+        prefixes = [source for source in sources if source.kind == "listing"]
+        begins = [
+            (*parse_prefix(each.location), await book.run(lambda c, of=each.id: c.listed_to(of)))  # type: ignore[misc]
+            for each in prefixes
+        ]
+        async with Walks(source_s3, begins) as walks:
+            for source in sources:
+                if source.kind == "manifest":
+                    assert inputs.reader is not None
+                    await _load_manifest(shelf, inputs.reader, source, remote=inputs.remote)
+                else:
+                    await _load_listing(shelf, source, walks.next())
     book.tallies.load(await book.run(Checkpoint.tallies))
 
 
@@ -257,15 +264,11 @@ async def _load_manifest(
     await shelf.book.run(lambda c: c.complete_source(source.id, source.sha256))
 
 
-async def _load_listing(shelf: Shelf, source: Source, source_s3: SourceS3) -> None:
+async def _load_listing(shelf: Shelf, source: Source, pages: AsyncIterator[ListPage]) -> None:
     book = shelf.book
     bucket, key_prefix = parse_prefix(source.location)
-    last_key = await book.run(lambda c: c.listed_to(source.id))
     first_row = await book.run(Checkpoint.last_row) + 1
-    pages = listed_rows(
-        source_s3, bucket, key_prefix, shelf.wanted, first_row=first_row, start_after=last_key
-    )
-    async for listed in pages:
+    async for listed in listed_rows(pages, bucket, key_prefix, shelf.wanted, first_row=first_row):
         await shelf.put_listed(source.id, listed)
     if not await book.run(lambda c: c.listed_to(source.id)):
         raise UsageError(

@@ -25,8 +25,8 @@ from migrator.engine.start import Place, projects_of, read_rows, take_place
 from migrator.engine.stop import Stop, background, found_out
 from migrator.engine.sweep import ListReader
 from migrator.engine.webhooks.registration import OWN_CALLS, Registration
+from migrator.filters import Filter
 from migrator.lifecycle import State
-from migrator.manifest.filters import Filter
 from migrator.settings import BatchSettings
 from migrator.source.preflight import Preflight
 

@@ -11,7 +11,7 @@ from migrator.checkpoint.values import Foreseen
 from migrator.engine.book import Book
 from migrator.engine.stop import Stop
 from migrator.errors import StoppedByItself
-from migrator.manifest.filters import STANDARD, Facts, Filter
+from migrator.filters import STANDARD, Facts, Filter
 from migrator.model import Reason
 from migrator.source.preflight import Preflight, Refusal, judge
 from migrator.source.s3 import ObjectFacts, SourceUnreachable

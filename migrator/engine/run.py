@@ -44,8 +44,8 @@ from migrator.engine.webhooks.confirm import Confirmer
 from migrator.engine.webhooks.receive import Webhooks, webhooks_of
 from migrator.engine.webhooks.registration import Registration
 from migrator.errors import StoppedByItself
+from migrator.filters import Filter
 from migrator.lifecycle import WITH_VIDEO, Event, State
-from migrator.manifest.filters import Filter
 from migrator.settings import BatchSettings
 from migrator.source.preflight import Preflight
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from datetime import UTC, datetime
 
-from migrator.manifest.filters import Facts
+from migrator.filters import Facts
 from migrator.model import Columns, ManifestRow
 
 MAX_SIZE_DIGITS = 18

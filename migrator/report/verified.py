@@ -6,12 +6,13 @@ from pathlib import Path
 
 import msgspec
 
+from migrator.atomic import AtomicFile
 from migrator.engine.comparison import Verified
 from migrator.engine.decide.drift import Drift, Stray
 from migrator.errors import RunFailed
 from migrator.report.drift import DriftTables
 from migrator.report.drift_page import drift_page
-from migrator.report.files import AtomicFile, publish_bytes
+from migrator.report.files import publish_bytes
 from migrator.report.words import iso_utc
 
 SCHEMA = "migrator.verify/1"

@@ -7,13 +7,14 @@ from pathlib import Path
 import msgspec
 import pyarrow.parquet as pq
 
+from migrator.atomic import AtomicFile
 from migrator.checkpoint.change import Transfer
 from migrator.checkpoint.store import Checkpoint
 from migrator.errors import RunFailed, Unbalanced
 from migrator.model import OUTCOME_OF
 from migrator.report import tables
 from migrator.report.conditions import META, conditions, pinned
-from migrator.report.files import AtomicFile, publish_bytes
+from migrator.report.files import publish_bytes
 from migrator.report.page import Story, page
 from migrator.report.problems import Problems, needs_a_person
 from migrator.report.reconcile import disagreements, outcome_of, totals

@@ -35,7 +35,13 @@ from migrator.settings.output import (
 from migrator.settings.platform import UUID_PATTERN, PlatformSettings, check_api_url
 from migrator.settings.running import CareSettings, PaceSettings, StoppingSettings
 from migrator.settings.secret import SECRET_VARIABLES, Secret, read_api_key
-from migrator.settings.source import BucketSettings, SourceSettings
+from migrator.settings.source import (
+    BucketSettings,
+    SourceSettings,
+    StoreSettings,
+    check_store,
+    own_endpoints,
+)
 from migrator.settings.webhooks import WebhookSettings
 
 __all__ = [
@@ -69,15 +75,18 @@ __all__ = [
     "Secret",
     "SourceSettings",
     "StoppingSettings",
+    "StoreSettings",
     "Way",
     "Ways",
     "WebhookSettings",
     "check_api_url",
     "check_filters",
     "check_settings",
+    "check_store",
     "dashed",
     "is_this_machine",
     "listening_address",
+    "own_endpoints",
     "parse_prefix",
     "read_api_key",
     "read_buckets",

@@ -9,14 +9,13 @@ import msgspec
 from cyclopts import Parameter
 
 from migrator.errors import UsageError
-from migrator.settings.addresses import is_plain_url, unusable_url
 from migrator.settings.crossing import CrossingSettings, Ways, check_ways
 from migrator.settings.filters import check_filters
 from migrator.settings.inputs import InputSettings, parse_prefix
 from migrator.settings.output import ReportSettings
 from migrator.settings.platform import UUID_PATTERN, PlatformSettings, check_api_url
 from migrator.settings.running import CareSettings, PaceSettings, StoppingSettings
-from migrator.settings.source import BucketSettings, SourceSettings
+from migrator.settings.source import BucketSettings, SourceSettings, check_endpoint, check_store
 from migrator.settings.webhooks import WebhookSettings, check_webhooks
 
 
@@ -84,16 +83,10 @@ def check_settings(settings: BatchSettings) -> None:
     ):
         if value is not None and not UUID_PATTERN.fullmatch(value):
             raise UsageError(f"{flag} {value!r}: not a UUID", "copy the id from the platform")
-    for flag, endpoint in (
-        ("--s3-endpoint-url", settings.source.s3_endpoint_url),
-        *(
-            (f"[buckets.{bucket!r}] s3_endpoint_url", own.s3_endpoint_url)
-            for bucket, own in settings.buckets.items()
-        ),
-    ):
-        if endpoint is not None and not is_plain_url(endpoint):
-            hint = "give it like https://s3.example.com, or leave it out for AWS"
-            raise unusable_url(flag, endpoint, hint)
+    check_store(settings.source)
+    for bucket, own in settings.buckets.items():
+        if own.s3_endpoint_url is not None:
+            check_endpoint(f"[buckets.{bucket!r}] s3_endpoint_url", own.s3_endpoint_url)
     check_ways(settings.ways, settings.platform, settings.source)
     for prefix in settings.inputs.prefix:
         parse_prefix(prefix)

@@ -1,12 +1,14 @@
 """Listing a prefix as rows in: the same values as a manifest gives, with what S3 told of each."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from migrator.errors import RunFailed, UsageError
-from migrator.manifest.filters import STANDARD, Facts, Filter
+from migrator.filters import STANDARD, Facts, Filter
 from migrator.model import MAX_KEY_BYTES, InvalidRow, ManifestRow
-from migrator.source.s3 import ObjectFacts, S3Refusal, SourceS3, SourceUnreachable
+from migrator.source.pages import ListPage
+from migrator.source.s3 import S3Refusal, SourceUnreachable
 
 HEADER = ("bucket", "key")
 """The columns of a listing, as a manifest would have them."""
@@ -22,31 +24,26 @@ class Listed:
 
 
 async def listed_rows(
-    source: SourceS3,
-    bucket: str,
-    prefix: str,
-    wanted: Filter,
-    *,
-    first_row: int,
-    start_after: str = "",
+    pages: AsyncIterator[ListPage], bucket: str, prefix: str, wanted: Filter, *, first_row: int
 ) -> AsyncIterator[Listed]:
-    """Rows of every object under the prefix that is `wanted`, a page of up to 1,000 at a time.
+    """Rows of the objects that are `wanted`, numbered from `first_row`; `pages` are of the prefix.
 
-    They come in key order and are numbered from `first_row`; `start_after` is the last key of an
-    interrupted listing.
     Raises UsageError when S3 refuses the listing, RunFailed when it cannot be reached.
     """
     row = first_row
-    try:
-        async for page in source.list(bucket, prefix, start_after):
-            kept = page if wanted.lets_all_through else _wanted(page, wanted)
-            rows = [
-                _row(row + position, bucket, key, facts)
-                for position, (key, facts) in enumerate(kept)
-            ]
+    with refusals(bucket, prefix):
+        async for page in pages:
+            kept = page_of_wanted(page, wanted)
+            rows = _rows(row, bucket, kept)
             row += len(rows)
-            if page:
-                yield Listed(rows, len(page) - len(rows), page[-1][0])
+            yield Listed(rows, len(page.keys) - len(rows), page.keys[-1])
+
+
+@contextmanager
+def refusals(bucket: str, prefix: str) -> Iterator[None]:
+    """What S3 has against listing a prefix, as errors of the program: UsageError, RunFailed."""
+    try:
+        yield
     except S3Refusal as refusal:
         raise UsageError(
             f"--prefix s3://{bucket}/{prefix}: S3 refuses to list it ({refusal.code})",
@@ -59,31 +56,55 @@ async def listed_rows(
         ) from None
 
 
-def _wanted(page: list[tuple[str, ObjectFacts]], wanted: Filter) -> list[tuple[str, ObjectFacts]]:
+def page_of_wanted(page: ListPage, wanted: Filter) -> ListPage:
+    """The objects of a page that the filters let through."""
+    if wanted.lets_all_through:
+        return page
+    told = zip(page.keys, page.sizes, page.modified_ms, page.storage_classes, strict=True)
+    return page.where(
+        [
+            place
+            for place, (key, size_bytes, changed_ms, storage_class) in enumerate(told)
+            if not wanted.against(key, Facts(size_bytes, changed_ms, storage_class or STANDARD))
+        ]
+    )
+
+
+def _rows(first: int, bucket: str, page: ListPage) -> list[ManifestRow | InvalidRow]:
     return [
-        (key, facts)
-        for key, facts in page
-        if wanted.against(
-            key,
-            Facts(facts.size_bytes, facts.last_modified_ms, facts.storage_class or STANDARD),
+        _row(first + position, bucket, *told)
+        for position, told in enumerate(
+            zip(page.keys, page.sizes, page.etags, page.modified_ms, page.storage_classes,
+                strict=True)
         )
-        is None
-    ]
+    ]  # fmt: skip
 
 
-def _row(row: int, bucket: str, key: str, facts: ObjectFacts) -> ManifestRow | InvalidRow:
-    size_bytes = len(key.encode())
-    if not 0 < size_bytes <= MAX_KEY_BYTES:
-        problem = f"{size_bytes:,} bytes; a key has 1 to {MAX_KEY_BYTES:,}"
-        return InvalidRow(row, "key", problem, (bucket, key), bucket, key)
-    if facts.archived is None:  # only a HEAD can tell: leave it to preflight
+ASKS_FOR_HEAD = frozenset({"GLACIER", "DEEP_ARCHIVE", "INTELLIGENT_TIERING"})
+"""A listing does not say whether an archived object has been restored, nor in which tier
+INTELLIGENT_TIERING keeps it."""
+
+
+def _row(
+    row: int,
+    bucket: str,
+    key: str,
+    size_bytes: int,
+    etag: str | None,
+    last_modified_ms: int | None,
+    storage_class: str | None,
+) -> ManifestRow | InvalidRow:
+    if not 0 < len(key) <= SURELY_SHORT:
+        key_bytes = len(key.encode())
+        if not 0 < key_bytes <= MAX_KEY_BYTES:
+            problem = f"{key_bytes:,} bytes; a key has 1 to {MAX_KEY_BYTES:,}"
+            return InvalidRow(row, "key", problem, (bucket, key), bucket, key)
+    if storage_class in ASKS_FOR_HEAD:  # only a HEAD can tell: leave it to preflight
         return ManifestRow(row, bucket, key)
     return ManifestRow(
-        row,
-        bucket,
-        key,
-        size_bytes=facts.size_bytes,
-        etag=facts.etag,
-        last_modified_ms=facts.last_modified_ms,
-        storage_class=facts.storage_class,
+        row, bucket, key, None, (), size_bytes, etag, last_modified_ms, storage_class
     )
+
+
+SURELY_SHORT = MAX_KEY_BYTES // 4
+"""So many characters have no more bytes than a key may have."""

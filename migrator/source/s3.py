@@ -6,15 +6,18 @@ does not answer becomes `SourceUnreachable`.
 
 import asyncio
 import base64
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import AsyncExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
+from http import HTTPStatus
 from typing import Any, Self
 
 import aiohttp
 from aiobotocore.config import AioConfig
+from aiobotocore.parsers import AioResponseParserFactory, AioRestXMLParser
 from aiobotocore.session import AioSession
+from botocore import handlers
 from botocore.exceptions import (
     BotoCoreError,
     ClientError,
@@ -27,8 +30,9 @@ from botocore.utils import parse_timestamp
 from migrator.certificates import HINT_UNTRUSTED, why_untrusted
 from migrator.errors import RunFailed, UsageError
 from migrator.redaction import Redactor
-from migrator.settings import Secret
+from migrator.settings import Secret, StoreSettings
 from migrator.source.credentials import KeyRing, SourceKeys
+from migrator.source.pages import ListPage, read_page
 from migrator.source.reading import BoundedSession
 
 MAX_CONNECTIONS = 64
@@ -101,15 +105,17 @@ class SourceS3:
     def __init__(
         self,
         ring: KeyRing,
-        endpoint_url: str | None,
+        store: StoreSettings,
         region: str,
         certificates: str | None = None,
         endpoints: Mapping[str, str] | None = None,
     ) -> None:
         self._ring = ring
-        self._endpoint_url = endpoint_url
+        self._endpoint_url = store.s3_endpoint_url
         self._endpoints: Mapping[str, str | None] = endpoints or {}
         self._region = region
+        self._addressing_style = store.s3_addressing_style
+        self._payer = {"RequestPayer": "requester"} if store.requester_pays else {}
         self._certificates = certificates
         self._redactor = Redactor(pair.secret_access_key for pair in ring.all_keys())
         self._stack = AsyncExitStack()
@@ -178,6 +184,25 @@ class SourceS3:
             await self._ask(bucket, "head_bucket", Bucket=bucket)
         self._regions_known.add(bucket)
 
+    async def page(
+        self, bucket: str, prefix: str, *, after: str = "", token: str = "", delimiter: str = ""
+    ) -> ListPage:
+        """A page of the objects under `prefix`: behind the key `after`, or where `token` says.
+
+        Raises S3Refusal or SourceUnreachable.
+        """
+        told = {"StartAfter": after, "ContinuationToken": token, "Delimiter": delimiter}
+        arguments = {name: value for name, value in told.items() if value}
+        answer = await self._ask(
+            bucket, "list_objects_v2", Bucket=bucket, Prefix=prefix, **arguments
+        )
+        with _sense():
+            page = answer.get(_PAGE) or _page_of(answer)
+        assert isinstance(page, ListPage)
+        if page.next_token is not None and page.next_token in {"", token}:
+            raise SourceUnreachable("S3 says that a listing goes on, and not where")
+        return page
+
     async def read(self, bucket: str, key: str, begin: int, length: int, etag: str | None) -> bytes:
         """`length` bytes of an object from `begin` on, as long as it has this ETag.
 
@@ -205,30 +230,13 @@ class SourceS3:
             return content
         raise AssertionError  # the last attempt answers or raises
 
-    async def list(
-        self, bucket: str, prefix: str, start_after: str
-    ) -> AsyncIterator[list[tuple[str, ObjectFacts]]]:
-        """(key, facts) of every object under `prefix` behind `start_after`, a page at a time."""
-        arguments: dict[str, str] = {"Bucket": bucket, "Prefix": prefix}
-        if start_after:
-            arguments["StartAfter"] = start_after
-        while True:
-            page = await self._ask(bucket, "list_objects_v2", **arguments)
-            with _sense():
-                entries = [(e["Key"], _facts_of_entry(e)) for e in page.get("Contents", ())]
-            yield entries
-            if not page.get("IsTruncated"):
-                return
-            token = page.get("NextContinuationToken")
-            if not token or token == arguments.get("ContinuationToken"):
-                raise SourceUnreachable("S3 says that a listing goes on, and not where")
-            arguments["ContinuationToken"] = token
-
     async def _ask(self, bucket: str, operation: str, **arguments: str) -> dict[str, Any]:
         client = await self._client(bucket)
         try:
             with _sense():
-                answer: dict[str, Any] = await getattr(client, operation)(**arguments)
+                answer: dict[str, Any] = await getattr(client, operation)(
+                    **arguments, **self._payer
+                )
         except ClientError as error:
             raise self._refusal(error) from None
         except ParamValidationError as error:
@@ -261,6 +269,11 @@ class SourceS3:
     async def _client(self, bucket: str) -> Any:
         return await self._made(self._ring.keys_for(bucket), self._endpoint_of(bucket))
 
+    def _style(self, endpoint_url: str | None) -> str:
+        # Stores of others are seldom reached by a name for each bucket; S3 is.
+        is_settled = self._addressing_style != "auto" or endpoint_url is None
+        return self._addressing_style if is_settled else "path"
+
     def _endpoint_of(self, bucket: str) -> str | None:
         return self._endpoints.get(bucket, self._endpoint_url)
 
@@ -268,8 +281,12 @@ class SourceS3:
         known = self._clients.get((keys, endpoint_url))
         if known is None:
             session = AioSession()
-            parsers = session.get_component("response_parser_factory")
+            parsers = _Parsers()
             parsers.set_parser_defaults(timestamp_parser=_moment)
+            session.register_component("response_parser_factory", parsers)
+            if _ERRORS_IN_200 is not None:
+                session.unregister("before-parse.s3.*", _ERRORS_IN_200)
+            session.register("before-parse.s3.*", _read_first)
             known = await self._stack.enter_async_context(
                 session.create_client(
                     "s3",
@@ -284,7 +301,7 @@ class SourceS3:
                         connect_timeout=10,
                         read_timeout=30,
                         retries={"mode": "standard", "total_max_attempts": ATTEMPTS},
-                        s3={"addressing_style": "path"} if endpoint_url else {},
+                        s3={"addressing_style": self._style(endpoint_url)},
                         # A URL would else be signed by version 2, which S3 has given up.
                         signature_version="s3v4",
                     ),
@@ -292,6 +309,43 @@ class SourceS3:
             )
             self._clients[keys, endpoint_url] = known
         return known
+
+
+_PAGE = "migrator.page"
+
+
+class _Parser(AioRestXMLParser):  # type: ignore[misc]  # botocore has no types
+    """botocore's parser, but for a page of a listing that is read already."""
+
+    def _do_parse(self, response: Mapping[str, Any], shape: Any) -> Any:
+        if _PAGE in response:
+            return {_PAGE: response[_PAGE]}
+        return super()._do_parse(response, shape)
+
+
+class _Parsers(AioResponseParserFactory):  # type: ignore[misc]  # botocore has no types
+    def create_parser(self, protocol_name: str) -> Any:
+        if protocol_name == "rest-xml":
+            return _Parser(**self._defaults)
+        return super().create_parser(protocol_name)
+
+
+def _read_first(operation_model: Any, response_dict: dict[str, Any], **how: Any) -> None:
+    """Read a page of a listing, if it is of the usual form.
+
+    In the place of botocore's handler for errors that come as a 200, which for that takes each
+    answer apart by itself and costs more than all else: a page of the usual form is no error.
+    """
+    if operation_model.name == "ListObjectsV2" and response_dict["status_code"] == HTTPStatus.OK:
+        page = read_page(response_dict["body"])
+        if page is not None:
+            response_dict[_PAGE] = page
+            return
+    if _ERRORS_IN_200 is not None:
+        _ERRORS_IN_200(operation_model=operation_model, response_dict=response_dict, **how)
+
+
+_ERRORS_IN_200 = getattr(handlers, "_handle_200_error", None)
 
 
 async def _read_bounded(body: Any, length: int) -> bytes:
@@ -373,17 +427,18 @@ def _named(bucket: str, key: str, asked: Asked) -> dict[str, str]:
     return named
 
 
-def _facts_of_entry(entry: Mapping[str, Any]) -> ObjectFacts:
-    storage_class = entry.get("StorageClass")
-    # A listing does not say whether an archived object has been restored, nor in which tier
-    # INTELLIGENT_TIERING keeps it.
-    asks_for_head = storage_class in {"GLACIER", "DEEP_ARCHIVE", "INTELLIGENT_TIERING"}
-    return ObjectFacts(
-        size_bytes=_size_bytes(entry["Size"]),
-        etag=_etag(entry),
-        last_modified_ms=_ms(entry.get("LastModified")),
-        storage_class=storage_class,
-        archived=None if asks_for_head else False,
+def _page_of(answer: Mapping[str, Any]) -> ListPage:
+    """A page as botocore has read it."""
+    entries = answer.get("Contents", ())
+    token = answer.get("NextContinuationToken") or ""
+    return ListPage(
+        keys=[entry["Key"] for entry in entries],
+        sizes=[_size_bytes(entry["Size"]) for entry in entries],
+        etags=[_etag(entry) for entry in entries],
+        modified_ms=[_ms(entry.get("LastModified")) for entry in entries],
+        storage_classes=[entry.get("StorageClass") for entry in entries],
+        folders=[each["Prefix"] for each in answer.get("CommonPrefixes", ())],
+        next_token=token if answer.get("IsTruncated") else None,
     )
 
 

@@ -14,12 +14,12 @@ from contextlib import contextmanager
 
 import aiohttp
 
+from migrator.atomic import AtomicFile
 from migrator.checkpoint.store import Checkpoint
 from migrator.cli import main as migrator
 from migrator.engine import decide
 from migrator.lifecycle import Event
 from migrator.pixop.client import PixopClient
-from migrator.report.files import AtomicFile
 
 COMMITTED = {
     Event.SUBMIT: "intent",

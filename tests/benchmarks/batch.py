@@ -25,6 +25,7 @@ from migrator.settings import (
     PlatformSettings,
     Secret,
     SourceSettings,
+    WebhookSettings,
 )
 from migrator.source.credentials import KeyRing, SourceKeys
 from tests.benchmarks.children import Stopwatch, peak_memory_mb
@@ -34,11 +35,12 @@ SPARE_CONNECTIONS = 8
 """Beyond those of the submitters, as the command line has them."""
 
 
-def run_batch(directory, manifest, api_url, pace, *, reports=False):
+def run_batch(directory, manifest, api_url, pace, *, reports=False, hook_port=None):
     """Migrate `manifest`; answers rows, calls, seconds, CPU seconds and peak memory in MB.
 
-    `pace` holds values of PaceSettings. Raises RuntimeError unless every row is imported: a figure
-    of a run that went wrong is none.
+    `pace` holds values of PaceSettings; with `hook_port` the platform tells of ends by webhooks
+    there. Raises RuntimeError unless every row is imported: a figure of a run that went wrong is
+    none.
     """
     directory = Path(directory)
     directory.mkdir()
@@ -48,6 +50,7 @@ def run_batch(directory, manifest, api_url, pace, *, reports=False):
         source=SourceSettings(preflight=False),
         pace=PaceSettings(**pace),
         care=CareSettings(max_outage=timedelta(minutes=1)),
+        webhooks=_webhooks(hook_port),
     )
     checkpoint = Checkpoint.create(directory, {"batch": new_batch_id()})
     try:
@@ -63,6 +66,13 @@ def run_batch(directory, manifest, api_url, pace, *, reports=False):
         return {**figures, "rows": sum(tallies.values())}
     finally:
         checkpoint.close()
+
+
+def _webhooks(port):
+    if port is None:
+        return WebhookSettings()
+    address = f"127.0.0.1:{port}"
+    return WebhookSettings(webhook_listen=address, webhook_url=f"http://{address}/bench")
 
 
 async def _migrate(directory, checkpoint, settings):

@@ -3,7 +3,8 @@
 `python -m tests.benchmarks.stub` prints its base URL and serves until its stdin is closed: it ends
 with the bench, however that ends. It answers what a run asks for (account, POST, list, status by
 id) at once and keeps videos in memory only. It counts the calls of each window as the platform
-does and answers 429 beyond `--quota`.
+does and answers 429 beyond `--quota`. A webhook that is registered is told of each copy that ends,
+signed.
 
 Beside the API, for the bench alone: `GET /_stub/counts`, and `POST /_stub/forget` to begin anew.
 """
@@ -13,13 +14,17 @@ import asyncio
 import random
 import sys
 import time
+import uuid
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 
+import aiohttp
 import msgspec
 from aiohttp import web
 
 from tests.benchmarks.loop import run
+from tests.fakes.signing import Signer, event
 
 WINDOW_S = 60.0
 USER, TEAM = "11111111-1111-4111-8111-111111111111", "22222222-2222-4222-8222-222222222222"
@@ -43,6 +48,10 @@ class Video:
     file_name: str
     description: str | None
     done_s: float
+    made_s: float = field(default_factory=time.monotonic)
+
+    def changed_s(self, now_s):
+        return self.done_s if self.done_s <= now_s else self.made_s
 
     @property
     def id(self):
@@ -93,6 +102,35 @@ class Counts:
                 self.calls_at_first_post = total
 
 
+class Hook:
+    """A webhook: what it is told, and that it is told one after the other, some at a time."""
+
+    AT_ONCE = 16
+
+    def __init__(self):
+        self.id, self.url, self.signer = str(uuid.uuid4()), "", Signer()
+        self._connector = aiohttp.TCPConnector(limit=self.AT_ONCE)
+        self._session = aiohttp.ClientSession(connector=self._connector)
+        self._telling = set()
+
+    async def close(self):
+        for task in self._telling:
+            task.cancel()
+        await self._session.close()
+
+    def tell(self, video_id):
+        task = asyncio.ensure_future(self._tell(video_id))
+        self._telling.add(task)
+        task.add_done_callback(self._telling.discard)
+
+    async def _tell(self, video_id):
+        body = event(self.id, video_id)
+        headers = self.signer.headers(body, int(time.time()))
+        with suppress(aiohttp.ClientError):
+            async with self._session.post(self.url, data=body, headers=headers):
+                pass
+
+
 class Stub:
     """The platform. A copy takes a random time around `copy_s` seconds (exponential; 0: none)."""
 
@@ -104,6 +142,7 @@ class Stub:
         self.videos, self.counts = [], Counts()
         self.chance = random.Random(self.seed)
         self.window_began_s, self.window_calls = -WINDOW_S, 0
+        self.hook = None
 
     async def answer(self, request):
         method, path = request.method, request.path
@@ -126,15 +165,23 @@ class Stub:
             return self.json(self.status(path), headers)
         if path.endswith("/v1/account"):
             return web.Response(body=ACCOUNT, headers=headers)
+        if "/v1/webhooks" in path:
+            return await self.webhooks(request, headers)
         return web.Response(status=404, headers=headers)
 
     @staticmethod
     def operation(method, path):
+        if "/v1/webhooks" in path:
+            return "webhook"
         if method == "POST":
             return "submit" if path.endswith("/in/s3") else "restart"
         if path.endswith("/v1/videos"):
             return "list"
         return "status" if path.endswith("/in/status") else "other"
+
+    def tell(self, video_id):
+        if self.hook is not None:
+            self.hook.tell(video_id)
 
     @staticmethod
     def json(value, headers=None):
@@ -166,6 +213,8 @@ class Stub:
         number, done_s = len(self.videos), time.monotonic() + takes_s
         video = Video(number, created_at, sent.file_name, sent.description, done_s)
         self.videos.append(video)
+        if self.hook is not None:
+            asyncio.get_running_loop().call_later(takes_s, self.tell, video.id)
         return b'{"videoId":"%s","upload":{"uploadState":{"uploadStatus":"INITIAL"}}}' % (
             video.id.encode()
         )
@@ -173,10 +222,25 @@ class Stub:
     def page(self, query):
         number, size = int(query["pageNumber"]), int(query["pageSize"])
         end = len(self.videos) - number * size
-        shown = self.videos[max(0, end - size) : max(0, end)]
         now_s = time.monotonic()
+        videos = self.videos
+        if query.get("sortBy") == "updatedAt":
+            videos = sorted(videos, key=lambda one: one.changed_s(now_s))
+        shown = videos[max(0, end - size) : max(0, end)]
         items = [video.listed(now_s) for video in reversed(shown)]
         return {"totalElements": len(self.videos), "items": items}
+
+    async def webhooks(self, request, headers):
+        """The one webhook, its end, and the key that its deliveries are signed with."""
+        if request.method == "DELETE":
+            hook, self.hook = self.hook, None
+            await hook.close()
+            return web.Response(status=204, headers=headers)
+        self.hook = self.hook or Hook()
+        if request.method == "GET":
+            return self.json([self.hook.signer.published()], headers)
+        self.hook.url = msgspec.json.decode(await request.read())["url"]
+        return self.json({"id": self.hook.id, "name": "bench", "active": True}, headers)
 
     def status(self, path):
         video = self.videos[int(path.split("/")[-3][-12:], 16)]

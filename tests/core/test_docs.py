@@ -11,7 +11,7 @@ from migrator import __version__
 from migrator.cli.app import app
 from migrator.engine.decide.drift import Drift
 from migrator.errors import ExitCode
-from migrator.manifest.filters import VIDEO_EXTENSIONS
+from migrator.filters import VIDEO_EXTENSIONS
 from migrator.model import OUTCOME_OF, Outcome, Reason
 
 ROOT = Path(__file__).parents[2]

@@ -6,7 +6,7 @@ import cyclopts
 import pytest
 
 from migrator.errors import UsageError
-from migrator.manifest.filters import Facts, Filter
+from migrator.filters import Facts, Filter
 from migrator.manifest.told import teller
 from migrator.model import Columns, ManifestRow
 from migrator.settings import BatchSettings, FilterSettings, InputSettings, check_settings

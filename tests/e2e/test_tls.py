@@ -14,7 +14,7 @@ from told import assert_told
 from migrator.certificates import check_certificates
 from migrator.errors import RunFailed, UsageError
 from migrator.pixop.client import Lost, NotSent, PixopClient
-from migrator.settings import Secret
+from migrator.settings import Secret, StoreSettings
 from migrator.source import s3
 from migrator.source.credentials import KeyRing, SourceKeys
 
@@ -98,7 +98,9 @@ async def test_a_certificate_that_is_not_trusted_is_refused_with_its_reason(
         async with PixopClient(url, Secret("key"), 1) as client:
             reply = await client.call("POST", "/v1/x", None, b"{}")
         keys = KeyRing(SourceKeys("AKIAEXAMPLE", Secret("secret")), {})
-        async with s3.SourceS3(keys, url, "us-east-1", trusted) as source:
+        async with s3.SourceS3(
+            keys, StoreSettings(s3_endpoint_url=url), "us-east-1", trusted
+        ) as source:
             with pytest.raises(RunFailed, match="certificate of S3 is not trusted") as raised:
                 await source.head("bucket", "key")
     assert isinstance(reply, NotSent)

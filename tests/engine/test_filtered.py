@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 import pytest
+from fakes.listing import page_of
 
 from migrator.checkpoint.store import Checkpoint
 from migrator.engine.load import check_inputs, open_inputs
@@ -37,10 +38,9 @@ class Shelf:
         self.heads.append(key)
         return ObjectFacts(self.sizes[key], "etag", 86_400_000)
 
-    async def list(self, bucket, prefix, start_after):
-        for key in sorted(self.sizes):
-            if key > start_after:
-                yield [(key, ObjectFacts(self.sizes[key], "etag", 86_400_000))]
+    async def page(self, bucket, prefix, *, after="", token="", delimiter=""):
+        facts = [(key, ObjectFacts(size, "etag", 86_400_000)) for key, size in self.sizes.items()]
+        return page_of(sorted(one for one in facts if one[0] > after))
 
 
 async def test_what_the_manifest_tells_leaves_rows_out_before_anything_is_asked(bench):

@@ -6,14 +6,15 @@ import tracemalloc
 
 import pytest
 
-from migrator.manifest.filters import Filter
+from migrator.filters import Filter
 from migrator.model import InvalidRow
-from migrator.settings import Secret
+from migrator.settings import Secret, StoreSettings
 from migrator.source import s3 as s3_module
 from migrator.source.credentials import KeyRing, SourceKeys
 from migrator.source.listing import listed_rows
 from migrator.source.preflight import Preflight
 from migrator.source.s3 import SourceS3, SourceUnreachable
+from migrator.source.walk import walk
 
 SECRET = "canary/Secret+Access=Key/0123456789abcd"
 XML = '<?xml version="1.0" encoding="UTF-8"?>'
@@ -61,7 +62,7 @@ async def hostile(monkeypatch):
     url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
     ring = KeyRing(SourceKeys("AKIAEXAMPLE", Secret(SECRET)), {})
     try:
-        async with SourceS3(ring, url, "us-east-1") as source:
+        async with SourceS3(ring, StoreSettings(s3_endpoint_url=url), "us-east-1") as source:
             yield source, answer
     finally:
         server.close()
@@ -133,7 +134,7 @@ async def test_a_listing_that_makes_no_sense_is_a_source_that_does_not_answer(ho
     source, answer = hostile
 
     async def pages():
-        return [page async for page in source.list("bucket", "", "")]
+        return [page async for page in walk(source, "bucket", "")]
 
     for case, body in LISTINGS.items():
         with subtests.test(case):
@@ -152,7 +153,7 @@ async def test_a_listed_key_that_no_request_can_be_made_of_is_an_invalid_row(hos
     for key in ("", "k" * 1025, "ü" * 513):
         with subtests.test(key[:3]):
             answer.be("200 OK", listing(ENTRY.replace(">k<", f">{key}<")).encode())
-            pages = listed_rows(source, "bucket", "", Filter(), first_row=1)
+            pages = listed_rows(walk(source, "bucket", ""), "bucket", "", Filter(), first_row=1)
             (rows,) = [page.rows async for page in pages]
             assert [(type(row), row.column) for row in rows] == [(InvalidRow, "key")]
 

@@ -8,16 +8,17 @@ import pytest
 from moto.server import ThreadedMotoServer
 
 from migrator.errors import RunFailed, UsageError
+from migrator.filters import Filter
 from migrator.lifecycle import Event
-from migrator.manifest.filters import Filter
 from migrator.model import CERTAINLY_TOO_LARGE_BYTES, Reason
 from migrator.sandbox import s3 as local_s3
 from migrator.sandbox.keys import KeyPair
-from migrator.settings import BucketSettings, Secret
+from migrator.settings import BucketSettings, Secret, StoreSettings
 from migrator.source.credentials import KeyRing, SourceKeys, load_keys
 from migrator.source.listing import listed_rows
 from migrator.source.preflight import Preflight, Refusal, judge
 from migrator.source.s3 import ObjectFacts, SourceS3, SourceUnreachable
+from migrator.source.walk import walk
 
 KEYS = KeyPair("AKIAEXAMPLEEXAMPLE12", "secret-of-the-example")
 RIGHT = SourceKeys(KEYS.access_key, Secret(KEYS.secret_access_key))
@@ -58,14 +59,17 @@ def moto():
     server.stop()
 
 
-async def listed(s3, bucket, prefix, first_row=1, **how):
+async def listed(s3, bucket, prefix, first_row=1, after=""):
     """The rows of a listing, page by page."""
-    pages = listed_rows(s3, bucket, prefix, Filter(), first_row=first_row, **how)
-    return [page.rows async for page in pages]
+    pages = walk(s3, bucket, prefix, after)
+    return [
+        page.rows
+        async for page in listed_rows(pages, bucket, prefix, Filter(), first_row=first_row)
+    ]
 
 
 def source(url, keys=RIGHT, **by_bucket):
-    return SourceS3(KeyRing(keys, by_bucket), url, "us-east-1")
+    return SourceS3(KeyRing(keys, by_bucket), StoreSettings(s3_endpoint_url=url), "us-east-1")
 
 
 async def test_a_good_object_is_told_with_its_size_and_sent(rclone):
@@ -187,7 +191,7 @@ async def test_a_listing_goes_on_behind_the_last_key_that_is_known(moto):
         client.put_object(Bucket="paged", Key=f"p/{n}", Body=b"x")
     client.put_object(Bucket="paged", Key="q/1", Body=b"x")
     async with source(url) as s3:
-        pages = await listed(s3, "paged", "p/", first_row=4, start_after="p/3")
+        pages = await listed(s3, "paged", "p/", first_row=4, after="p/3")
         rows = [row for page in pages for row in page]
     assert [(row.row, row.key, row.size_bytes) for row in rows] == [
         (4, "p/4", 1),

@@ -3,6 +3,8 @@
 import asyncio
 from random import Random
 
+from fakes.listing import page_of
+
 from migrator.source.s3 import ObjectFacts, S3Refusal, SourceUnreachable
 
 CODES = {
@@ -34,12 +36,25 @@ class Source:
             status, code = CODES[thing.fate]
             raise S3Refusal(code, status, "as S3 says it")
 
-    async def list(self, bucket, prefix, start_after):
-        things = [t for t in self._world.climate.things if t.bucket == bucket]
-        things = [t for t in things if t.key.encode() > start_after.encode()]
-        for first in range(0, len(things), 7):
-            await self._ask(bucket, things[first].key)
-            yield [(thing.key, facts(thing)) for thing in things[first : first + 7]]
+    async def page(self, bucket, prefix, *, after="", token="", delimiter=""):
+        begin = (token or after).encode()
+        things = [
+            thing
+            for thing in self._world.climate.things  # in the order of their keys
+            if thing.bucket == bucket
+            and thing.key.startswith(prefix)
+            and thing.key.encode() > begin
+        ]
+        if things:
+            await self._ask(bucket, things[0].key)
+        if delimiter:
+            names = {t: t.key[len(prefix) :].partition(delimiter) for t in things}
+            folders = {prefix + name + cut for name, cut, _ in names.values() if cut}
+            objects = [(t.key, facts(t)) for t, (_, cut, _) in names.items() if not cut]
+            return page_of(objects, folders=sorted(folders))
+        shown = things[:7]
+        token = shown[-1].key if len(things) > len(shown) else None
+        return page_of([(t.key, facts(t)) for t in shown], next_token=token)
 
     async def _ask(self, bucket, key):
         world = self._world

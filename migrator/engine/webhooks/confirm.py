@@ -83,7 +83,8 @@ class Confirmer:
             self._looked_at([look.video_id], told)
             return
         newest_order = self._flights.newest_order
-        page = await (self._changed if look.recent else self._made).page(look.page)
+        reader = self._changed if look.recent else self._made
+        page = await reader.page(look.page, look.size)
         orders = [
             (index, flight.order)
             for index, video in enumerate(page.videos)
@@ -114,6 +115,7 @@ class Confirmer:
             over = self._flights.get(video_id) is not flight
             if over or hint.looks >= LOOKS or flight.state is State.RESTARTING:
                 self._hints.drop(video_id)
+                flight.told = False  # following looks after it again
 
 
 _MAY_BE_SENT = (State.PENDING, State.SUBMITTING, State.UNRESOLVED)

@@ -23,20 +23,28 @@ those of other programs of the team. The oldest are dropped; lists find what the
 GATHERED = 85
 """Hints that are worth a page of 100 by the latest change: others end while it is read."""
 
-FILLED = 95
-"""Hints that are worth a page of 100 by creation."""
+FILLED, SIZES = 92, range(92, PAGE_SIZE + 1)
+"""Hints that are worth a page by creation, and its sizes: by another size a page has other edges,
+so that it need not cover what was confirmed before.
+"""
 
-PATIENCE_S = (10.0, 300.0)
-"""Shortest and longest time that a hint waits for others on its page: as long as two copies take.
-Copies that take longer also end further apart."""
+PATIENCE_S, PATIENCE_COPIES = (30.0, 300.0), 5
+"""Shortest and longest time that a hint waits for others on its page: as long as five copies take,
+by when nearly all that were begun with it have ended. Then it is looked at, whatever that costs.
+"""
 
 FULL_SHARE = 0.05
 """Share of --max-in-flight that may be hints while no place is left: they hold up new copies."""
 
-HOPEFUL, NEWEST_SHARE, REGAINED = 0.75, 0.3, 0.01
+HOPEFUL, NEWEST_SHARE, REGAINED = 0.75, 0.3, 0.002
 """The first page by the latest change is tried while it has shown this share of what was hoped for;
 the weight of the newest such page in that; and how much hope comes back with each page by creation.
+New videos stand there too, so that it shows half of what is hoped for while many are made.
 """
+
+
+NEWEST_COPY = 0.02
+"""Weight of the newest copy in how long they take."""
 
 
 @dataclass(slots=True)
@@ -90,19 +98,20 @@ class Hints:
                 flight.told = True
                 if flight.submitted_s is not None:
                     took_s = max(0.0, hint.told_s - flight.submitted_s)
-                    self.copy_s += (took_s - self.copy_s) * (NEWEST_SHARE if self.copy_s else 1)
+                    self.copy_s += (took_s - self.copy_s) * (NEWEST_COPY if self.copy_s else 1)
             found[video_id] = (hint, flight)
         return found
 
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """What to look at. `page` of the list by the latest change (`recent`) or by creation.
+    """A page of `size` videos to look at, by the latest change (`recent`) or by creation.
 
     `page` None: at `video_id` by itself.
     """
 
     page: int | None
+    size: int = PAGE_SIZE
     recent: bool = False
     video_id: str = ""
 
@@ -110,21 +119,17 @@ class Look:
 class Chooser:
     """Chooses the look that confirms most, once it pays. Pure; moments come in.
 
-    `shift` is how many videos of others stand above ours in the list by creation.
+    `shift` is how many videos of others stand above ours in the list by creation, `hope` the share
+    of what was hoped for that pages by the latest change have shown.
     """
 
     def __init__(self) -> None:
-        self.hope = 1.0
+        self.hope = 0.5
         self.shift = 0
+        self._to_send = True
 
     def choose(
-        self,
-        told: Told,
-        flights: Flights,
-        copy_s: float,
-        now_s: float,
-        *,
-        to_send: bool,
+        self, told: Told, flights: Flights, copy_s: float, now_s: float, *, to_send: bool
     ) -> Look | None:
         """What to look at now; None: wait.
 
@@ -133,39 +138,41 @@ class Chooser:
         """
         if not told:
             return None
-        for video_id, (hint, _) in told.items():
-            if hint.gone:  # no list shows it
-                return Look(None, video_id=video_id)
-        fresh = sum(hint.is_fresh for hint, _ in told.values())
+        gone = next((video_id for video_id, (hint, _) in told.items() if hint.gone), None)
+        if gone is not None:  # no list shows it
+            return Look(None, video_id=gone)
+        if to_send != self._to_send:  # no new videos stand before those that ended, or do so again
+            self._to_send, self.hope = to_send, 1.0
+        fresh = min(PAGE_SIZE, sum(hint.is_fresh for hint, _ in told.values()))
         if self.hope >= HOPEFUL and fresh >= GATHERED:
             return Look(0, recent=True)
-        pages = Counter(self._page(flight, flights) for _, flight in told.values())
-        page, most = pages.most_common(1)[0]
-        if most >= FILLED or (not to_send and self._is_all(page, most, flights)):
-            return Look(page)
+        places = [self._place(flight, flights) for _, flight in told.values()]
+        most, look = _best(places)
+        if most >= FILLED:
+            return look
+        if not to_send and most >= self._under(look, flights):  # nothing will be added to it
+            return look
         oldest_id, (oldest, flight) = min(told.items(), key=lambda item: item[1][0].told_s)
-        overdue = now_s - oldest.told_s >= patience_s(copy_s)
         held_up = flights.is_full and len(told) >= flights.limit * FULL_SHARE
-        if overdue:  # it is what must be on the page
-            page = self._page(flight, flights)
-            most = pages[page]
-        if overdue or held_up or (not to_send and len(told) >= len(flights)):
-            if self.hope * min(fresh, PAGE_SIZE) > most and (not overdue or oldest.is_fresh):
-                return Look(0, recent=True)
-            return Look(page) if most > 1 else Look(None, video_id=oldest_id)
-        return None
+        if now_s - oldest.told_s >= patience_s(copy_s):
+            most, look = _best(places, self._place(flight, flights))
+        elif not held_up and (to_send or len(told) < len(flights)):
+            return None
+        if oldest.is_fresh and self.hope * fresh > most:
+            return Look(0, recent=True)
+        return look if most > 1 else Look(None, video_id=oldest_id)
 
-    def _page(self, flight: Flight, flights: Flights) -> int:
-        return max(0, flights.newest_order - flight.order + self.shift) // PAGE_SIZE
+    def _place(self, flight: Flight, flights: Flights) -> int:
+        """The index of its video in the list by creation, newest first."""
+        return max(0, flights.newest_order - flight.order + self.shift)
 
-    def _is_all(self, page: int, most: int, flights: Flights) -> bool:
-        """Whether no copy on a page is still under way."""
-        on_it = sum(
-            self._page(each, flights) == page
+    def _under(self, look: Look, flights: Flights) -> int:
+        """How many copies are under way of those on a page, ended or not."""
+        return sum(
+            self._place(each, flights) // look.size == look.page
             for each in flights
             if each.state is not State.RESTARTING
         )
-        return most >= on_it
 
     def showed(self, look: Look, hoped: int, found: int) -> None:
         """What a page has shown, of so many hints that it might have."""
@@ -185,4 +192,20 @@ class Chooser:
 def patience_s(copy_s: float) -> float:
     """How long a hint waits for others."""
     shortest_s, longest_s = PATIENCE_S
-    return max(shortest_s, min(2 * copy_s, longest_s))
+    return max(shortest_s, min(PATIENCE_COPIES * copy_s, longest_s))
+
+
+def _best(places: Collection[int], on_it: int | None = None) -> tuple[int, Look]:
+    """The page by creation with most of these places, and how many; one with `on_it`, if given."""
+    best = (0, PAGE_SIZE, 0)
+    for size in reversed(SIZES):
+        counts = Counter(place // size for place in places)
+        if on_it is None:
+            page, most = counts.most_common(1)[0]
+        else:
+            page = on_it // size
+            most = counts[page]
+        if most > best[0]:
+            best = (most, size, page)
+    most, size, page = best
+    return most, Look(page, size)

@@ -1,0 +1,120 @@
+"""A page of a listing, in columns, and the quick way to read one.
+
+botocore takes a page apart into a dictionary an object, at some 15,000 keys a second (40,000 with
+a lazy parser of times), whatever the network does. What S3 and nearly all that speak its language
+write is of one form, which a regular expression reads at half a million. `read_page` reads that
+form and nothing else: where a page has anything that it does not expect, it answers None, and
+botocore reads the page.
+"""
+
+import re
+from bisect import bisect_right
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from urllib.parse import unquote_plus
+
+_ENTRY = re.compile(
+    r"<Contents><Key>([^<]+)</Key><LastModified>([^<]+)</LastModified>"
+    r"<ETag>(?:\"|&quot;)?([0-9A-Za-z._-]+)(?:\"|&quot;)?</ETag>"
+    r"(?:<Checksum[A-Za-z]+>[^<]*</Checksum[A-Za-z]+>)*<Size>([0-9]{1,18})</Size>"
+    r"(?:<Owner>(?:<(?:ID|DisplayName)>[^<]*</(?:ID|DisplayName)>)*</Owner>)?"
+    r"<StorageClass>([^<]+)</StorageClass>"
+    r"(?:<Owner>(?:<(?:ID|DisplayName)>[^<]*</(?:ID|DisplayName)>)*</Owner>)?</Contents>"
+)
+
+_FOLDER = re.compile(r"<CommonPrefixes><Prefix>([^<]+)</Prefix></CommonPrefixes>")
+
+_ENDS = re.compile(r"<IsTruncated>(true|false)</IsTruncated>")
+
+_TOKEN = re.compile(r"<NextContinuationToken>([^<&]+)</NextContinuationToken>")
+
+_ENCODED = "<EncodingType>url</EncodingType>"
+
+
+@dataclass(frozen=True, slots=True)
+class ListPage:
+    """Objects of a listing, as columns of one length, in the order of their keys.
+
+    `etags` are without quotes; times are epoch milliseconds; None is what S3 did not tell.
+    `folders` are the common prefixes, where a delimiter was given. `next_token` is None on the
+    last page.
+    """
+
+    keys: Sequence[str] = ()
+    sizes: Sequence[int] = ()
+    etags: Sequence[str | None] = ()
+    modified_ms: Sequence[int | None] = ()
+    storage_classes: Sequence[str | None] = ()
+    folders: Sequence[str] = field(default=())
+    next_token: str | None = None
+
+    def between(self, after: str, before: str | None) -> "ListPage":
+        """The objects behind `after` and, where it is given, before `before`; no folders."""
+        first = bisect_right(self.keys, after) if after else 0
+        last = len(self.keys) if before is None else bisect_right(self.keys, before)
+        part = slice(first, last)
+        return ListPage(
+            self.keys[part], self.sizes[part], self.etags[part], self.modified_ms[part],
+            self.storage_classes[part],
+        )  # fmt: skip
+
+    def where(self, kept: Sequence[int]) -> "ListPage":
+        """The objects at these places."""
+        return ListPage(
+            [self.keys[place] for place in kept],
+            [self.sizes[place] for place in kept],
+            [self.etags[place] for place in kept],
+            [self.modified_ms[place] for place in kept],
+            [self.storage_classes[place] for place in kept],
+        )
+
+
+def read_page(body: bytes) -> ListPage | None:
+    """The page that is written here, if it is of the usual form; else None."""
+    try:
+        text = body.decode()
+    except UnicodeDecodeError:
+        return None
+    found: list[tuple[str, ...]] = _ENTRY.findall(text)
+    folders: list[str] = _FOLDER.findall(text)
+    ends, tokens = _ENDS.findall(text), _TOKEN.findall(text)
+    is_usual = (
+        len(found) == text.count("<Contents")
+        and len(folders) == text.count("<CommonPrefixes")
+        and len(ends) == text.count("<IsTruncated") == 1
+        and len(tokens) == text.count("<NextContinuationToken") == (ends[0] == "true")
+        and "!" not in text
+        and text.rstrip().endswith("</ListBucketResult>")
+    )
+    if not is_usual:
+        return None
+    keys, times, etags, sizes, classes = map(list, zip(*found, strict=True)) if found else [[]] * 5
+    encoded = _ENCODED in text
+    names, prefixes = _plain(keys, encoded=encoded), _plain(folders, encoded=encoded)
+    moments = list(map(_ms, times))
+    if names is None or prefixes is None or None in moments:
+        return None
+    return ListPage(
+        names, list(map(int, sizes)), etags, moments, classes, prefixes,
+        tokens[0] if tokens else None,
+    )  # fmt: skip
+
+
+def _plain(names: list[str], *, encoded: bool) -> list[str] | None:
+    """Names without their encoding; None where XML's own escapes are among them."""
+    joined = "\n".join(names)
+    if "&" in joined:
+        return None
+    if not encoded or ("%" not in joined and "+" not in joined):
+        return names
+    if "%0a" in joined.lower():
+        return [unquote_plus(name) for name in names]
+    return unquote_plus(joined).split("\n")
+
+
+def _ms(text: str) -> int | None:
+    try:
+        return int(datetime.fromisoformat(text).timestamp() * 1000) if text[-1] == "Z" else None
+    except (ValueError, OverflowError):
+        return None
