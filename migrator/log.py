@@ -84,6 +84,12 @@ LIST_RESTLESS = LogEvent(
     "the list kept changing: further videos of the {rows} rows that were presumed absent may have "
     "been missed",
 )
+CHANGES_NOT_LISTED = LogEvent(
+    "follow.by_creation",
+    logging.INFO,
+    "the platform's list does not show first what has changed: {copies} copies in flight, and "
+    "those that come, are followed with more calls",
+)
 DRIFT_FOUND = LogEvent(
     "verify.drift",
     logging.INFO,

@@ -22,6 +22,9 @@ class Flight:
     was answered in this run. `order` grows with each video of this run (newer videos stand before
     it in the platform's list). `gone_s` is since when the platform does not know its id. `changing`
     is True while a change is being written. `told` says that a webhook told of its end.
+    `changed_ms` is the platform's clock when the last command left. `overlooked`: what was last
+    shown of it, if anything, did not count, so that the list of latest changes need not show it
+    again.
     """
 
     row: int
@@ -41,6 +44,8 @@ class Flight:
     last: Sight | None = None
     gone_s: float | None = None
     changing: bool = False
+    changed_ms: int | None = None
+    overlooked: bool = True
     told: bool = False
 
 

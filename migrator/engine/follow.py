@@ -1,7 +1,9 @@
 """Following copies to their end, with the fewest calls per answer.
 
-One page of the list shows a hundred copies; one status shows one. Each round reads the list from
-the newest on while that pays, and asks for the rest by id.
+One page of the list shows a hundred copies; one status shows one. Each round reads what has changed
+since the one before (`changes.py`). Where the platform keeps no such list, and for copies that it
+need not show, the list is read from the newest video on while that pays, and the rest is asked for
+by id.
 """
 
 import asyncio
@@ -9,17 +11,19 @@ import math
 from http import HTTPStatus
 
 from migrator.engine import decide
+from migrator.engine.changes import Changes, Reading
 from migrator.engine.flights import Flight, Flights
 from migrator.engine.gateway import Gateway
+from migrator.engine.look import Looker
 from migrator.engine.observe import Observer
 from migrator.engine.stop import Stopping
-from migrator.engine.sweep import HORIZON_SLACK_MS, PAGE_SIZE, ListReader, Page
+from migrator.engine.sweep import PAGE_SIZE, ListReader
 from migrator.lifecycle import State
+from migrator.log import CHANGES_NOT_LISTED, tell
 from migrator.model import LearnedBy
-from migrator.pixop import wire
 from migrator.pixop.client import Answer, NotSent, Reply
 
-SHARE = 0.03
+SHARE = 0.025
 """Share of the quota that following may use while submitters wait for their turn."""
 
 INTERVAL_S = (1.0, 30.0)
@@ -27,6 +31,10 @@ INTERVAL_S = (1.0, 30.0)
 
 PRODUCTIVE = 40
 """Copies that a call must settle; a round that settles fewer makes the next pause longer."""
+
+LONGER = 4
+"""Pages that the list of latest changes may be longer than the one by creation: others may change
+many videos at once."""
 
 FALLBACK_S = (60.0, 300.0)
 """Shortest and longest pause where webhooks tell of the ends: rounds look for what never came."""
@@ -39,13 +47,17 @@ RESTARTS_CHECKED_S = 0.25
 
 
 class Follower:
-    """Looks after the copies in flight until it is cancelled."""
+    """Looks after the copies in flight until it is cancelled.
+
+    `reader` reads the list by creation, `latest` by latest change.
+    """
 
     def __init__(
         self,
         flights: Flights,
         gateway: Gateway,
         reader: ListReader,
+        latest: ListReader,
         observer: Observer,
         stuck_after_s: float,
         *,
@@ -53,13 +65,15 @@ class Follower:
         hinted: bool = False,
     ) -> None:
         self.interval_s = INTERVAL_S[0]
-        self._hinted = hinted
+        self._hinted = self._is_told = hinted
         self._flights = flights
         self._gateway = gateway
-        self._reader = reader
+        self._latest = latest
         self._observer = observer
         self._stuck_after_s = stuck_after_s
-        self._settle_s = settle_s
+        self._looker = Looker(flights, gateway, reader, observer, settle_s)
+        self._changes = Changes(stuck_after_s)
+        self._newest_checked = 0
 
     async def run(self) -> None:
         """Rounds for ever. Raises Stopping when the run ends."""
@@ -78,7 +92,8 @@ class Follower:
             spent = self._gateway.counts.list + self._gateway.counts.status - before
             settled = [f for f in targets if self._flights.get(f.video_id) is None]
             missed = sum(not flight.told for flight in settled)
-            if self._hinted and is_relied_on(len(settled), missed):
+            self._is_told = self._hinted and is_relied_on(len(settled), missed)
+            if self._is_told:
                 self.interval_s = self._fallback_s()
             else:
                 self.interval_s = next_interval_s(self.interval_s, spent, len(settled))
@@ -90,53 +105,83 @@ class Follower:
 
     async def look(self, flight: Flight) -> None:
         """Look at one copy now, by its id."""
-        await self._by_id(flight)
+        await self._looker.by_id(flight)
 
     async def _round(self, targets: list[Flight]) -> None:
-        unseen = {flight.video_id: flight for flight in targets}
-        oldest_ms = min((f.created_ms for f in targets if f.created_ms is not None), default=None)
-        depth = self._depth(targets)
-        barren = 0
-        number = 0
-        while unseen and list_pays(len(unseen), depth - number, barren):
-            page = await self._reader.page(number)
-            shown = await self._observer.page(page, LearnedBy.LIST)
-            barren = 0 if shown & unseen.keys() else barren + 1
-            for video_id in shown:
-                unseen.pop(video_id, None)
-            number += 1
-            if number * PAGE_SIZE >= page.total or _is_beyond(page, oldest_ms):
-                break
-        now_s = self._gateway.now_s()
-        for flight in unseen.values():
-            # A 404 counts once it has lasted: not every part of a platform knows a new id at once.
-            waits = flight.gone_s is not None and now_s - flight.gone_s < self._settle_s
-            if self._flights.get(flight.video_id) is flight and not waits:
-                await self._by_id(flight)
+        # Where webhooks tell of the ends, what is left is less than what has changed.
+        if self._changes.is_trusted and not self._is_told:
+            await self._round_by_changes(targets)
+        else:
+            await self._looker.look(targets)
         await self._stuck(targets)
 
-    def _depth(self, targets: list[Flight]) -> int:
-        """Pages down to the oldest copy, as far as this run made the videos above it."""
-        above = self._flights.newest_order - min(flight.order for flight in targets) + 1
-        return math.ceil(above / PAGE_SIZE)
+    async def _round_by_changes(self, targets: list[Flight]) -> None:
+        """Read what has changed, and look otherwise at what that need not show."""
+        unseen = await self._read_changes(targets)
+        now_s, changes = self._gateway.now_s(), self._changes
+        if not changes.is_trusted:
+            await self._looker.look(unseen)
+            return
+        newest = self._flights.newest_order
+        after_s = changes.check_after_s(now_s, quiet=newest == self._newest_checked)
+        await self._looker.look([f for f in unseen if self._is_due(f)])
+        if after_s is not None:
+            self._newest_checked = newest
+            await self._check(
+                [f for f in unseen if now_s - max(f.seen_s, f.commanded_s) >= after_s]
+            )
 
-    async def _by_id(self, flight: Flight) -> None:
-        reading = await self._gateway.read(
-            "status", "GET", f"/v1/videos/{flight.video_id}/in/status"
+    def _is_due(self, flight: Flight) -> bool:
+        if flight.gone_s is not None:
+            return not self._looker.waits(flight)
+        return flight.overlooked
+
+    async def _read_changes(self, targets: list[Flight]) -> list[Flight]:
+        """Read the list by latest change back to the last such reading; answers who was not shown.
+
+        All that were not are to be looked at where the reading was no use (`overlooked`).
+        """
+        changes, unseen = self._changes, {flight.video_id: flight for flight in targets}
+        # A command has changed them: as long as that was not shown, neither may be what came then.
+        late = [f for f in targets if f.seen_s < f.commanded_s and f.gone_s is None]
+        for flight in late:
+            flight.overlooked |= flight.changed_ms is None
+        reach_ms = changes.reach_ms(f.changed_ms for f in late if f.changed_ms is not None)
+        reading, began_s = Reading(reach_ms, self._looker.depth(targets) + LONGER), 0.0
+        while unseen and not reading.is_over:
+            page = await self._latest.page(reading.pages)
+            told = await self._observer.page(page, LearnedBy.LIST)
+            began_s = began_s or page.began_s
+            reading.take(page.videos, page.total, PAGE_SIZE)
+            for video in page.videos:
+                if video.id not in told and video.id in unseen:
+                    unseen[video.id].overlooked = True
+            for video_id in told:
+                unseen.pop(video_id, None)
+        if reading.is_sorted:
+            changes.read(reading.latest_ms, began_s)
+        else:
+            self._distrust()
+        left = [f for f in unseen.values() if self._flights.get(f.video_id) is f]
+        for flight in left:
+            flight.overlooked |= not reading.is_whole
+        return left
+
+    async def _check(self, unseen: list[Flight]) -> None:
+        """Look at copies that were not shown for long: an end among them was missed."""
+        states = [(flight, flight.state) for flight in unseen]
+        ended_ms = await self._looker.look(unseen)
+        missed = sum(
+            (self._flights.get(flight.video_id) is not flight or flight.state is not before)
+            and self._changes.is_missed(ended_ms.get(flight.video_id))
+            for flight, before in states
         )
-        if reading.began_s < flight.commanded_s or self._flights.get(flight.video_id) is None:
-            return
-        if decide.is_gone(reading.answer):
-            if flight.gone_s is None:
-                flight.gone_s = reading.began_s
-            if reading.began_s - flight.gone_s >= self._settle_s:
-                change = decide.deleted(self._observer.now_ms())
-                await self._observer.apply(flight, change, reading.began_s)
-            return
-        status = wire.decode(reading.answer.body, wire.VideoInStatus)
-        if reading.answer.ok and status is not None and status.video_id == flight.video_id:
-            sight = decide.Sight.of(status)
-            await self._observer.sight(flight, sight, LearnedBy.STATUS, reading.began_s)
+        if not self._changes.checked(missed, self._gateway.now_s()):
+            self._distrust()
+
+    def _distrust(self) -> None:
+        self._changes.is_trusted = False
+        tell(CHANGES_NOT_LISTED, copies=len(self._flights))
 
     async def _stuck(self, targets: list[Flight]) -> None:
         now_s = self._gateway.now_s()
@@ -164,6 +209,8 @@ class Follower:
         with self._gateway.commanding():
             before, observer = flight.restarts, self._observer
             flight.commanded_s = math.inf  # no look counts until the answer is there
+            date_s = self._gateway.date_s
+            flight.changed_ms = None if date_s is None else date_s * 1000
             if flight.state is State.RESTARTING:
                 await observer.apply(flight, decide.restart(before), self._gateway.now_s())
             if flight.restarts == before:  # a look has settled it meanwhile, or is being written
@@ -200,23 +247,6 @@ def is_stuck(moved_s: float, seen_s: float, now_s: float, after_s: float) -> boo
     when nothing was shown of it for twice as long it is given up on.
     """
     return seen_s - moved_s > after_s or now_s - max(seen_s, moved_s) > 2 * after_s
-
-
-def _is_beyond(page: Page, oldest_ms: int | None) -> bool:
-    if not page.videos:
-        return True
-    return oldest_ms is not None and page.first_before(oldest_ms - HORIZON_SLACK_MS) is not None
-
-
-def list_pays(unseen: int, pages_left: int, barren: int) -> bool:
-    """Whether one more page is likely to be cheaper than asking for the unseen by id.
-
-    `pages_left` is the estimate of pages down to the oldest; `barren` counts the pages in a row
-    that showed none of them: where the estimate is wrong, ids are cheaper soon.
-    """
-    if unseen <= 1 + barren:
-        return False
-    return pages_left <= unseen or barren == 0
 
 
 def is_relied_on(settled: int, missed: int) -> bool:

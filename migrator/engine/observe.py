@@ -124,7 +124,10 @@ class Observer:
         self, flight: Flight, sight: decide.Sight, learned_by: LearnedBy, began_s: float
     ) -> None:
         """Take in what one look showed of a copy in flight, if it is not older than its command."""
-        if began_s < flight.commanded_s or flight.changing:
+        if began_s < flight.commanded_s:  # the list of latest changes is read back to the command
+            return
+        flight.overlooked = flight.changing
+        if flight.changing:
             return
         flight.gone_s = None
         flight.seen_s = began_s

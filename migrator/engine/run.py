@@ -239,15 +239,15 @@ async def _join(
         observer,
     )  # fmt: skip
     stuck_after_s = care.stuck_after.total_seconds()
+    latest = ListReader(gateway, place.team_id, "updatedAt")
     follower = Follower(
-        flights, gateway, reader, observer, stuck_after_s,
+        flights, gateway, reader, latest, observer, stuck_after_s,
         settle_s=care.settle_seconds, hinted=webhooks is not None,
     )  # fmt: skip
     confirmer = None
     if webhooks is not None:
-        changed = ListReader(gateway, place.team_id, "updatedAt")
         confirmer = Confirmer(
-            webhooks.hints, flights, book, gateway, reader, changed, observer, follower
+            webhooks.hints, flights, book, gateway, reader, latest, observer, follower
         )
     replacer = Replacer(book, gateway, flights, resolver, tagging)
     return Engine(

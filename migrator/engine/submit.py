@@ -180,6 +180,7 @@ class Submitter:
             now_s = self.gateway.now_s()
             flight = self.flights.add(transfer, video_id, created_ms, state, now_s)
             flight.submitted_s = now_s
+            flight.changed_ms, flight.overlooked = created_ms, False
             self.resolver.lag.told(video_id, created_ms, now_s)
             self.feed.done_with(transfer.row)
         elif state is State.UNRESOLVED:

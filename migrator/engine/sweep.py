@@ -113,7 +113,7 @@ class ListReader:
         }
 
     async def page(self, number: int, size: int = PAGE_SIZE) -> Page:
-        """Page `number` (from 0), newest first. Raises Stopping when the run ends."""
+        """Page `number` (from 0). Raises Stopping when the run ends."""
         reading = await self._gateway.read(
             "list",
             "GET",

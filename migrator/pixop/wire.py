@@ -105,6 +105,7 @@ class Video(_Read):
 
     id: str
     created_at: Timestamp = None
+    updated_at: Timestamp = None
     name: str | None = None
     description: str | None = None
     project_id: str | None = None

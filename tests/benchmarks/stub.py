@@ -2,22 +2,24 @@
 
 `python -m tests.benchmarks.stub` prints its base URL and serves until its stdin is closed: it ends
 with the bench, however that ends. It answers what a run asks for (account, POST, list, status by
-id) at once and keeps videos in memory only. It counts the calls of each window as the platform
-does and answers 429 beyond `--quota`. A webhook that is registered is told of each copy that ends,
-signed.
+id) at once and keeps videos in memory only, sorted by creation and by latest change. It counts the
+calls of each window as the platform does and answers 429 beyond `--quota`. A webhook that is
+registered is told of each copy that ends, signed.
 
 Beside the API, for the bench alone: `GET /_stub/counts`, and `POST /_stub/forget` to begin anew.
 """
 
 import argparse
 import asyncio
+import heapq
 import random
 import sys
 import time
 import uuid
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from itertools import islice
 
 import aiohttp
 import msgspec
@@ -41,17 +43,15 @@ class Create(msgspec.Struct, rename="camel"):
 
 @dataclass(slots=True)
 class Video:
-    """A master: `done_s` is when its copy ends, of the stub's clock."""
+    """A master: `done_s` is when its copy ends (the stub's clock), `changes` counts its changes."""
 
     number: int
     created_at: str
+    updated_at: str
     file_name: str
     description: str | None
     done_s: float
-    made_s: float = field(default_factory=time.monotonic)
-
-    def changed_s(self, now_s):
-        return self.done_s if self.done_s <= now_s else self.made_s
+    changes: int = 0
 
     @property
     def id(self):
@@ -69,6 +69,7 @@ class Video:
         return {
             "id": self.id,
             "createdAt": self.created_at,
+            "updatedAt": self.updated_at,
             "description": self.description,
             "flags": {"isMaster": True, "isClip": False},
             "upload": self.upload(now_s),
@@ -140,6 +141,7 @@ class Stub:
 
     def forget(self):
         self.videos, self.counts = [], Counts()
+        self.running, self.changed = [], []  # a heap of (done_s, number); (video, its changes then)
         self.chance = random.Random(self.seed)
         self.window_began_s, self.window_calls = -WINDOW_S, 0
         self.hook = None
@@ -209,10 +211,13 @@ class Stub:
     def create(self, body):
         sent = msgspec.json.decode(body, type=Create)
         takes_s = self.chance.expovariate(1 / self.copy_s) if self.copy_s else 0.0
-        created_at = datetime.now(UTC).isoformat(timespec="milliseconds")
-        number, done_s = len(self.videos), time.monotonic() + takes_s
-        video = Video(number, created_at, sent.file_name, sent.description, done_s)
+        now_s = time.monotonic()
+        self.advance(now_s)
+        number, done_s, now = len(self.videos), now_s + takes_s, iso(0.0)
+        video = Video(number, now, now, sent.file_name, sent.description, done_s)
         self.videos.append(video)
+        self.changed.append((video, 0))
+        heapq.heappush(self.running, (done_s, number))
         if self.hook is not None:
             asyncio.get_running_loop().call_later(takes_s, self.tell, video.id)
         return b'{"videoId":"%s","upload":{"uploadState":{"uploadStatus":"INITIAL"}}}' % (
@@ -221,14 +226,24 @@ class Stub:
 
     def page(self, query):
         number, size = int(query["pageNumber"]), int(query["pageSize"])
-        end = len(self.videos) - number * size
-        now_s = time.monotonic()
-        videos = self.videos
-        if query.get("sortBy") == "updatedAt":
-            videos = sorted(videos, key=lambda one: one.changed_s(now_s))
-        shown = videos[max(0, end - size) : max(0, end)]
-        items = [video.listed(now_s) for video in reversed(shown)]
+        first, now_s = number * size, time.monotonic()
+        self.advance(now_s)
+        if query["sortBy"] == "updatedAt":
+            latest = (v for v, changes in reversed(self.changed) if changes == v.changes)
+            shown = list(islice(latest, first, first + size))
+        else:
+            end = len(self.videos) - first
+            shown = self.videos[max(0, end - size) : max(0, end)][::-1]
+        items = [video.listed(now_s) for video in shown]
         return {"totalElements": len(self.videos), "items": items}
+
+    def advance(self, now_s):
+        """Note the ends of copies up to now, in their order."""
+        while self.running and self.running[0][0] <= now_s:
+            done_s, number = heapq.heappop(self.running)
+            video = self.videos[number]
+            video.updated_at, video.changes = iso(now_s - done_s), video.changes + 1
+            self.changed.append((video, video.changes))
 
     async def webhooks(self, request, headers):
         """The one webhook, its end, and the key that its deliveries are signed with."""
@@ -245,6 +260,11 @@ class Stub:
     def status(self, path):
         video = self.videos[int(path.split("/")[-3][-12:], 16)]
         return {"videoId": video.id, "upload": video.upload(time.monotonic())}
+
+
+def iso(ago_s):
+    """So many seconds ago, as the platform writes times."""
+    return (datetime.now(UTC) - timedelta(seconds=ago_s)).isoformat(timespec="milliseconds")
 
 
 async def serve(stub):

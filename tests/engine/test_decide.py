@@ -8,7 +8,8 @@ from migrator.checkpoint.change import Transfer
 from migrator.engine import decide
 from migrator.engine.breaker import FAILURES_TO_OPEN, Breaker, BucketBreakers
 from migrator.engine.decide import CopyRules, Seen, Sight
-from migrator.engine.follow import INTERVAL_S, list_pays, next_interval_s
+from migrator.engine.follow import INTERVAL_S, next_interval_s
+from migrator.engine.look import list_pays
 from migrator.engine.quotas import rest_s
 from migrator.errors import ExitCode
 from migrator.lifecycle import TRANSITIONS, Event, State

@@ -14,6 +14,10 @@ from migrator.model import OUTCOME_OF, Reason
 EPOCH_S = 1_780_000_000.0
 """The wall clock when a simulation begins."""
 
+CHANGES = ("sorted", "sorted", "sorted", "by_creation", "untold", "only_created")
+"""What the list does with `sortBy=updatedAt`: as asked; it ignores that; videos do not tell when
+they were changed; or they tell, and do not count what becomes of a copy as a change."""
+
 NETWORK_FAULTS = (
     "refused", "lost_before", "lost_after", "late", "error_before", "error_after", "truncated",
     "html", "withheld", "slow", "throttle", "odd",
@@ -146,6 +150,7 @@ class Climate:
     strict: bool
     ties: bool
     iso: bool
+    changes: str
     page_size: int
     preflight: bool
     listing: bool
@@ -208,6 +213,7 @@ def draw(seed):
         strict=strict,
         ties=rng.random() < 0.3,
         iso=rng.random() < 0.5,
+        changes=Random(f"changes {seed}").choice(CHANGES),
         page_size=rng.choice([10, 10, 25, 100]),
         preflight=preflight,
         listing=listing,

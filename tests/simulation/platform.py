@@ -63,6 +63,22 @@ class Video:
             return ("FAILED", 50) if fails else ("DONE", 100)
         return ("IN_PROGRESS" if part > 0.02 else "INITIAL"), int(part * 100)
 
+    def changed_s(self, now_s):
+        """When its state last changed, of the world's clock; progress alone is no change."""
+        if self.thing is None:
+            return self.began_s
+        status, _ = self.copy(now_s)
+        copy_s, fate = self.thing.copy_s, self.thing.fate
+        if fate in {"stalls", "vanishes"} or status == "INITIAL":
+            return self.began_s
+        if status == "IN_PROGRESS":
+            return self.began_s + 0.02 * copy_s
+        if status == "FAILED":
+            return self.began_s + 0.5 * copy_s
+        ended_s = self.began_s + copy_s
+        ingested_s = ended_s + self.thing.ingest_s
+        return ingested_s if ingested_s <= now_s else ended_s
+
     def ingestion(self, now_s):
         thing = self.thing
         if thing is None or self.copy(now_s)[0] != "DONE":
@@ -231,7 +247,9 @@ class Platform:
         if self.climate.ties:
             for video in shown:
                 video.tie = self.chance.random()
-        shown.sort(key=lambda video: (-video.created_ms, video.tie))
+        by_change = params["sortBy"] == "updatedAt" and self.climate.changes != "by_creation"
+        at_ms = self._changed_ms if by_change else lambda video: video.created_ms
+        shown.sort(key=lambda video: (-at_ms(video), video.tie))
         items = [self._item(video) for video in shown[number * size : (number + 1) * size]]
         page = {
             "pageNumber": number,
@@ -243,13 +261,23 @@ class Platform:
         }
         return self.answer(200, page)
 
-    def _item(self, video):
-        created = video.created_ms
+    def _changed_ms(self, video):
+        if self.climate.changes == "only_created":
+            return video.created_ms
+        changed_ms = int((EPOCH_S + video.changed_s(self.world.now_s) + self.climate.skew_s) * 1000)
+        return changed_ms - changed_ms % 1000 if self.climate.ties else changed_ms
+
+    def _time(self, ms):
         if self.climate.iso:
-            created = datetime.fromtimestamp(created / 1000, UTC).isoformat(timespec="milliseconds")
+            return datetime.fromtimestamp(ms / 1000, UTC).isoformat(timespec="milliseconds")
+        return ms
+
+    def _item(self, video):
+        told = {"updatedAt": self._time(self._changed_ms(video))}
         return {
             "id": video.id,
-            "createdAt": created,
+            "createdAt": self._time(video.created_ms),
+            **(told if self.climate.changes != "untold" else {}),
             "description": video.description,
             "flags": {"isMaster": video.master, "isClip": False},
             **(self._shown(video) if video.master else {}),  # what is derived has no upload

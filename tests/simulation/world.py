@@ -22,7 +22,7 @@ from simulation.platform import Platform
 from simulation.source import Source
 
 from migrator.checkpoint.store import Checkpoint
-from migrator.engine import follow, resolve, status, sweep
+from migrator.engine import follow, look, resolve, status, sweep
 from migrator.engine.load import Inputs
 from migrator.engine.ports import Ports
 from migrator.engine.run import migrate
@@ -477,6 +477,7 @@ def _constants(size):
     yield mock.patch.object(follow, "RESTARTS_CHECKED_S", 2.0)
     yield mock.patch.object(status, "INTERVAL_S", 60.0)
     yield mock.patch.object(follow, "PAGE_SIZE", size)
+    yield mock.patch.object(look, "PAGE_SIZE", size)
     yield mock.patch.object(resolve, "PAGE_SIZE", size)
     yield mock.patch.object(resolve, "OTHER_PAGE_SIZE", max(1, size * 95 // 100))
     yield mock.patch.object(sweep.ListReader.page, "__defaults__", (size,))

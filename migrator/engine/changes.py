@@ -1,0 +1,136 @@
+"""How far back the list by latest change must be read, and whether it can be trusted. Pure.
+
+A list of latest changes first shows what became of all copies since the last reading, be they ever
+so old: two entries an object, of its beginning and its end. By creation it has to be read back to
+the oldest copy in flight each time, done or not.
+
+What it does not show has not changed, as long as the platform keeps such a list. That is checked:
+the pages must be sorted by a time that each video tells, and now and then copies that were not
+shown for long are looked at otherwise. An end that a reading should have shown makes the next ones
+reach further back (not every part of a platform commits in the order of its clock); where that does
+not help, the list is not read so any more in this run.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+from migrator.pixop import wire
+
+SORTED_BY_MS = 1000
+"""A list may be sorted by whole seconds. What is further out of order is not sorted as asked."""
+
+SLACK_MS = (2_000, 64_000)
+"""How far a reading reaches back behind the one before, at first and at most."""
+
+CHECKED_S = (60.0, 3600.0)
+"""Seconds after which a copy that was not shown is looked at otherwise, at first and at most."""
+
+CHECKED_WITHIN = 4
+"""It is looked at so many times, or more, before it would be called stuck."""
+
+
+def changed_ms(videos: Sequence[wire.Video]) -> list[int] | None:
+    """When the videos of a page were changed; None where that is not told, or not latest first."""
+    known = [ms for video in videos if (ms := wire.time_ms(video.updated_at)) is not None]
+    if len(known) < len(videos):
+        return None
+    return None if any(after > ms + SORTED_BY_MS for ms, after in pairwise(known)) else known
+
+
+@dataclass(slots=True)
+class Reading:
+    """One reading of the list by latest change, page by page, from the first on.
+
+    It reaches back to `reach_ms`, or is one page long where that is None, and at most `longest`
+    pages. `is_over`: no further page is needed. `is_whole`: it has shown all down to where it was
+    to reach. `is_sorted` False: the list is not what it was asked for.
+    """
+
+    reach_ms: int | None
+    longest: int
+    latest_ms: int = 0
+    pages: int = 0
+    is_over: bool = False
+    is_whole: bool = True
+    is_sorted: bool = True
+    _total: int = 0
+
+    def take(self, videos: Sequence[wire.Video], total: int, size: int) -> None:
+        """Take in the next page, of `size` videos at most; `total` is the length of the list."""
+        known = changed_ms(videos)
+        if known is None:
+            self.is_sorted, self.is_whole, self.is_over = False, False, True
+            return
+        if self.pages == 0:
+            self.latest_ms, self._total = max(known, default=0), total
+        self.pages += 1
+        if total < self._total:  # what was not read yet has moved up past the reader
+            self.is_whole = False
+        has_ended = not videos or self.pages * size >= total
+        if self.reach_ms is None or has_ended or known[-1] < self.reach_ms:
+            self.is_whole &= self.reach_ms is not None
+            self.is_over = True
+        elif self.pages >= self.longest:
+            self.is_whole, self.is_over = False, True
+
+
+@dataclass(slots=True)
+class Changes:
+    """What is known of the list by latest change.
+
+    `began_s` is when the last reading began (engine's clock), `latest_ms` the latest change that it
+    saw (the platform's clock; None before the first). `checked_s` is when copies that were not
+    shown were last looked at otherwise.
+    """
+
+    stuck_after_s: float
+    is_trusted: bool = True
+    began_s: float = 0.0
+    latest_ms: int | None = None
+    slack_ms: int = SLACK_MS[0]
+    checked_s: float = 0.0
+    check_every_s: float = CHECKED_S[0]
+
+    def reach_ms(self, commanded_ms: Iterable[int]) -> int | None:
+        """Back to when the next reading must reach; None where there was none before.
+
+        `commanded_ms` are the platform's clocks at commands that no reading has shown the effect
+        of yet: those answered only after the last one began, and those that the list hides still.
+        """
+        if self.latest_ms is None:
+            return None
+        return min((self.latest_ms, *commanded_ms)) - self.slack_ms
+
+    def read(self, latest_ms: int, began_s: float) -> None:
+        """A reading that began then has shown all, down to where the one before it began."""
+        if self.latest_ms is None:
+            self.checked_s = began_s
+        self.latest_ms, self.began_s = latest_ms, began_s
+
+    def is_missed(self, ended_ms: int | None) -> bool:
+        """Whether an end, changed at `ended_ms`, should have been shown by the readings so far."""
+        return ended_ms is None or ended_ms < (self.latest_ms or 0) - self.slack_ms
+
+    def check_after_s(self, now_s: float, *, quiet: bool) -> float | None:
+        """Copies that were not seen for so long are due to be looked at; None: no check is due.
+
+        While rows are sent a check finds less to do the rarer it is; once all are sent (`quiet`)
+        somebody waits for the last copies.
+        """
+        every_s = CHECKED_S[0] if quiet else self.check_every_s
+        every_s = min(every_s, self.stuck_after_s / CHECKED_WITHIN)
+        return every_s if now_s - self.checked_s >= every_s else None
+
+    def checked(self, missed: int, now_s: float) -> bool:
+        """Copies were looked at otherwise; `missed` ends should have been shown before.
+
+        False where readings that reach still further back would not help.
+        """
+        self.checked_s = now_s
+        if not missed:
+            self.check_every_s = min(2 * self.check_every_s, CHECKED_S[1])
+            return True
+        self.check_every_s = CHECKED_S[0]
+        self.slack_ms *= 2
+        return self.slack_ms <= SLACK_MS[1]

@@ -1,0 +1,335 @@
+"""Copies are followed by the list of latest changes, where the platform keeps one."""
+
+import json
+import uuid
+from collections import Counter
+from dataclasses import dataclass, field
+from types import SimpleNamespace
+
+import pytest
+
+from migrator.checkpoint.change import Transfer
+from migrator.engine import decide
+from migrator.engine.changes import CHECKED_S, SLACK_MS, Changes, Reading, changed_ms
+from migrator.engine.flights import Flights
+from migrator.engine.follow import Follower
+from migrator.engine.observe import Observer
+from migrator.engine.stop import Stop
+from migrator.engine.sweep import ListReader
+from migrator.lifecycle import State, advance
+from migrator.pixop import wire
+from migrator.pixop.client import Answer
+from migrator.pixop.quota import Quota
+
+T0_MS = 1_790_000_000_000
+STUCK_S = 6 * 3600.0
+
+
+# -------------------------------------------------------------------- the arithmetic
+
+
+def videos(*updated):
+    """Videos that were changed so many milliseconds after a certain moment."""
+    return [
+        wire.Video(str(number), updated_at=None if at is None else T0_MS + at)
+        for number, at in enumerate(updated)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("updated", "known"),
+    [
+        ((3000, 2000, 2000), [3000, 2000, 2000]),
+        ((), []),
+        ((3000, None, 2000), None),
+        ((2000, 3000), [2000, 3000]),  # sorted by whole seconds
+        ((2000, 3001), None),
+    ],
+)
+def test_a_page_of_latest_changes_tells_each_and_is_sorted(updated, known):
+    found = changed_ms(videos(*updated))
+    assert (None if found is None else [at - T0_MS for at in found]) == known
+
+
+def test_the_first_reading_is_one_page_that_shows_no_window():
+    reading = Reading(None, 9)
+    reading.take(videos(5000, 4000), 500, 2)
+    assert (reading.is_over, reading.is_whole, reading.latest_ms) == (True, False, T0_MS + 5000)
+
+
+def test_a_reading_goes_on_until_it_has_shown_all_since_the_one_before():
+    reading = Reading(T0_MS + 2000, 9)
+    reading.take(videos(5000, 2000), 500, 2)
+    assert not reading.is_over
+    reading.take(videos(2000, 1999), 500, 2)
+    assert (reading.is_over, reading.is_whole, reading.latest_ms) == (True, True, T0_MS + 5000)
+
+
+def test_a_reading_ends_with_the_list():
+    reading = Reading(0, 9)
+    reading.take(videos(5000, 4000), 2, 2)
+    assert (reading.is_over, reading.is_whole) == (True, True)
+
+
+def test_a_reading_that_gets_too_long_is_given_up():
+    reading = Reading(0, 2)
+    for at in (5000, 4000):
+        reading.take(videos(at, at), 500, 2)
+    assert (reading.is_over, reading.is_whole) == (True, False)
+
+
+def test_a_reading_from_which_something_was_deleted_may_have_skipped_a_video():
+    reading = Reading(T0_MS + 3000, 9)
+    reading.take(videos(5000, 4000), 500, 2)
+    reading.take(videos(3000, 2000), 499, 2)
+    assert (reading.is_over, reading.is_whole) == (True, False)
+
+
+def test_a_list_that_is_not_as_it_was_asked_for_is_no_reading():
+    reading = Reading(0, 9)
+    reading.take(videos(1000, 9000), 500, 2)
+    assert (reading.is_sorted, reading.is_whole, reading.is_over) == (False, False, True)
+
+
+def test_a_reading_reaches_behind_the_one_before_and_behind_what_was_commanded_since():
+    changes = Changes(STUCK_S)
+    assert changes.reach_ms([]) is None
+    changes.read(T0_MS, 10.0)
+    assert changes.reach_ms([]) == T0_MS - SLACK_MS[0]
+    assert changes.reach_ms([T0_MS - 5000, T0_MS + 5000]) == T0_MS - 5000 - SLACK_MS[0]
+
+
+def test_checks_are_rarer_as_long_as_nothing_was_missed_but_for_the_last_copies():
+    changes = Changes(STUCK_S)
+    changes.read(T0_MS, 100.0)
+    assert changes.check_after_s(159.0, quiet=False) is None
+    assert changes.check_after_s(160.0, quiet=False) == 60.0
+    assert changes.checked(0, 160.0)
+    assert changes.check_after_s(279.0, quiet=False) is None
+    assert changes.check_after_s(279.0, quiet=True) == 60.0
+    for _ in range(20):
+        changes.checked(0, 160.0)
+    assert changes.check_after_s(160.0 + CHECKED_S[1], quiet=False) == CHECKED_S[1]
+
+
+def test_a_copy_is_looked_at_several_times_before_it_would_be_stuck():
+    changes = Changes(400.0)
+    changes.read(T0_MS, 0.0)
+    for _ in range(5):
+        changes.checked(0, 0.0)
+    assert changes.check_after_s(100.0, quiet=False) == 100.0
+
+
+def test_an_end_that_was_missed_makes_readings_longer_and_in_the_end_useless():
+    changes = Changes(STUCK_S)
+    changes.read(T0_MS, 0.0)
+    assert changes.is_missed(T0_MS - SLACK_MS[0] - 1)
+    assert changes.is_missed(None)
+    assert not changes.is_missed(T0_MS - SLACK_MS[0])
+    trusted = [changes.checked(1, 0.0) for _ in range(6)]
+    assert trusted == [True] * 5 + [False]
+    assert changes.reach_ms([]) <= T0_MS - SLACK_MS[1]
+
+
+# -------------------------------------------------------------------- rounds
+
+
+@dataclass
+class Copy:
+    id: str
+    created_ms: int
+    updated_ms: int
+    status: str = "IN_PROGRESS"
+    is_listed: bool = True
+
+    def json(self, *, tells):
+        upload = {"uploadState": {"uploadStatus": self.status, "updatedAt": self.updated_ms}}
+        told = {"updatedAt": self.updated_ms} if tells else {}
+        return {"id": self.id, "createdAt": self.created_ms, "upload": upload, **told,
+                "flags": {"isMaster": True}}  # fmt: skip
+
+
+@dataclass
+class World:
+    """The platform, the clock, and a follower between them. `sorts` and `tells`: how honest the
+    list of latest changes is."""
+
+    sorts: bool = True
+    tells: bool = True
+    now: float = 0.0
+    copies: list = field(default_factory=list)
+    calls: Counter = field(default_factory=Counter)
+    listed_by: list = field(default_factory=list)
+
+    def __post_init__(self):
+        self.flights = Flights(10_000, Stop())
+        rules = decide.CopyRules(2, until_ingested=False)
+        observer = Observer(self, self.flights, Stop(), "b" * 13, rules)
+        self.date_s = None
+        self.follower = Follower(
+            self.flights, self, ListReader(self, "team"), ListReader(self, "team", "updatedAt"),
+            observer, STUCK_S, settle_s=30.0,
+        )  # fmt: skip
+
+    # what the follower sees of the gateway and of the book
+
+    def now_s(self):
+        return self.now
+
+    def now_ms(self):
+        return T0_MS + int(self.now * 1000)
+
+    async def change(self, _row, state, change, *, size_bytes=None):
+        return advance(state, change.event)
+
+    async def run(self, _work):
+        return [], []
+
+    async def read(self, operation, _method, path, params=None, sensible=None):
+        self.calls[operation] += 1
+        began_s, self.now = self.now, self.now + 0.01
+        if operation == "list":
+            body = self.page(params)
+        else:
+            copy = next(copy for copy in self.copies if copy.id in path)
+            body = {"videoId": copy.id, "upload": copy.json(tells=True)["upload"]}
+        return SimpleNamespace(
+            answer=Answer(200, json.dumps(body).encode(), Quota(), None), began_s=began_s
+        )
+
+    def page(self, params):
+        self.listed_by.append(params["sortBy"])
+        by_change = params["sortBy"] == "updatedAt" and self.sorts
+        order = sorted(
+            (copy for copy in self.copies if copy.is_listed),
+            key=lambda copy: -(copy.updated_ms if by_change else copy.created_ms),
+        )
+        first = int(params["pageNumber"]) * int(params["pageSize"])
+        shown = order[first : first + int(params["pageSize"])]
+        items = [copy.json(tells=self.tells) for copy in shown]
+        return {"totalElements": len(order), "items": items}
+
+    # what a test does
+
+    def submit(self, count, *, answered_s=0.0):
+        """So many POSTs, whose answers come so much later."""
+        made = []
+        for _ in range(count):
+            self.now += 0.05
+            copy = Copy(str(uuid.uuid4()), self.now_ms(), self.now_ms())
+            self.copies.append(copy)
+            transfer = Transfer(*[None] * 29, 0, 0)
+            object.__setattr__(transfer, "object_id", b"o")
+            object.__setattr__(transfer, "restarts", 0)
+            flight = self.flights.add(
+                transfer, copy.id, copy.created_ms, State.COPYING, self.now + answered_s
+            )
+            flight.changed_ms, flight.overlooked = copy.created_ms, False
+            made.append(copy)
+        return made
+
+    def end(self, copy, *, ago_s=0.0):
+        copy.status, copy.updated_ms = "DONE", self.now_ms() - int(ago_s * 1000)
+
+    def is_open(self, copy):
+        return self.flights.get(copy.id) is not None
+
+    async def round(self, after_s=10.0):
+        """One round of following; answers its calls."""
+        self.now += after_s
+        before = self.calls.total()
+        await self.follower._round(list(self.flights))
+        return self.calls.total() - before
+
+
+async def test_what_ended_is_found_by_one_call_however_old_the_copies_are():
+    world = World()
+    old = world.submit(2_000)
+    await world.round()
+    new = world.submit(20)
+    for copy in (*old[:30], new[0]):
+        world.end(copy)
+    assert await world.round() == 1
+    assert [world.is_open(copy) for copy in old[:31]] == [False] * 30 + [True]
+    assert not world.is_open(new[0])
+
+
+async def test_an_end_shown_before_the_answer_of_its_post_is_shown_again():
+    """A look counts only if it began after the command: what it showed must come once more."""
+    world = World()
+    world.submit(1)
+    await world.round()
+    (late,) = world.submit(1, answered_s=30.0)
+    world.end(late)
+    world.submit(160)
+    await world.round()
+    assert world.is_open(late)
+    world.submit(300)
+    await world.round(after_s=20.0)
+    assert not world.is_open(late)
+
+
+async def test_a_copy_that_the_list_shows_late_is_reached_back_for():
+    world = World()
+    world.submit(1)
+    await world.round()
+    (hidden,) = world.submit(1)
+    hidden.is_listed = False
+    world.end(hidden)
+    await world.round(after_s=20.0)
+    world.submit(150)
+    hidden.is_listed = True
+    await world.round(after_s=20.0)
+    assert not world.is_open(hidden)
+
+
+@pytest.mark.parametrize("trouble", [{"sorts": False}, {"tells": False}])
+async def test_a_platform_that_does_not_sort_so_is_followed_by_creation(trouble):
+    world = World(**trouble)
+    copies = world.submit(250)
+    await world.round()
+    for copy in (copies[0], copies[240]):
+        world.end(copy, ago_s=-5.0)
+    await world.round()
+    await world.round()
+    assert not any(world.is_open(copy) for copy in (copies[0], copies[240]))
+    world.listed_by.clear()
+    await world.round()
+    assert set(world.listed_by) == {"createdAt"}
+
+
+async def test_a_platform_for_which_an_end_is_no_change_is_found_out():
+    world = World()
+    copies = world.submit(250)
+    await world.round()
+    for number in range(7):
+        copies[number].status = "DONE"
+        world.submit(1)  # rows are sent still
+        await world.round(after_s=CHECKED_S[0] + 1)
+        await world.round(after_s=1.0)
+        assert not world.is_open(copies[number])
+    world.listed_by.clear()
+    await world.round()
+    assert set(world.listed_by) == {"createdAt"}
+
+
+async def test_a_copy_that_was_passed_over_while_a_change_was_written_is_looked_at_again():
+    world = World()
+    (copy, *_) = world.submit(250)
+    await world.round()
+    world.end(copy)
+    world.submit(60)  # later changes, on the same page
+    world.flights.get(copy.id).changing = True
+    await world.round()
+    world.flights.get(copy.id).changing = False
+    world.submit(150)
+    await world.round(after_s=30.0)
+    assert not world.is_open(copy)
+
+
+async def test_while_nothing_changes_a_round_is_one_call_and_a_check_is_rare():
+    world = World()
+    world.submit(3_000)
+    await world.round()
+    spent = [await world.round() for _ in range(5)]
+    assert spent == [1] * 5
