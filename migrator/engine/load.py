@@ -21,7 +21,13 @@ from migrator.filters import Facts, Filter
 from migrator.manifest import ManifestReader, Objects, open_named
 from migrator.manifest.told import teller
 from migrator.model import InvalidRow, ManifestRow
-from migrator.settings import FilterSettings, InputSettings, parse_prefix
+from migrator.settings import (
+    KEY_FIELDS,
+    FilterSettings,
+    InputSettings,
+    NamingSettings,
+    parse_prefix,
+)
 from migrator.source.listing import HEADER, Listed, listed_rows
 from migrator.source.pages import ListPage
 from migrator.source.walk import Lister, Walks
@@ -46,6 +52,7 @@ class Inputs:
     prefixes: tuple[str, ...]
     skip_imported: tuple[Path, ...] = ()
     filters: FilterSettings = field(default_factory=FilterSettings)
+    naming: NamingSettings = field(default_factory=NamingSettings)
     remote: bool = False
 
 
@@ -71,7 +78,9 @@ def open_inputs(settings: InputSettings, objects: Objects | None = None) -> Inpu
             )
     reader, digest = None, ""
     if settings.manifest is not None:
-        reader, digest = open_named(settings.manifest, settings.manifest_format, objects)
+        reader, digest = open_named(
+            settings.manifest, settings.manifest_format, objects, settings.naming.renames
+        )
     return Inputs(
         settings.manifest,
         reader,
@@ -79,6 +88,7 @@ def open_inputs(settings: InputSettings, objects: Objects | None = None) -> Inpu
         settings.prefix,
         settings.skip_imported,
         settings.filters,
+        settings.naming,
         remote=(settings.manifest or "").startswith("s3://"),
     )
 
@@ -102,27 +112,16 @@ def check_inputs(checkpoint: Checkpoint, inputs: Inputs) -> None:
         for place in known
         if place in wanted and place[0] == "manifest" and known[place] != wanted[place]
     ]
-    skipped = checkpoint.meta("skip_imported") or _paths(())
-    skips_others = bool(sources) and skipped != _paths(inputs.skip_imported)
-    filters_others = bool(sources) and checkpoint.meta("filters") != _kept(inputs.filters)
+    others = _other_settings(checkpoint, inputs) if sources else None
     if not (all(source.complete for source in sources) and checkpoint.runs()):
-        if gone or new or changed or skips_others or filters_others:
+        if gone or new or changed or others:
             with checkpoint.transaction():
                 checkpoint.forget_sources()
         return
     if not sources:
         return
-    if skips_others:
-        raise CheckpointError(
-            f"this batch was begun with --skip-imported {skipped}, which is not given now",
-            "use `migrator resume`, or another --out directory",
-        )
-    if filters_others:
-        raise CheckpointError(
-            "this batch was begun with other filters (--include, --min-size and the like) than are "
-            "given now",
-            "use `migrator resume`, or another --out directory: nothing is imported twice",
-        )
+    if others is not None:
+        raise others
     for kind, location in changed:
         raise CheckpointError(
             f"the {kind} {location} has changed since this batch was begun",
@@ -139,6 +138,28 @@ def check_inputs(checkpoint: Checkpoint, inputs: Inputs) -> None:
             f"this batch was begun without the {kind} {location}",
             "use another --out directory for it: nothing that is imported is imported twice",
         )
+
+
+def _other_settings(checkpoint: Checkpoint, inputs: Inputs) -> CheckpointError | None:
+    """What is given now as it was not when the sources were read; None where all is as it was."""
+    skipped = checkpoint.meta("skip_imported") or _paths(())
+    if skipped != _paths(inputs.skip_imported):
+        return CheckpointError(
+            f"this batch was begun with --skip-imported {skipped}, which is not given now",
+            "use `migrator resume`, or another --out directory",
+        )
+    if checkpoint.meta("filters") != _kept(inputs.filters):
+        return CheckpointError(
+            "this batch was begun with other filters (--include, --min-size and the like) than are "
+            "given now",
+            "use `migrator resume`, or another --out directory: nothing is imported twice",
+        )
+    if (checkpoint.meta("naming") or _kept(NamingSettings())) != _kept(inputs.naming):
+        return CheckpointError(
+            "this batch was begun with other templates, or another --map, than are given now",
+            "use `migrator resume`, or another --out directory: what was sent keeps its names",
+        )
+    return None
 
 
 async def load(
@@ -173,6 +194,7 @@ async def load(
                     await _load_manifest(shelf, inputs.reader, source, remote=inputs.remote)
                 else:
                     await _load_listing(shelf, source, walks.next())
+    _check_fields(inputs.naming, await book.run(Checkpoint.sources))
     book.tallies.load(await book.run(Checkpoint.tallies))
 
 
@@ -181,6 +203,7 @@ def _announce(checkpoint: Checkpoint, inputs: Inputs) -> None:
     source_id = 0
     checkpoint.set_meta("skip_imported", _paths(inputs.skip_imported))
     checkpoint.set_meta("filters", _kept(inputs.filters))
+    checkpoint.set_meta("naming", _kept(inputs.naming))
     if inputs.reader is not None:
         source_id += 1
         assert inputs.manifest is not None
@@ -288,9 +311,22 @@ def _paths(directories: Sequence[Path]) -> str:
     return ", ".join(map(str, directories)) or "nothing"
 
 
-def _kept(filters: FilterSettings) -> str:
-    """Filters, as the checkpoint keeps them."""
-    return msgspec.json.encode(filters).decode()
+def _kept(settings: FilterSettings | NamingSettings) -> str:
+    """A group of settings that belongs to the batch, as the checkpoint keeps it."""
+    return msgspec.json.encode(settings).decode()
+
+
+def _check_fields(naming: NamingSettings, sources: Sequence[Source]) -> None:
+    """Raises UsageError for a template with a column that no source has."""
+    known = {*KEY_FIELDS, *(name for source in sources for name in source.header)}
+    for flag, template in naming.templates().items():
+        for name in template.fields:
+            if name not in known:
+                fields = ", ".join(f"{{{each}}}" for each in [*KEY_FIELDS, *sorted(known)][:30])
+                raise UsageError(
+                    f"{flag}: no column is called {name!r}",
+                    f"there are {fields}; column names are matched exactly",
+                )
 
 
 def _left_out(rows: Rows, wanted: Filter, told: Callable[[ManifestRow], Facts]) -> dict[int, str]:

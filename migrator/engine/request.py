@@ -3,7 +3,7 @@
 The same row gives the same name, file name and description in every run: resolve looks for them.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import msgspec
@@ -11,26 +11,33 @@ import msgspec
 from migrator.checkpoint.change import Transfer
 from migrator.checkpoint.values import Source
 from migrator.engine.tag import Tag, describe
-from migrator.manifest import file_name, video_name
-from migrator.model import Columns
+from migrator.manifest import MAX_FILE_NAME_CHARACTERS, file_name, legal_file_name, video_name
+from migrator.model import MAX_NAME_CHARACTERS, Columns, cut_to_units
+from migrator.settings import NamingSettings, field_of_key
 
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What a row asks the platform for, without the keys."""
+    """What a row asks the platform for, without the keys; `cuts` says in words what was cut."""
 
     name: str
     file_name: str
     description: str | None
-    description_was_cut: bool
     project_id: str | None
+    cuts: tuple[str, ...] = ()
 
 
 class Requests:
     """Builds requests for the rows of a batch."""
 
     def __init__(
-        self, sources: list[Source], batch: str, project_id: str | None, *, tagged: bool
+        self,
+        sources: list[Source],
+        batch: str,
+        project_id: str | None,
+        naming: NamingSettings,
+        *,
+        tagged: bool,
     ) -> None:
         self._places: Mapping[int, dict[str, int]] = {
             source.id: {
@@ -41,11 +48,43 @@ class Requests:
         self._batch = batch
         self._project_id = project_id
         self._tagged = tagged
+        self._templates = naming.templates()
 
     def wanted(self, transfer: Transfer) -> Wanted:
-        """What the row asks for: its own columns first, else derived from its key."""
+        """What the row asks for: by the templates, its own columns, or derived from its key."""
         assert transfer.key is not None
         assert transfer.object_id is not None
+        cell = self._cells(transfer)
+        cuts = []
+        name = self._filled("--name-template", transfer, cell)
+        if name is None:
+            name = cell("name") or video_name(transfer.key)
+        else:
+            full, name = name, cut_to_units(name, MAX_NAME_CHARACTERS) or video_name(transfer.key)
+            if len(name) < len(full):
+                cuts.append(f"the name was cut to {MAX_NAME_CHARACTERS} characters")
+        file = self._filled("--file-name-template", transfer, cell)
+        if file is None:
+            file = cell("file_name") or file_name(transfer.key)
+        else:
+            full, file = file, legal_file_name(file) if file else file_name(transfer.key)
+            if len(file) < len(full):
+                cuts.append(f"the file name was cut to {MAX_FILE_NAME_CHARACTERS} characters")
+        text = self._filled("--description-template", transfer, cell)
+        tag = Tag(transfer.object_id, self._batch) if self._tagged else None
+        description, was_cut = describe(cell("description") if text is None else text, tag)
+        if was_cut:
+            cuts.append("the description was cut to make room for the tag")
+        return Wanted(
+            name=name,
+            file_name=file,
+            description=description,
+            project_id=cell("project_id") or self._project_id,
+            cuts=tuple(cuts),
+        )
+
+    def _cells(self, transfer: Transfer) -> Callable[[str], str | None]:
+        """A function from the name of a column to what the row says there; None for nothing."""
         cells = msgspec.json.decode(transfer.cells or "[]", type=list[str | None])
         places = self._places[transfer.source_id]
 
@@ -53,12 +92,22 @@ class Requests:
             place = places.get(name)
             return (cells[place] or None) if place is not None and place < len(cells) else None
 
-        tag = Tag(transfer.object_id, self._batch) if self._tagged else None
-        description, was_cut = describe(cell("description"), tag)
-        return Wanted(
-            name=cell("name") or video_name(transfer.key),
-            file_name=cell("file_name") or file_name(transfer.key),
-            description=description,
-            description_was_cut=was_cut,
-            project_id=cell("project_id") or self._project_id,
-        )
+        return cell
+
+    def _filled(
+        self, flag: str, transfer: Transfer, cell: Callable[[str], str | None]
+    ) -> str | None:
+        """What a template makes of the row; None where there is no such template."""
+        template = self._templates.get(flag)
+        if template is None:
+            return None
+        bucket, key = transfer.bucket or "", transfer.key or ""
+
+        def value(field: str) -> str:
+            of_key = field_of_key(field, bucket, key, transfer.row)
+            if of_key is not None:
+                return of_key
+            told = transfer.version_id if field == "version_id" else cell(field)
+            return told or ""
+
+        return template.filled(value)

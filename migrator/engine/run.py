@@ -211,7 +211,8 @@ async def _join(
     care, platform = settings.care, settings.platform
     tagging = platform.tag_in != "none"
     sources = await book.run(Checkpoint.sources)
-    requests = Requests(sources, batch, platform.project_id, tagged=tagging)
+    naming = settings.inputs.naming
+    requests = Requests(sources, batch, platform.project_id, naming, tagged=tagging)
     flights = Flights(settings.pace.max_in_flight, stop, ports.meter)
     observer = Observer(book, flights, stop, batch, _rules(settings))
     reader = ListReader(gateway, place.team_id)

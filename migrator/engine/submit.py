@@ -132,9 +132,7 @@ class Submitter:
                 "forgiven": transfer.forgiven + self.gateway.posts.is_open,
                 "intent_date_s": intent_date_s,
                 "submitted_ms": now_ms,
-                "message": "the description was cut to make room for the tag"
-                if wanted.description_was_cut
-                else None,
+                "message": "; ".join(wanted.cuts) or None,
             },
         )
 

@@ -106,7 +106,9 @@ async def _compare(
     )
     progress.waiting_for = lambda: preflights.waiting_for_source
     sources = await book.run(Checkpoint.sources)
-    requests = Requests(sources, batch, settings.platform.project_id, tagged=tagging)
+    requests = Requests(
+        sources, batch, settings.platform.project_id, settings.inputs.naming, tagged=tagging
+    )
     comparison = Comparison(
         book, inventory, gateway, requests, preflights if source else None, verified
     )

@@ -10,17 +10,24 @@ memory is bounded by a block, whatever the size of the file; a bad row is an `In
 file is a `UsageError`, never another exception.
 """
 
-from migrator.manifest.naming import file_name, video_name
+from migrator.manifest.naming import (
+    MAX_FILE_NAME_CHARACTERS,
+    file_name,
+    legal_file_name,
+    video_name,
+)
 from migrator.manifest.opening import ManifestFormat, ManifestReader, open_manifest, open_named
 from migrator.manifest.places import Objects, RemoteFacts, fingerprint
 
 __all__ = [
+    "MAX_FILE_NAME_CHARACTERS",
     "ManifestFormat",
     "ManifestReader",
     "Objects",
     "RemoteFacts",
     "file_name",
     "fingerprint",
+    "legal_file_name",
     "open_manifest",
     "open_named",
     "video_name",

@@ -7,12 +7,12 @@ counted; a record with quoted line breaks counts once. So a row's number is not 
 import codecs
 import secrets
 from bisect import bisect_left
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from migrator.errors import UsageError
 from migrator.manifest.csv_parse import Piece, parse
-from migrator.manifest.header import columns_of
+from migrator.manifest.header import NO_RENAMES, columns_of, renamed
 from migrator.manifest.places import Place
 from migrator.manifest.rows import UNDECODABLE, ragged
 from migrator.manifest.screening import rows_of
@@ -41,21 +41,23 @@ class Shape:
 class CsvManifest:
     """The rows of a CSV file; see `opening.ManifestReader`.
 
-    Without a `shape` the first record names the columns. Raises UsageError when the file cannot be
-    read, its header is unusable, or it has no row.
+    Without a `shape` the first record names the columns, and `renames` gives them other names.
+    Raises UsageError when the file cannot be read, its header is unusable, or it has no row.
     """
 
     def __init__(
         self,
         place: Place,
         shape: Shape | None = None,
+        renames: Mapping[str, str] = NO_RENAMES,
         *,
         block_bytes: int = BLOCK_BYTES,
         token: str | None = None,
     ) -> None:
         self._records = _Records(place, block_bytes, token or secrets.token_hex(16))
         if shape is None:
-            self.columns: Columns = columns_of(place, _utf8(place, self._records.first()))
+            names = renamed(place, _utf8(place, self._records.first()), renames)
+            self.columns: Columns = columns_of(place, names)
             shape = Shape(self.columns.header, has_header=True, rows_of=rows_of)
         else:
             self.columns = Columns.of(shape.header)

@@ -1,7 +1,8 @@
 """From column names to `Columns`, or to an error that says how to mend the header."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 
 from migrator.errors import UsageError
 from migrator.manifest.unusable import shown, shown_names, shown_path
@@ -9,10 +10,27 @@ from migrator.model import Columns
 
 NEEDED = ("bucket", "key")
 
+NO_RENAMES: Mapping[str, str] = MappingProxyType({})
+
 TEXT_COLUMNS = (*NEEDED, "version_id", "name", "description", "project_id", "file_name")
 """Known columns that are text in every format."""
 
 _SEPARATORS = {";": "semicolons", "\t": "tabs", "|": "vertical bars"}
+
+
+def renamed(place: object, names: Sequence[str], renames: Mapping[str, str]) -> list[str]:
+    """The column `names` of a manifest under those that `--map` gives them.
+
+    Raises UsageError when one that it names is not there.
+    """
+    for old in renames:
+        if old not in names:
+            raise UsageError(
+                f"--map: {shown_path(place)} has no column {shown(old)}; its columns are "
+                f"{shown_names(names)}",
+                "Check the name. A retry.csv has the new names already: leave --map out for it.",
+            )
+    return [renames.get(name, name) for name in names]
 
 
 def columns_of(place: object, names: Sequence[str]) -> Columns:

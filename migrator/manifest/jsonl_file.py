@@ -12,7 +12,7 @@ import msgspec
 import pyarrow as pa
 
 from migrator.errors import UsageError
-from migrator.manifest.header import TEXT_COLUMNS, columns_of
+from migrator.manifest.header import NO_RENAMES, TEXT_COLUMNS, columns_of
 from migrator.manifest.places import Place
 from migrator.manifest.screening import rows_of
 from migrator.manifest.unusable import READ_ERRORS, no_rows, shown_path, too_long, unreadable
@@ -33,12 +33,20 @@ _KINDS = {ord("{"): "an object", ord("["): "a list", ord("t"): "true", ord("f"):
 class JsonlManifest:
     """The rows of a JSON Lines file; see `opening.ManifestReader`.
 
-    `columns` grows while rows are read, only at its end. Raises UsageError when the file cannot be
+    `columns` grows while rows are read, only at its end. Fields that `renames` names stand under
+    their new names, wherever they turn up. Raises UsageError when the file cannot be
     read, no line of its first block is an object, or none of them has a bucket and a key.
     """
 
-    def __init__(self, place: Place, *, block_bytes: int = BLOCK_BYTES) -> None:
+    def __init__(
+        self,
+        place: Place,
+        renames: Mapping[str, str] = NO_RENAMES,
+        *,
+        block_bytes: int = BLOCK_BYTES,
+    ) -> None:
         self._place = place
+        self._renames = renames
         self._block_bytes = block_bytes
         self.columns: Columns = columns_of(place, self._first_names())
 
@@ -95,13 +103,20 @@ class JsonlManifest:
 
     def _decode(self, line: bytes) -> dict[str, msgspec.Raw]:
         try:
-            return _object.decode(line)
+            record = _object.decode(line)
         except msgspec.ValidationError:
             raise _Unusable("no JSON object") from None
         except UnicodeDecodeError:
             raise _Unusable("not UTF-8") from None
         except (msgspec.DecodeError, RecursionError) as error:
             raise _Unusable(f"not JSON: {error}") from None
+        if self._renames.keys().isdisjoint(record):
+            return record
+        names = [self._renames.get(name, name) for name in record]
+        twice = next((name for name in names if names.count(name) > 1), None)
+        if twice is not None:
+            raise _Unusable("two fields of this name, by --map", twice)
+        return dict(zip(names, record.values(), strict=True))
 
     def _grow(self, record: Mapping[str, object]) -> None:
         new = record.keys() - set(self.columns.header)

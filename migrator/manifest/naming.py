@@ -36,7 +36,12 @@ def file_name(key: str) -> str:
     that is too long loses the end of its stem and keeps its extension. Never empty, never only
     dots.
     """
-    legal = _ILLEGAL_CHARACTER.sub("_", _last_segment(key))
+    return legal_file_name(_last_segment(key))
+
+
+def legal_file_name(text: str) -> str:
+    """The same of any text that is not empty."""
+    legal = _ILLEGAL_CHARACTER.sub("_", text)
     if not legal.strip("."):
         legal = "_" * len(legal)
     if len(legal) <= MAX_FILE_NAME_CHARACTERS:

@@ -1,7 +1,7 @@
 """Opening a manifest: what kind of file it is, and the reader for it."""
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Literal, Protocol
 
@@ -9,6 +9,7 @@ from migrator.errors import UsageError
 from migrator.log import MANIFEST_RECOGNISED, tell
 from migrator.manifest.csv_file import CsvManifest, first_record
 from migrator.manifest.finding import PARQUET_SUFFIXES, find
+from migrator.manifest.header import NO_RENAMES
 from migrator.manifest.jsonl_file import JsonlManifest
 from migrator.manifest.parquet_file import ParquetManifest
 from migrator.manifest.places import MAGICS, Objects, Place, Unpacked, fingerprint
@@ -65,26 +66,33 @@ class ManifestReader(Protocol):
 
 
 def open_named(
-    name: str, manifest_format: ManifestFormat, objects: Objects | None = None
+    name: str,
+    manifest_format: ManifestFormat,
+    objects: Objects | None = None,
+    renames: Mapping[str, str] = NO_RENAMES,
 ) -> tuple[ManifestReader, str]:
     """The reader of what `--manifest` names, and the fingerprint of its bytes.
+
+    `renames` gives columns other names.
 
     Raises UsageError when it is unusable, RunFailed when S3 does not answer.
     """
     found = find(name, objects)
     if not isinstance(found, list):
-        return open_manifest(found, manifest_format), fingerprint(found)
+        return open_manifest(found, manifest_format, renames), fingerprint(found)
     if manifest_format not in {"auto", "parquet"}:
         raise UsageError(
             f"{shown_path(name)} names several files, which only Parquet may be",
             "Name one file, or give --manifest-format parquet.",
         )
-    parts = [(shown_path(place), _open_parquet(place, _start(place))) for place in found]
+    parts = [(shown_path(place), _open_parquet(place, _start(place), renames)) for place in found]
     told = "".join(f"{place}\n{fingerprint(place)}\n" for place in found)
     return Series(name, parts), hashlib.sha256(told.encode()).hexdigest()
 
 
-def open_manifest(place: Place, manifest_format: ManifestFormat = "auto") -> ManifestReader:
+def open_manifest(
+    place: Place, manifest_format: ManifestFormat = "auto", renames: Mapping[str, str] = NO_RENAMES
+) -> ManifestReader:
     """Open the manifest at `place`; `auto` goes by its first bytes, then by its extension.
 
     Raises UsageError when the file is unusable: absent, unreadable, of another kind, without a
@@ -99,7 +107,7 @@ def open_manifest(place: Place, manifest_format: ManifestFormat = "auto") -> Man
     kind = _kind(place, start) if manifest_format == "auto" else manifest_format
     is_parquet = start.startswith(PARQUET_MAGICS)
     if kind == "parquet":
-        return _open_parquet(place, start)
+        return _open_parquet(place, start, renames)
     if is_parquet:
         raise UsageError(
             f"{shown_path(place)} is a Parquet file, not {_WORDS[kind]}",
@@ -107,15 +115,15 @@ def open_manifest(place: Place, manifest_format: ManifestFormat = "auto") -> Man
         )
     _refuse_foreign(place, start, _WORDS[kind])
     if kind == "jsonl":
-        return JsonlManifest(place)
-    if kind == "csv" and manifest_format == "auto":
+        return JsonlManifest(place, renames)
+    if kind == "csv" and manifest_format == "auto" and not renames:  # its columns have names then
         kind = looks_like(first_record(place)) or kind
         if kind != "csv":
             tell(MANIFEST_RECOGNISED, manifest=shown_path(place), format=kind)
-    return CsvManifest(place) if kind == "csv" else open_s3_csv(place, kind)
+    return CsvManifest(place, None, renames) if kind == "csv" else open_s3_csv(place, kind)
 
 
-def _open_parquet(place: Place, start: bytes) -> ParquetManifest:
+def _open_parquet(place: Place, start: bytes, renames: Mapping[str, str]) -> ParquetManifest:
     if not start.startswith(PARQUET_MAGICS):
         raise UsageError(
             f"{shown_path(place)} is not a Parquet file: it does not begin with PAR1",
@@ -126,7 +134,7 @@ def _open_parquet(place: Place, start: bytes) -> ParquetManifest:
             f"{shown_path(place)} is a Parquet file inside {place.codec}",
             "Unpack it: Parquet is compressed within itself and has to be read in pieces.",
         )
-    return ParquetManifest(place)
+    return ParquetManifest(place, renames)
 
 
 _WORDS = {"csv": "CSV", "s3-batch": "CSV", "s3-completion": "CSV", "jsonl": "JSON Lines"}

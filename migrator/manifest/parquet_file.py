@@ -1,7 +1,7 @@
 """A Parquet manifest: texts exact to the byte, other columns written out as text."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 import pyarrow.types as pt
 
 from migrator.errors import UsageError
-from migrator.manifest.header import NEEDED, TEXT_COLUMNS, columns_of
+from migrator.manifest.header import NEEDED, NO_RENAMES, TEXT_COLUMNS, columns_of, renamed
 from migrator.manifest.places import Place
 from migrator.manifest.screening import rows_of
 from migrator.manifest.unusable import READ_ERRORS, no_rows, shown, shown_path, unreadable
@@ -32,7 +32,13 @@ class ParquetManifest:
     text, or holds no row.
     """
 
-    def __init__(self, place: Place, *, batch_rows: int = BATCH_ROWS) -> None:
+    def __init__(
+        self,
+        place: Place,
+        renames: Mapping[str, str] = NO_RENAMES,
+        *,
+        batch_rows: int = BATCH_ROWS,
+    ) -> None:
         self._place = place
         self._batch_rows = batch_rows
         try:
@@ -40,7 +46,7 @@ class ParquetManifest:
                 schema, self.row_count = file.schema_arrow, int(file.metadata.num_rows)
         except READ_ERRORS as error:
             raise unreadable(place, error) from error
-        self.columns: Columns = columns_of(place, schema.names)
+        self.columns: Columns = columns_of(place, renamed(place, schema.names, renames))
         self._refuse_types(schema)
         if self.row_count == 0:
             raise no_rows(place, "the table is empty")
@@ -67,14 +73,14 @@ class ParquetManifest:
             raise unreadable(self._place, error, row) from error
 
     def _refuse_types(self, schema: pa.Schema) -> None:
-        for field in schema:
+        for name, field in zip(self.columns.header, schema, strict=True):
             # Writers give an empty column the type null.
-            is_empty = pt.is_null(field.type) and field.name not in NEEDED
-            if field.name not in TEXT_COLUMNS or is_empty:
+            is_empty = pt.is_null(field.type) and name not in NEEDED
+            if name not in TEXT_COLUMNS or is_empty:
                 continue
             if not _is_text(field.type) and not _is_uuid(field.type):
                 raise UsageError(
-                    f"{shown_path(self._place)}: column {field.name} is stored as "
+                    f"{shown_path(self._place)}: column {name} is stored as "
                     f"{shown(str(field.type))} and must be text",
                     "Write the column as text. As numbers, leading zeros are lost already.",
                 )

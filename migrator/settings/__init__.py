@@ -25,6 +25,7 @@ from migrator.settings.fields import (
 from migrator.settings.filters import FilterSettings, check_filters
 from migrator.settings.inputs import InputSettings, parse_prefix, with_absolute_paths
 from migrator.settings.layers import Layers, variable
+from migrator.settings.naming import NamingSettings
 from migrator.settings.output import (
     DisplaySettings,
     FinishSettings,
@@ -42,6 +43,7 @@ from migrator.settings.source import (
     check_store,
     own_endpoints,
 )
+from migrator.settings.templates import KEY_FIELDS, Template, field_of_key
 from migrator.settings.webhooks import WebhookSettings
 
 __all__ = [
@@ -49,6 +51,7 @@ __all__ = [
     "CROSSING",
     "FILTERS",
     "INPUT",
+    "KEY_FIELDS",
     "OUTPUT",
     "PACE",
     "PLATFORM",
@@ -67,6 +70,7 @@ __all__ = [
     "FinishSettings",
     "InputSettings",
     "Layers",
+    "NamingSettings",
     "PaceSettings",
     "PlanSettings",
     "PlatformSettings",
@@ -76,6 +80,7 @@ __all__ = [
     "SourceSettings",
     "StoppingSettings",
     "StoreSettings",
+    "Template",
     "Way",
     "Ways",
     "WebhookSettings",
@@ -84,6 +89,7 @@ __all__ = [
     "check_settings",
     "check_store",
     "dashed",
+    "field_of_key",
     "is_this_machine",
     "listening_address",
     "own_endpoints",

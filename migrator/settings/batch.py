@@ -72,6 +72,10 @@ def check_settings(settings: BatchSettings) -> None:
         ("--manifest", settings.inputs.manifest or ""),
         ("--namespace", settings.inputs.namespace),
         *(("--prefix", prefix) for prefix in settings.inputs.prefix),
+        *(("--map", each) for each in settings.inputs.naming.map),
+        ("--name-template", settings.inputs.naming.name_template or ""),
+        ("--description-template", settings.inputs.naming.description_template or ""),
+        ("--file-name-template", settings.inputs.naming.file_name_template or ""),
     ):
         if re.search("[\ud800-\udfff\0]", text):
             raise UsageError(f"{flag} {text!r}: not UTF-8", "give it another name, in UTF-8")
@@ -94,10 +98,26 @@ def check_settings(settings: BatchSettings) -> None:
     if manifest is not None and manifest.startswith("s3:"):
         parse_prefix(manifest, "--manifest")
     check_filters(settings.inputs.filters)
+    _check_naming(settings.inputs)
     asks = settings.inputs.filters.asks_the_source
     if asks and settings.inputs.manifest is not None and not settings.source.preflight:
         raise UsageError(
             "--no-preflight does not go with a manifest and filters by size, time or storage "
             "class: what a manifest does not tell for certain, only a HEAD does",
             "leave out --no-preflight, or filter by the key alone",
+        )
+
+
+def _check_naming(inputs: InputSettings) -> None:
+    inputs.naming.templates()
+    renames = inputs.naming.renames
+    if renames and inputs.manifest is None:
+        raise UsageError(
+            "--map: there is no manifest whose columns it could name", "give --manifest, or drop it"
+        )
+    if renames and inputs.manifest_format.startswith("s3-"):
+        raise UsageError(
+            f"--map does not go with --manifest-format {inputs.manifest_format}: its columns have "
+            "no names of their own",
+            "leave --map out; the report names its columns",
         )

@@ -10,6 +10,7 @@ from cyclopts import Parameter
 from migrator.errors import UsageError
 from migrator.settings.fields import INPUT, no_flag
 from migrator.settings.filters import FilterSettings
+from migrator.settings.naming import NamingSettings
 
 
 @Parameter(name="*", group=INPUT)
@@ -36,6 +37,8 @@ class InputSettings:
     uses another one."""
     filters: FilterSettings = field(default_factory=FilterSettings)
     """Which of them are wanted."""
+    naming: NamingSettings = field(default_factory=NamingSettings)
+    """What is made of their columns."""
 
 
 def with_absolute_paths(inputs: InputSettings) -> InputSettings:

@@ -146,6 +146,34 @@ def test_encoded_keys_arrive_to_the_byte(filled):
     assert [c["objectKey"] for c in world.sandbox.creates(bucket=bucket)] == [key]
 
 
+def test_videos_are_called_by_templates_and_columns_of_other_names(filled):
+    world = filled
+    bucket = world.bucket("named")
+    rows = [(bucket, "in/a film.mov", "Ein Film \u00fc", "7"), (bucket, "in/x.mxf", "T" * 300, "8")]
+    for _, key, *_ in rows:
+        world.sandbox.put(bucket, key, b"a small video of " + key.encode())
+    path = world.manifest(rows, header=("store", "path", "title", "tape no"), name="named.csv")
+    flags = (
+        *("--map", "store=bucket", "--map", "path=key"),
+        *("--name-template", "{tape no} {title}"),
+        *("--description-template", "{name} in {dirname}"),
+        *("--file-name-template", "{row}-{tape no}-{title}.{ext}"),
+    )
+    batch = world.migrate("--manifest", path, *flags, out="named")
+    batch.assert_balanced()
+    made = {c["objectKey"]: c for c in world.sandbox.creates(batch=batch.id)}
+    film, long = made["in/a film.mov"], made["in/x.mxf"]
+    assert (film["name"], film["fileName"]) == ("7 Ein Film \u00fc", "1-7-Ein_Film__.mov")
+    assert film["description"].startswith("a film.mov in in [mig1:")
+    assert long["name"] == "8 " + "T" * 253
+    assert long["fileName"] == "2-8-" + "T" * 247 + ".mxf"
+    assert "the name was cut to 255 characters" in batch.lines[1]["ResultMessage"]
+    assert batch.lines[1]["title"] == "T" * 300
+    refused = world.call("run", "--manifest", path, "--out", "named", *flags[:4])
+    assert refused.code == 5
+    assert "other templates" in refused.err
+
+
 def test_a_manifest_in_s3_that_is_not_there_or_not_readable_is_said(filled):
     world = filled
     told = world.call("run", "--manifest", "s3://manifests/no.csv", "--out", "no")

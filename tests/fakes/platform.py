@@ -74,6 +74,7 @@ class FakePlatform:
     hidden: set = field(default_factory=set)
     derivatives: dict = field(default_factory=dict)
     gone: set = field(default_factory=set)
+    bodies: list = field(default_factory=list)
     on_call: object = None
 
     async def call(self, method, path, params=None, body=None):
@@ -123,6 +124,7 @@ class FakePlatform:
 
     def submit(self, _path, params, body):
         sent = json.loads(body)
+        self.bodies.append(sent)
         key = sent["objectKey"]
         assert params["selectTeamId"] == TEAM
         faults = self.submits.get(key, [])
