@@ -7,6 +7,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager, nullcontext
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from migrator.checkpoint.change import Change, Transfer
@@ -277,7 +278,7 @@ def _rules(settings: BatchSettings) -> decide.CopyRules:
     return decide.CopyRules(
         settings.care.restarts,
         until_ingested=until_ingested,
-        url_ends_ms=lambda transfer: url_ends_ms(ways, transfer),
+        url_ends_ms=partial(url_ends_ms, ways) if ways.use_urls else None,
     )
 
 

@@ -82,6 +82,11 @@ class Ways:
         return self.of(bucket).via == "https"
 
     @property
+    def use_urls(self) -> bool:
+        """Whether some bucket goes across by URLs."""
+        return any(way.via == "https" for _, way in self.all())
+
+    @property
     def url_life(self) -> timedelta:
         """How long a presigned URL lives."""
         return self.crossing.url_life or LONGEST_URL_LIFE

@@ -62,12 +62,13 @@ class Sight:
 class CopyRules:
     """The settings that a copy is judged by.
 
-    `url_ends_ms` says of a row when the URL that it was sent with opens its object no longer.
+    `url_ends_ms` says of a row when the URL that it was sent with opens its object no longer;
+    None where no URLs are used.
     """
 
     restarts: int
     until_ingested: bool
-    url_ends_ms: Callable[[Transfer], int | None] = lambda _transfer: None
+    url_ends_ms: Callable[[Transfer], int | None] | None = None
 
 
 def judge_copy(
@@ -142,7 +143,7 @@ def unless_expired(
     change: Change, transfer: Transfer, rules: CopyRules, learned_by: LearnedBy, now_ms: int
 ) -> Change:
     """No restart of a copy whose URL opens nothing any more: the platform would use that URL."""
-    ends_ms = rules.url_ends_ms(transfer)
+    ends_ms = rules.url_ends_ms(transfer) if rules.url_ends_ms is not None else None
     if change.event is not Event.COPY_FAILED or ends_ms is None or now_ms < ends_ms:
         return change
     message = cut(f"its URL has expired, so that it is not restarted: {change.facts['message']}")
