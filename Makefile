@@ -10,7 +10,7 @@ demo: $(READY)            ## a small catalogue with every trouble: migrated, kil
 	$(BIN)/migrator demo
 
 test: $(READY)            ## all tests
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses auto --dist worksteal
 
 check: $(READY)           ## format, lint, types, and who may import whom
 	$(BIN)/ruff format --check .

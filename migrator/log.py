@@ -49,6 +49,11 @@ MANIFEST_HEADER = LogEvent(
     logging.WARNING,
     "{manifest} begins with a header, and a file of S3 Batch Operations has none: it is no row",
 )
+MANIFEST_UNPROVEN = LogEvent(
+    "manifest.unproven",
+    logging.WARNING,
+    "{manifest} has no manifest.checksum beside it: whether it is whole is not known",
+)
 METRICS_SERVED = LogEvent("metrics.served", logging.INFO, "metrics at {url}")
 WEBHOOK_REGISTERED = LogEvent(
     "webhook.registered", logging.INFO, "webhook {webhook_id} is registered: {url}"

@@ -125,8 +125,10 @@ class ManifestRow:
     `row` counts from 1 within the batch (the header of a CSV file is not counted). `cells` are the
     texts of the columns other than bucket, key and version_id, in the source's column order, None
     where the source holds null. `left_out` says in words why the row is not wanted, as its source
-    tells; None where it is. `size_bytes`, `etag`, `last_modified_ms` (epoch, UTC) and
-    `storage_class` are set only when a listing of this run has just told them.
+    tells; None where it is. `archived` is true where the source says that the object, of this
+    `storage_class`, must be restored before it can be read. `size_bytes`, `etag`,
+    `last_modified_ms` (epoch, UTC) and any other `storage_class` are set only when a listing of
+    this run has just told them.
     """
 
     row: int
@@ -138,6 +140,7 @@ class ManifestRow:
     etag: str | None = None
     last_modified_ms: int | None = None
     storage_class: str | None = None
+    archived: bool = False
     left_out: str | None = None
 
 

@@ -12,7 +12,7 @@ from fakes.platform import FakePlatform
 
 from migrator.checkpoint.store import Checkpoint
 from migrator.cli.selection import covered, open_rows
-from migrator.engine import decide, follow, gateway, preflights, resolve, retries, run
+from migrator.engine import changes, decide, follow, gateway, preflights, resolve, retries, run
 from migrator.engine.load import open_inputs
 from migrator.engine.meter import Meter, Unmetered
 from migrator.engine.ports import Ports
@@ -32,6 +32,17 @@ from migrator.source.credentials import KeyRing, SourceKeys
 
 hypothesis.settings.register_profile("patient", deadline=None)  # a busy machine is no failure
 hypothesis.settings.load_profile("patient")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport():
+    """Lone surrogates in what a test printed go from a worker to its master as escapes."""
+    report = yield
+    report.sections = [
+        (name, text.encode(errors="backslashreplace").decode()) for name, text in report.sections
+    ]
+    return report
+
 
 # ------------------------------------------------------------------- the judge
 
@@ -171,6 +182,7 @@ def quick(monkeypatch):
     """The engine's own pauses, shortened: what they are for is tested where they are decided."""
     monkeypatch.setattr(follow, "INTERVAL_S", (0.01, 0.05))
     monkeypatch.setattr(follow, "RESTARTS_CHECKED_S", 0.01)
+    monkeypatch.setattr(changes, "CHECKED_S", (0.2, 1.0))
     monkeypatch.setattr(decide.copies, "RESTART_DELAYS_S", (0, 0))
     monkeypatch.setattr(retries, "BACKOFF_S", (0.01, 0.02))
     monkeypatch.setattr(gateway, "PROBE_INTERVAL_S", 0.05)

@@ -32,20 +32,27 @@ def record(
         # Lone surrogates stand for bytes that are not UTF-8: only JSON's escapes can hold them.
         cells = _ascii_json(row.cells)
         column = f", column {row.column}" if row.column is not None else ""
-        message = f"{file}, row {row.row}{column}: {row.problem}"
+        problem = f"{file}, row {row.row}{column}: {row.problem}"
         return (
             row.row, source_id, None, row.bucket, row.key, None, cells, 2 if row.ragged else 1,
             State.REJECTED, Reason.INVALID_ROW, DecidedBy.MANIFEST,
-            None, None, None, None, now_ms, message,
+            None, None, None, None, now_ms, problem,
         )  # fmt: skip
     version_id = row.version_id if row.version_id and by_url(row.bucket) else None
     object_id = identity(namespace, row.bucket, row.key, version_id)
+    state: tuple[object, ...] = (State.PENDING, None, None)
+    finished_ms: int | None = None
+    message: str | None = None
+    if row.archived:
+        state = (State.REJECTED, Reason.ARCHIVED, DecidedBy.MANIFEST)
+        finished_ms = now_ms
+        message = f"{file}, row {row.row}: of storage class {row.storage_class} by the inventory"
     listed = row.size_bytes is not None
     return (
         row.row, source_id, object_id, row.bucket, row.key,
         row.version_id, msgspec.json.encode(row.cells).decode() if row.cells else None, 0,
-        State.PENDING, None, None, row.size_bytes, pack_etag(row.etag), row.last_modified_ms,
-        now_ms if listed else None, None, None,
+        *state, row.size_bytes, pack_etag(row.etag), row.last_modified_ms,
+        now_ms if listed else None, finished_ms, message,
     )  # fmt: skip
 
 

@@ -12,7 +12,7 @@ not help, the list is not read so any more in this run.
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import pairwise
 
 from migrator.pixop import wire
@@ -90,7 +90,7 @@ class Changes:
     latest_ms: int | None = None
     slack_ms: int = SLACK_MS[0]
     checked_s: float = 0.0
-    check_every_s: float = CHECKED_S[0]
+    check_every_s: float = field(default_factory=lambda: CHECKED_S[0])
 
     def reach_ms(self, commanded_ms: Iterable[int]) -> int | None:
         """Back to when the next reading must reach; None where there was none before.

@@ -30,12 +30,13 @@ class Shape:
     """What a CSV file that does not name its columns is known to be.
 
     `header` are its columns. With `has_header` the first record is no row all the same. `rows_of`
-    makes rows of its columns.
+    makes rows of its columns. Only one that `may_be_empty` has no row.
     """
 
     header: tuple[str, ...]
     has_header: bool
     rows_of: RowsOf
+    may_be_empty: bool = False
 
 
 class CsvManifest:
@@ -63,7 +64,7 @@ class CsvManifest:
             self.columns = Columns.of(shape.header)
         self._rows_of = shape.rows_of
         self._first = 0 if shape.has_header else 1
-        if next(self.batches(), None) is None:
+        if not shape.may_be_empty and next(self.batches(), None) is None:
             raise no_rows(place, "nothing follows the header")
 
     def batches(self, first_row: int = 1) -> Iterator[list[ManifestRow | InvalidRow]]:

@@ -8,7 +8,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 
 from migrator.errors import UsageError
-from migrator.manifest.places import Objects, Place, RemoteObject, Spool
+from migrator.manifest.places import Objects, Place, RemoteObject, standard_input
 from migrator.manifest.unusable import shown_path
 
 PARQUET_SUFFIXES = (".parquet", ".pq")
@@ -29,7 +29,7 @@ def find(name: str, objects: Objects | None) -> Place | list[Place]:
     is not there is told by whoever opens it. Raises UsageError where nothing matches.
     """
     if name == STANDARD_INPUT:
-        return Spool(None if sys.stdin is None else sys.stdin.buffer)
+        return standard_input(None if sys.stdin is None else sys.stdin.buffer)
     if name.startswith("s3://"):
         assert objects is not None
         bucket, _, key = name.removeprefix("s3://").partition("/")

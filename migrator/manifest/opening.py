@@ -10,6 +10,7 @@ from migrator.log import MANIFEST_RECOGNISED, tell
 from migrator.manifest.csv_file import CsvManifest, first_record
 from migrator.manifest.finding import PARQUET_SUFFIXES, find
 from migrator.manifest.header import NO_RENAMES
+from migrator.manifest.inventory import InventoryManifest, is_inventory
 from migrator.manifest.jsonl_file import JsonlManifest
 from migrator.manifest.parquet_file import ParquetManifest
 from migrator.manifest.places import MAGICS, Objects, Place, Unpacked, fingerprint
@@ -24,7 +25,7 @@ from migrator.manifest.unusable import (
 )
 from migrator.model import Columns, InvalidRow, ManifestRow
 
-Kind = Literal["csv", "parquet", "jsonl", "s3-batch", "s3-completion"]
+Kind = Literal["csv", "parquet", "jsonl", "s3-batch", "s3-completion", "s3-inventory"]
 ManifestFormat = Literal["auto"] | Kind
 
 PARQUET_MAGICS = (b"PAR1", b"PARE")
@@ -114,6 +115,12 @@ def open_manifest(
             "Give --manifest-format parquet, or leave the format to be found out.",
         )
     _refuse_foreign(place, start, _WORDS[kind])
+    if kind == "s3-inventory":
+        if renames:
+            raise UsageError(
+                f"{shown_path(place)}: --map does not go with an inventory", "leave --map out"
+            )
+        return InventoryManifest(place)
     if kind == "jsonl":
         return JsonlManifest(place, renames)
     if kind == "csv" and manifest_format == "auto" and not renames:  # its columns have names then
@@ -137,7 +144,13 @@ def _open_parquet(place: Place, start: bytes, renames: Mapping[str, str]) -> Par
     return ParquetManifest(place, renames)
 
 
-_WORDS = {"csv": "CSV", "s3-batch": "CSV", "s3-completion": "CSV", "jsonl": "JSON Lines"}
+_WORDS = {
+    "csv": "CSV",
+    "s3-batch": "CSV",
+    "s3-completion": "CSV",
+    "s3-inventory": "manifest.json of an inventory",
+    "jsonl": "JSON Lines",
+}
 
 
 def _start(place: Place) -> bytes:
@@ -157,7 +170,9 @@ def _start(place: Place) -> bytes:
 def _kind(place: Place, start: bytes) -> Kind:
     if start.startswith(PARQUET_MAGICS) or str(place).lower().endswith(PARQUET_SUFFIXES):
         return "parquet"
-    return "jsonl" if start.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"{") else "csv"
+    if not start.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"{"):
+        return "csv"
+    return "s3-inventory" if is_inventory(start) else "jsonl"
 
 
 def _refuse_foreign(place: Place, start: bytes, wanted: str) -> None:

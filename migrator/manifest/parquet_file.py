@@ -29,7 +29,7 @@ class ParquetManifest:
     """The rows of a Parquet file; see `opening.ManifestReader`.
 
     Raises UsageError when the file cannot be read, lacks a column or has it in another type than
-    text, or holds no row.
+    text, or holds no row and has to.
     """
 
     def __init__(
@@ -38,17 +38,18 @@ class ParquetManifest:
         renames: Mapping[str, str] = NO_RENAMES,
         *,
         batch_rows: int = BATCH_ROWS,
+        may_be_empty: bool = False,
     ) -> None:
         self._place = place
         self._batch_rows = batch_rows
         try:
-            with pq.ParquetFile(_arrow_source(place)) as file:
+            with pq.ParquetFile(arrow_source(place)) as file:
                 schema, self.row_count = file.schema_arrow, int(file.metadata.num_rows)
         except READ_ERRORS as error:
             raise unreadable(place, error) from error
         self.columns: Columns = columns_of(place, renamed(place, schema.names, renames))
         self._refuse_types(schema)
-        if self.row_count == 0:
+        if self.row_count == 0 and not may_be_empty:
             raise no_rows(place, "the table is empty")
 
     def batches(self, first_row: int = 1) -> Iterator[list[ManifestRow | InvalidRow]]:
@@ -58,7 +59,7 @@ class ParquetManifest:
         """
         row = 1
         try:
-            with pq.ParquetFile(_arrow_source(self._place), buffer_size=BUFFER_BYTES) as file:
+            with pq.ParquetFile(arrow_source(self._place), buffer_size=BUFFER_BYTES) as file:
                 groups = list(range(file.metadata.num_row_groups))
                 while groups and row + file.metadata.row_group(groups[0]).num_rows <= first_row:
                     row += file.metadata.row_group(groups.pop(0)).num_rows
@@ -86,7 +87,7 @@ class ParquetManifest:
                 )
 
 
-def _arrow_source(place: Place) -> Any:
+def arrow_source(place: Place) -> Any:
     """What Arrow reads from: a file by itself, anything else through Python."""
     return place if isinstance(place, Path) else pa.PythonFile(place.open("rb"), mode="r")
 

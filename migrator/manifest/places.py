@@ -18,7 +18,7 @@ from typing import BinaryIO, Literal, Protocol, cast
 import pyarrow as pa
 
 from migrator.errors import RunFailed, UsageError
-from migrator.manifest.unusable import READ_ERRORS, check_regular, unreadable
+from migrator.manifest.unusable import READ_ERRORS, check_regular, shown_path, unreadable
 
 WINDOW_BYTES = 4 * 2**20
 """How much of an object is asked for at once: what bounds its memory, and some 80 ms of AWS."""
@@ -128,47 +128,68 @@ class RemoteObject:
         return hashlib.sha256(repr(told).encode()).hexdigest()
 
 
-class Spool:
-    """What came by standard input, in a nameless file that is gone with the process."""
+def md5(content: bytes = b"") -> "hashlib._Hash":
+    """MD5 as S3 Inventory proves its parts with: against accidents, not against people."""
+    return hashlib.md5(content, usedforsecurity=False)
 
-    def __init__(self, stream: BinaryIO | None) -> None:
-        if stream is None or stream.isatty():
-            raise _nothing_piped()
+
+class Spool:
+    """The bytes of a stream, in a nameless file that is gone with the process.
+
+    `name` is what the stream is called. Raises UsageError when it cannot be read, RunFailed when
+    there is no room.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        stream: BinaryIO,
+        algorithm: "Callable[[], hashlib._Hash]" = hashlib.sha256,
+    ) -> None:
+        self._name = name
         place = SPOOL_DIRECTORY if Path(SPOOL_DIRECTORY).is_dir() else None
-        digest = hashlib.sha256()
+        digest = algorithm()
         try:
             with tempfile.TemporaryFile(dir=place, buffering=0) as file:
                 while piece := stream.read(COPY_BYTES):
                     digest.update(piece)
                     file.write(piece)
-                self._size = file.tell()
+                self.size_bytes = file.tell()
                 self._file = os.dup(file.fileno())
         except OSError as error:
             if error.errno not in {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}:
-                raise unreadable(self, error) from error
+                raise unreadable(name, error) from error
             raise RunFailed(
-                f"no room to keep standard input ({error.strerror})",
-                f"make room in {place or tempfile.gettempdir()}, or save the manifest as a file",
+                f"no room to keep {shown_path(name)} while it is read ({error.strerror})",
+                f"make room in {place or tempfile.gettempdir()}, or save it as a file of its own",
             ) from None
         weakref.finalize(self, os.close, self._file)
-        if not self._size:
-            raise _nothing_piped()
         self._digest = digest.hexdigest()
 
     def __str__(self) -> str:
-        return "standard input"
+        return self._name
 
     def open(self, _mode: Literal["rb"], /) -> BinaryIO:
-        """All that was piped in."""
+        """All that there was."""
 
         def read_at(begin: int, length: int) -> bytes:
             return os.pread(self._file, length, begin)
 
-        return io.BufferedReader(RangedFile(read_at, self._size), COPY_BYTES)
+        return io.BufferedReader(RangedFile(read_at, self.size_bytes), COPY_BYTES)
 
     def digest(self) -> str:
-        """The SHA-256 of the bytes."""
+        """The digest of the bytes, in hexadecimal."""
         return self._digest
+
+
+def standard_input(stream: BinaryIO | None) -> Spool:
+    """What is piped into the program. Raises UsageError when that is nothing."""
+    if stream is None or stream.isatty():
+        raise _nothing_piped()
+    spool = Spool("standard input", stream)
+    if not spool.size_bytes:
+        raise _nothing_piped()
+    return spool
 
 
 def _nothing_piped() -> UsageError:

@@ -29,14 +29,14 @@ class Series:
         before = 0
         for name, part in self._parts:
             if before + part.row_count >= first_row:
-                moved = _Moved(name, part.columns, self.columns, before)
+                moved = Moved(name, part.columns, self.columns, before)
                 for rows in part.batches(first_row - before):
                     yield [moved.row(row) for row in rows]
             before += part.row_count
 
 
-class _Moved:
-    """Rows of one file as rows of them all."""
+class Moved:
+    """Rows of one file as rows of them all: `before` is how many stand before it."""
 
     def __init__(self, name: str, own: Columns, all_: Columns, before: int) -> None:
         self._name = name
@@ -45,6 +45,7 @@ class _Moved:
         self._header = _places(own.header, all_.header)
 
     def row(self, row: ManifestRow | InvalidRow) -> ManifestRow | InvalidRow:
+        """The row with its number among all, and its cells where all columns have them."""
         number = row.row + self._before
         if isinstance(row, InvalidRow):
             return replace(

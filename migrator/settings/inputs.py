@@ -23,9 +23,9 @@ class InputSettings:
     project_id, file_name. All other columns come back in the report. A file, packed with gzip or
     zstd or not; a directory or a pattern of Parquet files; s3://bucket/key of any of these; - for
     standard input."""
-    manifest_format: Literal["auto", "csv", "parquet", "jsonl", "s3-batch", "s3-completion"] = (
-        "auto"
-    )
+    manifest_format: Literal[
+        "auto", "csv", "parquet", "jsonl", "s3-batch", "s3-completion", "s3-inventory"
+    ] = "auto"
     """Format of the manifest; auto looks at the file itself."""
     prefix: Annotated[tuple[str, ...], Parameter(negative=(), consume_multiple=False)] = ()
     """List s3://bucket/prefix and import every object there. Repeatable; added to a manifest."""

@@ -14,7 +14,7 @@ import pytest
 from migrator.errors import RunFailed, UsageError
 from migrator.manifest import RemoteFacts, fingerprint, open_manifest, open_named
 from migrator.manifest.finding import find
-from migrator.manifest.places import RemoteObject, Spool
+from migrator.manifest.places import RemoteObject, standard_input
 from migrator.model import InvalidRow, ManifestRow
 
 CSV = b"bucket,key\nbkt,one\nbkt,two\n"
@@ -90,13 +90,16 @@ def test_a_bomb_takes_no_memory(tmp_path):
 
 
 def test_what_is_piped_in_can_be_read_again_and_again():
-    spool = Spool(io.BytesIO(CSV))
+    spool = standard_input(io.BytesIO(CSV))
     reader = open_manifest(spool)
     first, second = reader.batches(), reader.batches(2)
     assert [row.key for row in next(second)] == ["two"]
     assert [row.key for row in next(first)] == ["one", "two"]
     assert fingerprint(spool) == hashlib.sha256(CSV).hexdigest()
-    assert keys_in(open_manifest(Spool(io.BytesIO(parquet(["a", "b", "c"])))), 2) == ["b", "c"]
+    assert keys_in(open_manifest(standard_input(io.BytesIO(parquet(["a", "b", "c"])))), 2) == [
+        "b",
+        "c",
+    ]
 
 
 def test_a_terminal_or_nothing_at_all_is_no_pipe():
@@ -104,7 +107,7 @@ def test_a_terminal_or_nothing_at_all_is_no_pipe():
     with os.fdopen(other, "rb", buffering=0) as stream, os.fdopen(terminal):
         for nothing in (stream, None, io.BytesIO()):
             with pytest.raises(UsageError, match="nothing is piped into standard input"):
-                Spool(nothing)
+                standard_input(nothing)
 
 
 def test_a_disk_without_room_for_a_pipe_is_said(monkeypatch):
@@ -113,7 +116,7 @@ def test_a_disk_without_room_for_a_pipe_is_said(monkeypatch):
 
     monkeypatch.setattr("tempfile.TemporaryFile", refuse)
     with pytest.raises(RunFailed, match="no room to keep standard input"):
-        Spool(io.BytesIO(CSV))
+        standard_input(io.BytesIO(CSV))
 
 
 def test_an_object_is_read_a_window_at_a_time():

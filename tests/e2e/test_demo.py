@@ -334,6 +334,7 @@ def test_no_key_endpoint_or_proxy_of_the_caller_reaches_a_child():
         "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
         "AWS_EC2_METADATA_DISABLED": "true",
         "NO_PROXY": "127.0.0.1",
+        "MIGRATOR_CONFIG": os.devnull,
     }
 
 

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 SAMPLES = Path(__file__).parents[2] / "manifests"
-ROWS = runpy.run_path(str(SAMPLES / "make_samples.py"))["ROWS"]
+MADE = runpy.run_path(str(SAMPLES / "make_samples.py"))
+ROWS = MADE["ROWS"]
 
 FORMS = [
     *("sample.csv", "sample.csv.gz", "sample.csv.zst"),
@@ -26,9 +27,11 @@ def filled(make_sandbox, make_world):
     with make_sandbox("--requests-per-minute", "60000", "--media", "off") as sandbox:
         for bucket, key, *_ in ROWS:
             sandbox.put(bucket, key, b"a small video of " + key.encode())
-        for path in SAMPLES.rglob("sample*"):
-            for file in path.iterdir() if path.is_dir() else [path]:
-                sandbox.put("manifests", file.relative_to(SAMPLES).as_posix(), file.read_bytes())
+        sandbox.put("catalogue-a", MADE["UGLY"], b"a small video of an ugly name")
+        for file in SAMPLES.rglob("*"):
+            name = file.relative_to(SAMPLES).as_posix()
+            if file.is_file() and name.startswith("sample"):
+                sandbox.put("manifests", name, file.read_bytes())
         with make_world(sandbox) as world:
             yield world
 
@@ -75,6 +78,38 @@ def test_a_sample_in_s3_is_migrated(filled, form):
 def test_a_sample_that_is_piped_in_is_migrated(filled, form):
     name = f"pipe-{slug(form)}"
     assert_all_imported(*imports(filled, "-", name, stdin=SAMPLES / form))
+
+
+INVENTORY = f"sample-inventory/catalogue-a/{{}}/{MADE['STAMP']}/manifest.json"
+
+
+@pytest.mark.parametrize("where", [f"{SAMPLES}/", "s3://manifests/"])
+@pytest.mark.parametrize("name", ["csv", "parquet", "orc"])
+def test_an_inventory_is_migrated(filled, name, where):
+    out = f"inventory-{name}-{'s3' if where.startswith('s3') else 'disk'}"
+    batch, creates = imports(filled, where + INVENTORY.format(name), out, code=3)
+    keys = [row[1] for row in ROWS if row[0] == "catalogue-a"] + [MADE["UGLY"]]
+    assert sorted(c["objectKey"] for c in creates) == sorted(keys)
+    imported, filtered = ("imported", "copied"), ("skipped", "filtered")
+    assert list(batch.verdicts.values()) == [
+        *(imported, imported, filtered, filtered, ("rejected", "archived")),
+        *(imported, imported, imported),
+    ]
+    assert [line["ResultMessage"] for line in batch.lines[2:5]] == [
+        "a delete marker, by the inventory",
+        "not the current version, by the inventory",
+        "manifest.json, row 5: of storage class GLACIER by the inventory",
+    ]
+
+
+def test_what_was_in_glacier_by_the_inventory_is_retried_once_it_is_restored(filled):
+    world = filled
+    batch, _ = imports(world, SAMPLES / INVENTORY.format("csv"), "restored", code=3)
+    world.sandbox.put("catalogue-a", "masters/in the vault.mxf", b"a small video, restored")
+    retried = world.call("retry", "restored", "--reason", "archived", "--yes")
+    assert retried.code == 0, retried.said
+    assert batch.verdicts[5] == ("imported", "copied")
+    batch.assert_balanced()
 
 
 def test_a_batch_from_a_pipe_needs_it_no_more_once_it_was_read(filled, until):

@@ -139,6 +139,26 @@ def s3_csv(data):
     _check_rows(reader, data[0])
 
 
+def inventory(data):
+    """The manifest.json of an inventory: whole (no bytes), or damaged where `data` says."""
+    content = bytearray(_INVENTORY)
+    for place, value in zip(data[::2], data[1::2], strict=False):
+        content[(place * 257 + value * 7) % len(content)] ^= value or 1
+    path = _written(bytes(content) + data[:1])
+    try:
+        reader = open_manifest(path, "s3-inventory")
+        _rows(reader)
+    except UsageError as error:
+        _says_what_and_what_next(error)
+
+
+_INVENTORY = (
+    b'{"sourceBucket":"bucket","destinationBucket":"arn:aws:s3:::d","version":"2016-11-30",'
+    b'"fileFormat":"CSV","fileSchema":"Bucket, Key, IsLatest","files":[{"key":"d/none.csv.gz",'
+    b'"size":9,"MD5checksum":"d41d8cd98f00b204e9800998ecf8427e"}]}'
+)
+
+
 def packed(data):
     """A manifest in gzip or zstd, whole, or damaged at the places that `data` names."""
     if len(data) < 4:
@@ -308,8 +328,8 @@ def terminal(data):
 
 TARGETS = {
     target.__name__: target
-    for target in (csv, header_and_rows, jsonl, objects_and_lines, s3_csv, packed, parquet,
-                   manifest, decoder, video, moment, quota, tag, toml, redaction, terminal)
+    for target in (csv, header_and_rows, jsonl, objects_and_lines, s3_csv, inventory, packed,
+                   parquet, manifest, decoder, video, moment, quota, tag, toml, redaction, terminal)
 }  # fmt: skip
 
 SEEDS = {
@@ -321,6 +341,7 @@ SEEDS = {
     "objects_and_lines": [b"\0a\nb\n\\n", b'\1","name":null,"key":"\n'],
     "s3_csv": [b"\x04my-bucket,%41+%2B%\n", b"\5my-bucket,k,v1,succeeded,,200,\n\xff,\xff,,,,,\n",
                b"\0Bucket,Key\nbbb,%FF\n", b"\1b,k,,failed,500,Error,x\n"],
+    "inventory": [b"", b" ", b"\n\1\2\3", b"\7\7\x10\x80\x20\0"],
     "packed": [b"\0\0\0bbb,k\n", b"\1\0\0bbb,k\nbbb,l\n", b"\1\2\1bbb,k\n"],
     "parquet": [b"\0\1", b"\0\2\4\5\6", b"\7\7\x10\x80\x20"],
     "manifest": [b"bucket,key\nbbb,k\n", b"PAR1\0\0PAR1", b"\x89PNG", b"\x1f\x8b", b"PK\3\4",
