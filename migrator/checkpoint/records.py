@@ -40,7 +40,7 @@ def record(
         )  # fmt: skip
     version_id = row.version_id if row.version_id and by_url(row.bucket) else None
     object_id = identity(namespace, row.bucket, row.key, version_id)
-    state: tuple[object, ...] = (State.PENDING, None, None)
+    state: tuple[object, ...] = _PENDING
     finished_ms: int | None = None
     message: str | None = None
     if row.archived:
@@ -54,6 +54,10 @@ def record(
         *state, row.size_bytes, pack_etag(row.etag), row.last_modified_ms,
         now_ms if listed else None, finished_ms, message,
     )  # fmt: skip
+
+
+_PENDING = (State.PENDING.value, None, None)
+"""A plain text: what is of another type, sqlite3 looks for an adapter of, row by row."""
 
 
 def as_duplicate(values: tuple[object, ...], original: int, now_ms: int) -> tuple[object, ...]:

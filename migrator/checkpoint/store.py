@@ -19,6 +19,7 @@ from typing import Any
 
 import msgspec
 
+from migrator.checkpoint import identities
 from migrator.checkpoint.change import Change, Transfer
 from migrator.checkpoint.examine import damaged, examine, unreadable
 from migrator.checkpoint.history import History
@@ -238,8 +239,27 @@ class Checkpoint:
         which buckets a version is an object of its own.
         """
         location = self._db.execute(_SQL["location"], (source_id,)).fetchone()[0]
-        file = location.rpartition("/")[2]
+        file = str(location).rpartition("/")[2]
         records = [record(source_id, file, row, namespace, now_ms, by_url) for row in rows]
+        self.add_records(rows, records, now_ms, imported, left_out)
+
+    def begin_rows(self) -> None:
+        """Before the first row: what finds duplicates is put aside, until `settle_rows`."""
+        identities.put_aside(self._db)
+
+    def settle_rows(self, now_ms: int) -> None:
+        """All rows are there: find those of an object that has one already."""
+        identities.settle(self._db, now_ms)
+
+    def add_records(
+        self,
+        rows: Sequence[ManifestRow | InvalidRow],
+        records: list[tuple[object, ...]],
+        now_ms: int,
+        imported: Callable[[Sequence[bytes]], Mapping[bytes, str]],
+        left_out: Mapping[int, str],
+    ) -> None:
+        """Store the `records` of `rows` (`records.record`): what `add_rows` does with them."""
         if left_out:
             records = [
                 as_filtered(values, left_out[row.row], now_ms) if row.row in left_out else values
@@ -258,9 +278,9 @@ class Checkpoint:
             return
         first, last = records[0][0], records[-1][0]
         present = {row for (row,) in self._db.execute(_SQL["rows_between"], (first, last))}
-        if len(present) != added:
+        if len(present) != added or not identities.is_there(self._db):
             raise CheckpointError(
-                f"{file}: rows {first} to {last} are taken already",
+                f"rows {first} to {last} are taken already",
                 "please report this with the checkpoint; nothing was sent",
             )
         for values in records:

@@ -23,6 +23,11 @@ class Source:
     complete: bool
     filtered: int = 0
 
+    @property
+    def file(self) -> str:
+        """Its name, as messages about its rows have it."""
+        return self.location.rpartition("/")[2]
+
 
 @dataclass(frozen=True, slots=True)
 class Tally:

@@ -32,7 +32,7 @@ from migrator.text import plain
 
 COLUMNS = ("bucket", "key", "size", "etag", "last_modified", "storage_class")
 
-GROUP_ROWS = 50_000
+GROUP_ROWS = 16_384
 """Rows in one row group of a Parquet file, and in memory at a time."""
 
 TELL_EVERY_S = 5.0

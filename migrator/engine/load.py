@@ -6,13 +6,23 @@ stopped. Nothing is sent before all sources are complete.
 
 import asyncio
 import hashlib
-from collections.abc import AsyncIterator, Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import (
+    AsyncIterator,
+    Callable,
+    Collection,
+    Coroutine,
+    Iterable,
+    Mapping,
+    Sequence,
+)
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any, Self
 
 import msgspec
 
 from migrator.checkpoint.earlier import EarlierBatches, earlier_batches
+from migrator.checkpoint.records import record
 from migrator.checkpoint.store import Checkpoint
 from migrator.checkpoint.values import Source
 from migrator.engine.book import Book
@@ -20,7 +30,7 @@ from migrator.errors import CheckpointError, UsageError
 from migrator.filters import Facts, Filter
 from migrator.manifest import ManifestReader, Objects, open_named
 from migrator.manifest.told import teller
-from migrator.model import InvalidRow, ManifestRow
+from migrator.model import Columns, InvalidRow, ManifestRow
 from migrator.settings import (
     KEY_FIELDS,
     FilterSettings,
@@ -34,8 +44,8 @@ from migrator.source.walk import Lister, Walks
 
 Rows = Sequence[ManifestRow | InvalidRow]
 
-BATCH = 5_000
-"""Rows in one commit while loading."""
+BATCH = 10_000
+"""Rows in one commit while loading, or somewhat more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,13 +204,28 @@ async def load(
                     await _load_manifest(shelf, inputs.reader, source, remote=inputs.remote)
                 else:
                     await _load_listing(shelf, source, walks.next())
+                is_last = source is sources[-1]
+                await book.run(
+                    lambda c, s=source, last=is_last: _complete(c, s, book.now_ms(), last=last)  # type: ignore[misc]
+                )
     _check_fields(inputs.naming, await book.run(Checkpoint.sources))
     book.tallies.load(await book.run(Checkpoint.tallies))
+
+
+def _complete(checkpoint: Checkpoint, source: Source, now_ms: int, *, last: bool) -> None:
+    """A source was read to its end; with the last one all duplicates are found."""
+    digest = source.sha256
+    if source.kind == "listing":
+        digest = _listing_digest(checkpoint.listing_facts(source.id))
+    checkpoint.complete_source(source.id, digest)
+    if last:
+        checkpoint.settle_rows(now_ms)
 
 
 def _announce(checkpoint: Checkpoint, inputs: Inputs) -> None:
     """All sources at once, before the first row: the manifest first, so that it has rows 1 on."""
     source_id = 0
+    checkpoint.begin_rows()
     checkpoint.set_meta("skip_imported", _paths(inputs.skip_imported))
     checkpoint.set_meta("filters", _kept(inputs.filters))
     checkpoint.set_meta("naming", _kept(inputs.naming))
@@ -229,7 +254,7 @@ class Shelf:
 
     async def put(
         self,
-        source_id: int,
+        source: Source,
         rows: Rows,
         left_out: Mapping[int, str],
         projects: Collection[str],
@@ -240,70 +265,109 @@ class Shelf:
         In one commit.
         """
         now_ms, imported = self.book.now_ms(), self.earlier.imported
+        # Here and not in the checkpoint's thread, which has its hands full.
+        source_id, file, space = source.id, source.file, self.namespace
+        records = [record(source_id, file, row, space, now_ms, self.by_url) for row in rows]
 
         def store(checkpoint: Checkpoint) -> None:
             if header is not None:
-                checkpoint.set_header(source_id, header)
-            checkpoint.add_rows(
-                source_id, rows, self.namespace, now_ms, imported, left_out, self.by_url
-            )
+                checkpoint.set_header(source.id, header)
+            checkpoint.add_records(rows, records, now_ms, imported, left_out)
             checkpoint.add_projects(projects)
 
         await self.book.run(store)
         self.book.tallies.read(len(rows))
 
-    async def put_listed(self, source_id: int, listed: Listed) -> None:
+    async def put_listed(self, source: Source, listed: Listed) -> None:
         """Store a page of a listing, and how far it is, in one commit."""
         now_ms, imported = self.book.now_ms(), self.earlier.imported
+        records = [
+            record(source.id, "", row, self.namespace, now_ms, self.by_url) for row in listed.rows
+        ]
 
         def store(checkpoint: Checkpoint) -> None:
-            if listed.rows:
-                checkpoint.add_rows(source_id, listed.rows, self.namespace, now_ms, imported)
-            checkpoint.note_listed(source_id, listed.last_key, listed.filtered)
+            if records:
+                checkpoint.add_records(listed.rows, records, now_ms, imported, {})
+            checkpoint.note_listed(source.id, listed.last_key, listed.filtered)
 
         await self.book.run(store)
         self.book.tallies.read(len(listed.rows))
 
 
+class Lane:
+    """Work in its order, of which the latest goes on while the next is prepared.
+
+    Use as an async context manager: at its end all is done. Raises what the work raises.
+    """
+
+    def __init__(self) -> None:
+        self._latest: asyncio.Task[None] | None = None
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, kind: type[BaseException] | None, *_exc: object) -> None:
+        if kind is None:
+            await self._wait()
+        elif self._latest is not None:
+            self._latest.cancel()
+            await asyncio.gather(self._latest, return_exceptions=True)
+
+    async def put(self, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        """Begin `work` once what was put before is done."""
+        await self._wait()
+        self._latest = asyncio.ensure_future(work())
+        await asyncio.sleep(0)  # so that it is under way before the next is prepared
+
+    async def _wait(self) -> None:
+        if self._latest is not None:
+            await self._latest
+
+
 async def _load_manifest(
     shelf: Shelf, reader: ManifestReader, source: Source, *, remote: bool
 ) -> None:
-    stored = await shelf.book.run(lambda c: c.rows_of_source(source.id))
-    batches = reader.batches(stored + 1)
-    known, wanted = source.header, shelf.wanted
-    while True:
-        # What waits for a network does so in a thread, so that a signal still stops the run.
-        rows = await asyncio.to_thread(next, batches, None) if remote else next(batches, None)
-        if rows is None:
-            break
-        told, header = teller(reader.columns), reader.columns.header
-        for begin in range(0, len(rows), BATCH):
-            some = rows[begin : begin + BATCH]
-            left_out = _left_out(some, wanted, told)
-            projects = _projects(some, left_out, reader)
+    begin = await shelf.book.run(lambda c: c.rows_of_source(source.id)) + 1
+    batches = reader.batches(begin)
+    known, rows, header = source.header, list[ManifestRow | InvalidRow](), source.header
+    async with Lane() as lane:
+
+        async def keep() -> None:
+            nonlocal known
+            left_out = _left_out(rows, shelf.wanted, teller(columns))
+            projects = _projects(rows, left_out, columns)
             grown = header if header != known else None
-            await shelf.put(source.id, some, left_out, projects, grown)
+            stored = tuple(rows)
+            await lane.put(lambda: shelf.put(source, stored, left_out, projects, grown))
             known = header
-    await shelf.book.run(lambda c: c.complete_source(source.id, source.sha256))
+            rows.clear()
+
+        columns = reader.columns
+        while True:
+            # What waits for a network does so in a thread, so that a signal still stops the run.
+            more = await asyncio.to_thread(next, batches, None) if remote else next(batches, None)
+            if rows and (more is None or len(rows) >= BATCH or reader.columns.header != header):
+                await keep()
+            if more is None:
+                return
+            columns, header = reader.columns, reader.columns.header
+            rows += more
 
 
 async def _load_listing(shelf: Shelf, source: Source, pages: AsyncIterator[ListPage]) -> None:
     book = shelf.book
     bucket, key_prefix = parse_prefix(source.location)
     first_row = await book.run(Checkpoint.last_row) + 1
-    async for listed in listed_rows(pages, bucket, key_prefix, shelf.wanted, first_row=first_row):
-        await shelf.put_listed(source.id, listed)
+    async with Lane() as lane:
+        async for listed in listed_rows(
+            pages, bucket, key_prefix, shelf.wanted, first_row=first_row
+        ):
+            await lane.put(lambda page=listed: shelf.put_listed(source, page))  # type: ignore[misc]
     if not await book.run(lambda c: c.listed_to(source.id)):
         raise UsageError(
             f"--prefix {source.location}: no object there",
             "check the prefix (it is taken to the letter; a folder's ends in /)",
         )
-
-    def freeze(checkpoint: Checkpoint) -> None:
-        digest = _listing_digest(checkpoint.listing_facts(source.id))
-        checkpoint.complete_source(source.id, digest)
-
-    await book.run(freeze)
 
 
 def _paths(directories: Sequence[Path]) -> str:
@@ -339,8 +403,8 @@ def _left_out(rows: Rows, wanted: Filter, told: Callable[[ManifestRow], Facts]) 
     return found
 
 
-def _projects(rows: Rows, left_out: Collection[int], reader: ManifestReader) -> set[str]:
-    names = reader.columns.other_names
+def _projects(rows: Rows, left_out: Collection[int], columns: Columns) -> set[str]:
+    names = columns.other_names
     if "project_id" not in names:
         return set()
     place = names.index("project_id")

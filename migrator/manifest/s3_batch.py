@@ -6,11 +6,11 @@ Both have no header and URL-encoded keys (Amazon S3 user guide, "Specifying a ma
 
 import re
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Literal
 
 import pyarrow as pa
 import pyarrow.compute as pc
+from msgspec.structs import replace
 
 from migrator.errors import UsageError
 from migrator.log import MANIFEST_HEADER, tell

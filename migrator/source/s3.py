@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import AsyncExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
+from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from typing import Any, Self
 
@@ -27,6 +28,7 @@ from botocore.exceptions import (
 )
 from botocore.utils import parse_timestamp
 
+from migrator import __version__
 from migrator.certificates import HINT_UNTRUSTED, why_untrusted
 from migrator.errors import RunFailed, UsageError
 from migrator.redaction import Redactor
@@ -37,6 +39,9 @@ from migrator.source.reading import BoundedSession
 
 MAX_CONNECTIONS = 64
 """Connections to the source for each pair of keys."""
+
+USER_AGENT = f"migrator/{__version__}"
+"""Also quick: botocore puts its own together anew for each request, for a ninth of a HEAD."""
 
 ATTEMPTS = 4
 """Tries of the library's own for each question; beyond them the engine waits and asks again."""
@@ -297,6 +302,7 @@ class SourceS3:
                     verify=self._certificates,
                     config=AioConfig(
                         http_session_cls=BoundedSession,
+                        user_agent=USER_AGENT,
                         max_pool_connections=MAX_CONNECTIONS,
                         connect_timeout=10,
                         read_timeout=30,
@@ -375,10 +381,15 @@ def _sense() -> Iterator[None]:
 
 
 def _moment(value: Any) -> datetime | None:
-    """A time as botocore reads it; None where it is none: nothing is decided by it."""
+    """A time as botocore reads it; None where it is none: nothing is decided by it.
+
+    What HEADs write is read by what is quick: dateutil took an eighth of a HEAD's time.
+    """
     try:
+        if isinstance(value, str) and value.endswith("GMT"):
+            return parsedate_to_datetime(value)
         return parse_timestamp(value)  # type: ignore[no-any-return]  # botocore has no types
-    except (ValueError, OverflowError, RuntimeError):
+    except (ValueError, OverflowError, RuntimeError, TypeError, IndexError):
         return None
 
 

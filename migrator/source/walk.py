@@ -12,7 +12,7 @@ is not split, and one with few is split further, level by level.
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Coroutine, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Protocol, Self
 
@@ -161,8 +161,8 @@ async def _branches(lister: Lister, bucket: str, prefix: str, after: str) -> lis
         open_ones = [each for each in branches if each.known is None and not each.whole]
         if not open_ones or len(branches) >= FEW:
             break
-        levels = await asyncio.gather(
-            *(lister.page(bucket, each.prefix, delimiter=DELIMITER) for each in open_ones)
+        levels = await _all(
+            lister.page(bucket, each.prefix, delimiter=DELIMITER) for each in open_ones
         )
         split = dict(zip(map(id, open_ones), levels, strict=True))
         branches = [
@@ -171,6 +171,17 @@ async def _branches(lister: Lister, bucket: str, prefix: str, after: str) -> lis
             for part in (_split(each, split[id(each)]) if id(each) in split else [each])
         ]
     return branches
+
+
+async def _all(questions: Iterable[Coroutine[None, None, ListPage]]) -> list[ListPage]:
+    """The answers to all; where one fails the others are given up before it is raised."""
+    tasks = [asyncio.ensure_future(question) for question in questions]
+    try:
+        return await asyncio.gather(*tasks)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 def _split(branch: _Branch, level: ListPage) -> list[_Branch]:

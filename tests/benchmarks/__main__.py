@@ -13,12 +13,14 @@ import sys
 import tempfile
 import time
 import traceback
+from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 
 from tests.benchmarks.lines import (
     calls,
     ceiling,
+    listing,
     manifest,
     media,
     memory,
@@ -41,6 +43,7 @@ PARTS = {
     "memory": memory.measure,
     "report": report.measure,
     "startup": startup.measure,
+    "listing": listing.measure,
 }
 """Each takes a Scale and an empty directory and answers lines."""
 
@@ -67,9 +70,17 @@ def main():
     parser.add_argument("--scale", choices=SCALES, default="small")
     parser.add_argument("--seed", type=int, default=1, help="of keys and lengths of copies")
     parser.add_argument("--only", nargs="+", choices=PARTS, default=list(PARTS), metavar="PART")
+    parser.add_argument(
+        "--size", nargs=2, action="append", default=[], metavar=("NAME", "N"),
+        help="another size than the scale's, such as `--size listing_keys 200000`",
+    )  # fmt: skip
     parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
     given = parser.parse_args()
-    scale = SCALES[given.scale](given.seed)
+    try:
+        sizes = {name: int(number) for name, number in given.size}
+        scale = replace(SCALES[given.scale](given.seed), **sizes)
+    except (TypeError, ValueError) as error:
+        parser.error(f"--size: {error}")
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     lines, failed = [], []
     began_s, load_before = time.monotonic(), os.getloadavg()[0]

@@ -19,6 +19,8 @@ class Scale:
     memory_rows: tuple[int, int]
     report_rows: int
     startup_repeats: int
+    listing_keys: int
+    preflight_heads: int
 
 
 def small(seed):
@@ -35,6 +37,8 @@ def small(seed):
         memory_rows=(1_000, 20_000),
         report_rows=20_000,
         startup_repeats=5,
+        listing_keys=50_000,
+        preflight_heads=3_000,
     )
 
 
@@ -52,6 +56,8 @@ def full(seed):
         memory_rows=(1_000, 100_000),
         report_rows=1_000_000,
         startup_repeats=21,
+        listing_keys=200_000,
+        preflight_heads=20_000,
     )
 
 

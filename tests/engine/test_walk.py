@@ -125,6 +125,20 @@ async def test_a_question_that_is_lost_ends_the_walk_after_what_was_whole_before
     assert (error is None) == (found == keys) == (len(bucket.asked) < fails_at)
 
 
+async def test_a_question_that_is_lost_leaves_none_of_the_others_behind():
+    class Slow(Bucket):
+        async def page(self, bucket, prefix, **more):
+            if prefix and len(self.asked) != 2:  # the last folder's question is lost at once
+                self.asked.append(prefix)
+                await asyncio.Event().wait()
+            return await super().page(bucket, prefix, **more)
+
+    bucket = Slow([f"{n}/k" for n in range(2)], fails_at=3)
+    with pytest.raises(SourceUnreachable):
+        await keys_of(bucket)
+    assert asyncio.all_tasks() == {asyncio.current_task()}
+
+
 async def test_walks_come_one_after_the_other_and_the_next_ones_have_begun():
     bucket = Bucket([f"{n}-{k}" for n in range(6) for k in "ab"], most=1000)
     async with Walks(bucket, [("b", f"{n}-", "") for n in range(6)]) as walks:
