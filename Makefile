@@ -18,8 +18,9 @@ check: $(READY)           ## format, lint, types, and who may import whom
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-bench: $(READY)           ## measures, as ratios within one run
-	$(BIN)/python -m tests.benchmarks
+bench: $(READY)           ## measures, as ratios within one run; SCALE=full, ROWS=n, OBJECTS=n, SEED=n, ONLY="memory size", JSON=1
+	$(BIN)/python -m tests.benchmarks $(SCALE:%=--scale %) $(ROWS:%=--rows %) $(OBJECTS:%=--objects %) \
+	  $(SEED:%=--seed %) $(if $(ONLY),--only $(ONLY)) $(if $(JSON),--json)
 
 diagram: $(READY)         ## the states in ARCHITECTURE.md, drawn from the transition table
 	$(BIN)/python -m tests.diagram

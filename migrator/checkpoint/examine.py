@@ -20,6 +20,7 @@ TABLES = frozenset(
 
 _DAMAGE = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
 _NO_ROOM = frozenset({sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR})
+_LENGTH = ("page_count", "page_size")
 _PRIMARY = 0xFF
 """The primary result code of an extended one (https://sqlite.org/rescode.html)."""
 
@@ -46,10 +47,11 @@ class _View:
     runs: tuple[_Run, ...]
 
 
-def examine(path: Path, version: int) -> None:
+def examine(path: Path, version: int) -> bool:
     """Raises CheckpointError unless `path` is a checkpoint of this schema version, with its log.
 
-    Raises RunFailed where the disk is at fault and not the file.
+    Answers whether its last run ended in order: it says so, and has left no log. Raises RunFailed
+    where the disk is at fault and not the file.
     """
     log = path.with_name(path.name + "-wal")
     try:
@@ -65,6 +67,7 @@ def examine(path: Path, version: int) -> None:
         raise unreadable(path, error) from None
     if stored is not None and not _continues(stored, seen):
         raise _stray(log)
+    return not logged and bool(seen.runs) and seen.runs[-1].ended_ms is not None
 
 
 def _alone(path: Path, version: int) -> _View | None:
@@ -110,6 +113,9 @@ def _view(path: Path, how: str, version: int) -> _View:
     # `immutable` reads the file alone; `mode=ro` reads it under its log, and folds nothing in.
     with closing(sqlite3.connect(f"{path.absolute().as_uri()}?{how}", uri=True)) as db:
         found = db.execute("PRAGMA user_version").fetchone()[0]
+        pages, page_size = (db.execute(f"PRAGMA {name}").fetchone()[0] for name in _LENGTH)
+        if "immutable" in how and path.stat().st_size < pages * page_size:
+            raise damaged(path, "it was cut")
         tables = {name for (name,) in db.execute("SELECT name FROM sqlite_master")}
         if found in {0, version} and not tables >= TABLES:
             raise damaged(path, "it has no schema" if not tables else "it is of another program")

@@ -42,6 +42,13 @@ WHERE state IN ('pending', 'submitting', 'unresolved', 'replacing');
 -- name: buckets_of_videos
 SELECT DISTINCT bucket FROM object WHERE video_id IS NOT NULL;
 
+-- name: any_open
+-- By the index of open rows, whose words these are: no row that has ended is read.
+SELECT 1 FROM object
+WHERE state IN
+    ('pending', 'submitting', 'unresolved', 'copying', 'restarting', 'ingesting', 'replacing')
+LIMIT 1;
+
 -- name: last_row
 SELECT max(row) FROM object;
 

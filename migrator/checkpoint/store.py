@@ -105,19 +105,20 @@ class Checkpoint:
 
     @classmethod
     def open(cls, directory: Path) -> "Checkpoint":
-        """Open the file and check it whole.
+        """Open the file and check it: every page, and after a run that was killed every index too.
 
         Raises CheckpointError when it is damaged, of another version of the program, or beside a
         log that is not its own, and RunFailed when the disk has no room or fails.
         """
         path = directory / "checkpoint.db"
         # Before anything is set: what is no checkpoint stays as it is, to the byte.
-        examine(path, SCHEMA_VERSION)
+        in_order = examine(path, SCHEMA_VERSION)
+        check = "quick_check" if in_order else "integrity_check"
         connection = None
         try:
             connection = _connect(path)
             _prepare(connection)
-            verdict = connection.execute("PRAGMA integrity_check(1)").fetchone()[0]
+            verdict = connection.execute(f"PRAGMA {check}(1)").fetchone()[0]
         except sqlite3.Error as error:
             if connection is not None:
                 connection.close()
@@ -200,6 +201,10 @@ class Checkpoint:
     def buckets_of_videos(self) -> list[str]:
         """Every bucket of which there is, or was, a video."""
         return [str(bucket) for (bucket,) in self._db.execute(_SQL["buckets_of_videos"])]
+
+    def has_open_rows(self) -> bool:
+        """Whether any row has no outcome yet."""
+        return self._db.execute(_SQL["any_open"]).fetchone() is not None
 
     def last_row(self) -> int:
         """The highest row number so far; 0 when there is none."""

@@ -11,7 +11,6 @@ from migrator.engine.book import wall_ms
 from migrator.engine.load import Inputs
 from migrator.engine.tag import new_batch_id
 from migrator.errors import CheckpointError, RunFailed, UsageError
-from migrator.lifecycle import FINAL
 from migrator.settings import BatchSettings
 
 
@@ -39,8 +38,7 @@ def is_finished(checkpoint: Checkpoint) -> bool:
     """Whether every row is settled, and what was presumed absent was looked for once more."""
     if not is_read(checkpoint):
         return False
-    settled = all(tally.state in FINAL for tally in checkpoint.tallies())
-    return settled and checkpoint.looked_back()
+    return not checkpoint.has_open_rows() and checkpoint.looked_back()
 
 
 def is_read(checkpoint: Checkpoint) -> bool:

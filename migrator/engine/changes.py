@@ -26,8 +26,15 @@ SLACK_MS = (2_000, 64_000)
 CHECKED_S = (60.0, 3600.0)
 """Seconds after which a copy that was not shown is looked at otherwise, at first and at most."""
 
+QUIET_CHECKED_S = 600.0
+"""The same at most, once all rows are sent."""
+
 CHECKED_WITHIN = 4
 """It is looked at so many times, or more, before it would be called stuck."""
+
+CHECKED = 10
+"""So many copies are looked at, those that were not shown for longest; an end that was missed among
+them, or an hour since it was last done, makes it all of them."""
 
 
 def changed_ms(videos: Sequence[wire.Video]) -> list[int] | None:
@@ -81,7 +88,7 @@ class Changes:
 
     `began_s` is when the last reading began (engine's clock), `latest_ms` the latest change that it
     saw (the platform's clock; None before the first). `checked_s` is when copies that were not
-    shown were last looked at otherwise.
+    shown were last looked at otherwise, `all_checked_s` when that was all of them.
     """
 
     stuck_after_s: float
@@ -90,6 +97,7 @@ class Changes:
     latest_ms: int | None = None
     slack_ms: int = SLACK_MS[0]
     checked_s: float = 0.0
+    all_checked_s: float = 0.0
     check_every_s: float = field(default_factory=lambda: CHECKED_S[0])
 
     def reach_ms(self, commanded_ms: Iterable[int]) -> int | None:
@@ -105,7 +113,7 @@ class Changes:
     def read(self, latest_ms: int, began_s: float) -> None:
         """A reading that began then has shown all, down to where the one before it began."""
         if self.latest_ms is None:
-            self.checked_s = began_s
+            self.checked_s = self.all_checked_s = began_s
         self.latest_ms, self.began_s = latest_ms, began_s
 
     def is_missed(self, ended_ms: int | None) -> bool:
@@ -118,16 +126,26 @@ class Changes:
         While rows are sent a check finds less to do the rarer it is; once all are sent (`quiet`)
         somebody waits for the last copies.
         """
-        every_s = CHECKED_S[0] if quiet else self.check_every_s
-        every_s = min(every_s, self.stuck_after_s / CHECKED_WITHIN)
+        most_s = QUIET_CHECKED_S if quiet else CHECKED_S[1]
+        every_s = min(self.check_every_s, most_s, self._all_every_s)
         return every_s if now_s - self.checked_s >= every_s else None
 
-    def checked(self, missed: int, now_s: float) -> bool:
-        """Copies were looked at otherwise; `missed` ends should have been shown before.
+    @property
+    def _all_every_s(self) -> float:
+        return min(CHECKED_S[1], self.stuck_after_s / CHECKED_WITHIN)
+
+    def how_many(self, now_s: float) -> int | None:
+        """How many copies a check looks at; None: all."""
+        return None if now_s - self.all_checked_s >= self._all_every_s else CHECKED
+
+    def checked(self, missed: int, now_s: float, *, everyone: bool) -> bool:
+        """Copies were looked at otherwise, or all; `missed` ends should have been shown before.
 
         False where readings that reach still further back would not help.
         """
         self.checked_s = now_s
+        if everyone:
+            self.all_checked_s = now_s
         if not missed:
             self.check_every_s = min(2 * self.check_every_s, CHECKED_S[1])
             return True

@@ -24,7 +24,7 @@ class Flight:
     is True while a change is being written. `told` says that a webhook told of its end.
     `changed_ms` is the platform's clock when the last command left. `overlooked`: what was last
     shown of it, if anything, did not count, so that the list of latest changes need not show it
-    again.
+    again. `passed` counts the readings of that list, since the last command, that did not show it.
     """
 
     row: int
@@ -46,6 +46,7 @@ class Flight:
     changing: bool = False
     changed_ms: int | None = None
     overlooked: bool = True
+    passed: int = 0
     told: bool = False
 
 

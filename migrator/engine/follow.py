@@ -142,8 +142,8 @@ class Follower:
         All that were not are to be looked at where the reading was no use (`overlooked`).
         """
         changes, unseen = self._changes, {flight.video_id: flight for flight in targets}
-        # A command has changed them: as long as that was not shown, neither may be what came then.
-        late = [f for f in targets if f.seen_s < f.commanded_s and f.gone_s is None]
+        # A command has changed them, and no reading has gone back to it yet.
+        late = [f for f in targets if f.seen_s < f.commanded_s and not f.passed]
         for flight in late:
             flight.overlooked |= flight.changed_ms is None
         reach_ms = changes.reach_ms(f.changed_ms for f in late if f.changed_ms is not None)
@@ -164,20 +164,33 @@ class Follower:
             self._distrust()
         left = [f for f in unseen.values() if self._flights.get(f.video_id) is f]
         for flight in left:
-            flight.overlooked |= not reading.is_whole
+            # What changes while the list is read moves to its top: the next reading shows it.
+            if flight.seen_s < flight.commanded_s <= began_s:
+                flight.passed += 1
+            flight.overlooked |= not reading.is_whole or flight.passed > 1
         return left
 
     async def _check(self, unseen: list[Flight]) -> None:
         """Look at copies that were not shown for long: an end among them was missed."""
+        now_s = self._gateway.now_s()
+        longest = sorted(unseen, key=lambda flight: max(flight.seen_s, flight.commanded_s))
+        some = self._changes.how_many(now_s)
+        missed = await self._missed(longest[:some])
+        if missed and some is not None:
+            missed += await self._missed(longest[some:])
+        everyone = some is None or missed > 0 or len(longest) <= some
+        if not self._changes.checked(missed, now_s, everyone=everyone):
+            self._distrust()
+
+    async def _missed(self, unseen: list[Flight]) -> int:
+        """Look at copies; answers of how many the end should have been shown before."""
         states = [(flight, flight.state) for flight in unseen]
         ended_ms = await self._looker.look(unseen)
-        missed = sum(
+        return sum(
             (self._flights.get(flight.video_id) is not flight or flight.state is not before)
             and self._changes.is_missed(ended_ms.get(flight.video_id))
             for flight, before in states
         )
-        if not self._changes.checked(missed, self._gateway.now_s()):
-            self._distrust()
 
     def _distrust(self) -> None:
         self._changes.is_trusted = False
@@ -210,7 +223,7 @@ class Follower:
             before, observer = flight.restarts, self._observer
             flight.commanded_s = math.inf  # no look counts until the answer is there
             date_s = self._gateway.date_s
-            flight.changed_ms = None if date_s is None else date_s * 1000
+            flight.changed_ms, flight.passed = None if date_s is None else date_s * 1000, 0
             if flight.state is State.RESTARTING:
                 await observer.apply(flight, decide.restart(before), self._gateway.now_s())
             if flight.restarts == before:  # a look has settled it meanwhile, or is being written

@@ -111,7 +111,6 @@ async def migrate(
     webhooks = webhooks_of(settings, gateway, book, ports.listen)
     keeper.deliveries = None if webhooks is None else webhooks.counts
     try:
-        book.tallies.load(await book.run(Checkpoint.tallies))
         jobs = (gateway.pacer.run(), gateway.watch(), keeper.run(), recorder.run())
         async with background(stop, *jobs, guard.watch_duration(ports.clock)):
             try:
@@ -128,6 +127,8 @@ async def migrate(
                 pass
             except StoppedByItself as error:
                 stop.because(error)
+        if not book.tallies.rows:  # stopped before they were counted
+            await _count(book)
         keeper.enter("stopped" if book.tallies.open else "settled")
     finally:
         try:
@@ -135,6 +136,10 @@ async def migrate(
             await book.run(recorder.sample)  # with the last counts
         finally:
             await journal.close()
+
+
+async def _count(book: Book) -> None:
+    book.tallies.load(await book.run(Checkpoint.tallies))
 
 
 async def _prepare(
@@ -153,7 +158,8 @@ async def _prepare(
 
     `since_s` is the platform's clock when the last run on this batch ended, if there was one.
     """
-    place = await take_place(book, settings, gateway, stop)
+    # A million rows take half a second to count: the platform is asked meanwhile.
+    place, _ = await asyncio.gather(take_place(book, settings, gateway, stop), _count(book))
     if inputs is not None:
         keeper.enter("loading")
     await read_rows(book, settings, inputs, ports, gateway)

@@ -9,11 +9,13 @@ resends a POST.
 import ssl
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Protocol, Self
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
 import aiohttp
+from yarl import URL
 
 from migrator import __version__
 from migrator.certificates import why_untrusted
@@ -121,9 +123,10 @@ class PixopClient:
     ) -> Reply:
         """One request, one reply. Redirects are not followed: the key stays with this host."""
         status: int | None = None
+        query = tuple((params or {}).items())
         try:
             async with self._session.request(
-                method, self._base + path, params=params, data=body, allow_redirects=False
+                method, _joined(self._base, path, query), data=body, allow_redirects=False
             ) as response:
                 status = response.status
                 limit_bytes = MAX_PAGE_BYTES if method == "GET" else MAX_BODY_BYTES
@@ -147,6 +150,13 @@ class PixopClient:
             return NotSent(self._redactor.text(_plain(error)))
         except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
             return Lost(self._redactor.text(_plain(error)), status)
+
+
+@lru_cache(maxsize=256)
+def _joined(base: str, path: str, params: tuple[tuple[str, str], ...]) -> URL:
+    """The URL of a call; all POSTs of a run have the same one."""
+    url = URL(base + path)
+    return url.extend_query(params) if params else url
 
 
 def _is_success(status: int) -> bool:

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from fractions import Fraction
+from functools import lru_cache
 
 MAX_LIMIT = 1_000_000_000
 """An announced limit beyond this many requests a minute is taken for nonsense."""
@@ -50,6 +51,7 @@ def read_quota(headers: Mapping[str, str], date_s: int | None) -> Quota:
     )
 
 
+@lru_cache(maxsize=64)
 def epoch_s(text: str | None) -> int | None:
     """An HTTP date (RFC 9110, 5.6.7) as epoch seconds; None when it is none."""
     if text is None:
@@ -60,6 +62,7 @@ def epoch_s(text: str | None) -> int | None:
         return None
 
 
+@lru_cache(maxsize=4096)
 def _number(text: str | None) -> Fraction | None:
     found = re.fullmatch(r"\s*([0-9]{1,18}(?:\.[0-9]{0,18})?)\s*(?:[,;].*)?", text or "")
     return None if found is None else Fraction(found[1].rstrip("."))

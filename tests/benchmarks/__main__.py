@@ -20,17 +20,21 @@ from pathlib import Path
 from tests.benchmarks.lines import (
     calls,
     ceiling,
+    latency,
     listing,
     manifest,
     media,
     memory,
     quota,
     report,
+    resume,
     sandbox,
+    size,
     startup,
+    virtual,
 )
 from tests.benchmarks.loop import LOOP
-from tests.benchmarks.scale import SCALES
+from tests.benchmarks.scale import SCALES, resized
 from tests.benchmarks.table import render
 
 PARTS = {
@@ -38,9 +42,13 @@ PARTS = {
     "ceiling": ceiling.measure,
     "calls": calls.measure,
     "quota": quota.measure,
+    "virtual": virtual.measure,
+    "latency": latency.measure,
     "sandbox": sandbox.measure,
     "media": media.measure,
     "memory": memory.measure,
+    "resume": resume.measure,
+    "size": size.measure,
     "report": report.measure,
     "startup": startup.measure,
     "listing": listing.measure,
@@ -69,6 +77,8 @@ def main():
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description=__doc__)
     parser.add_argument("--scale", choices=SCALES, default="small")
     parser.add_argument("--seed", type=int, default=1, help="of keys and lengths of copies")
+    parser.add_argument("--rows", type=int, help="of the lines about large batches")
+    parser.add_argument("--objects", type=int, help="sent by the lines about calls and pace")
     parser.add_argument("--only", nargs="+", choices=PARTS, default=list(PARTS), metavar="PART")
     parser.add_argument(
         "--size", nargs=2, action="append", default=[], metavar=("NAME", "N"),
@@ -78,7 +88,8 @@ def main():
     given = parser.parse_args()
     try:
         sizes = {name: int(number) for name, number in given.size}
-        scale = replace(SCALES[given.scale](given.seed), **sizes)
+        scale = resized(SCALES[given.scale](given.seed), given.rows, given.objects)
+        scale = replace(scale, **sizes)
     except (TypeError, ValueError) as error:
         parser.error(f"--size: {error}")
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))

@@ -1,6 +1,6 @@
 """How much is measured: sizes for a look within two minutes, and for figures to publish."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -16,7 +16,11 @@ class Scale:
     quota_objects: int
     sandbox_creates: int
     media_answers: int
-    memory_rows: tuple[int, int]
+    memory_rows: tuple[int, ...]
+    resume_rows: int
+    size_rows: int
+    latency_copies: int
+    virtual_objects: int
     report_rows: int
     startup_repeats: int
     listing_keys: int
@@ -35,6 +39,10 @@ def small(seed):
         sandbox_creates=2_000,
         media_answers=1_000,
         memory_rows=(1_000, 20_000),
+        resume_rows=20_000,
+        size_rows=20_000,
+        latency_copies=200,
+        virtual_objects=2_000,
         report_rows=20_000,
         startup_repeats=5,
         listing_keys=50_000,
@@ -53,12 +61,34 @@ def full(seed):
         quota_objects=5_000,
         sandbox_creates=20_000,
         media_answers=2_000,
-        memory_rows=(1_000, 100_000),
+        memory_rows=(10_000, 100_000, 1_000_000),
+        resume_rows=1_000_000,
+        size_rows=1_000_000,
+        latency_copies=1_000,
+        virtual_objects=100_000,
         report_rows=1_000_000,
         startup_repeats=21,
         listing_keys=200_000,
         preflight_heads=20_000,
     )
+
+
+LARGE = ("manifest_rows", "report_rows", "resume_rows", "size_rows")
+"""What `--rows` sets, beside the last of `memory_rows`."""
+
+SENT = ("calls_objects", "quota_objects", "ceiling_objects")
+"""What `--objects` sets."""
+
+
+def resized(scale, rows, objects):
+    """The scale with other sizes, as far as they are given."""
+    changed = {name: rows for name in LARGE if rows} | {name: objects for name in SENT if objects}
+    if objects:
+        changed["virtual_objects"] = objects
+    if rows:
+        smaller = tuple(each for each in scale.memory_rows[:-1] if each < rows)
+        changed["memory_rows"] = (*smaller, rows) if smaller else (max(1, rows // 10), rows)
+    return replace(scale, **changed)
 
 
 SCALES = {"small": small, "full": full}

@@ -6,7 +6,8 @@ id) at once and keeps videos in memory only, sorted by creation and by latest ch
 calls of each window as the platform does and answers 429 beyond `--quota`. A webhook that is
 registered is told of each copy that ends, signed.
 
-Beside the API, for the bench alone: `GET /_stub/counts`, and `POST /_stub/forget` to begin anew.
+Beside the API, for the bench alone: `GET /_stub/counts` and `/_stub/ends`, and `POST /_stub/forget`
+to begin anew.
 """
 
 import argparse
@@ -18,7 +19,7 @@ import time
 import uuid
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from itertools import islice
 
 import aiohttp
@@ -82,6 +83,7 @@ class Counts:
 
     calls: dict = field(default_factory=dict)
     throttled: int = 0
+    first_call_s: float | None = None
     first_post_s: float | None = None
     last_post_s: float | None = None
     calls_at_first_post: int = 0
@@ -89,11 +91,13 @@ class Counts:
     cpu_at_first_post_s: float = 0.0
     cpu_at_last_post_s: float = 0.0
 
-    def note(self, operation):
+    def note(self, operation, now_s):
+        if self.first_call_s is None:
+            self.first_call_s = now_s
         self.calls[operation] = self.calls.get(operation, 0) + 1
         if operation == "submit":
             total = sum(self.calls.values())
-            self.last_post_s, self.cpu_at_last_post_s = time.monotonic(), time.process_time()
+            self.last_post_s, self.cpu_at_last_post_s = now_s, time.process_time()
             self.calls_at_last_post = total
             if self.first_post_s is None:
                 self.first_post_s, self.cpu_at_first_post_s = (
@@ -135,8 +139,9 @@ class Hook:
 class Stub:
     """The platform. A copy takes a random time around `copy_s` seconds (exponential; 0: none)."""
 
-    def __init__(self, quota, copy_s, seed):
-        self.quota, self.copy_s, self.seed = quota, copy_s, seed
+    def __init__(self, quota, copy_s, seed, clock=time.monotonic):
+        self.quota, self.copy_s, self.seed, self.clock = quota, copy_s, seed, clock
+        self.epoch_s = time.time() - clock()  # what the clock's zero was, of the wall clock
         self.forget()
 
     def forget(self):
@@ -144,6 +149,7 @@ class Stub:
         self.running, self.changed = [], []  # a heap of (done_s, number); (video, its changes then)
         self.chance = random.Random(self.seed)
         self.window_began_s, self.window_calls = -WINDOW_S, 0
+        self.rounds_s = []  # when the first page of the list was asked for
         self.hook = None
 
     async def answer(self, request):
@@ -151,13 +157,13 @@ class Stub:
         if path.startswith("/_stub/"):
             if method == "POST":
                 self.forget()
-            return self.json(asdict(self.counts))
+            return self.json(self.followed() if path.endswith("ends") else asdict(self.counts))
         operation = self.operation(method, path)
         headers = self.admitted()
         if headers is None:
             self.counts.throttled += 1
             return web.Response(status=429, headers=self.quota_headers())
-        self.counts.note(operation)
+        self.counts.note(operation, self.clock())
         if operation == "submit":
             body = self.create(await request.read())
             return web.Response(status=202, body=body, headers=headers)
@@ -190,14 +196,14 @@ class Stub:
         return web.Response(body=msgspec.json.encode(value), headers=headers or JSON)
 
     def admitted(self):
-        now_s = time.monotonic()
+        now_s = self.clock()
         if now_s - self.window_began_s >= WINDOW_S:
             self.window_began_s, self.window_calls = now_s, 0
         self.window_calls += 1
         return None if self.window_calls > self.quota else self.quota_headers()
 
     def quota_headers(self):
-        reset_s = str(int(self.window_began_s + WINDOW_S - time.monotonic()) + 1)
+        reset_s = str(int(self.window_began_s + WINDOW_S - self.clock()) + 1)
         headers = {
             **JSON,
             "X-RateLimit-Limit": str(self.quota),
@@ -211,9 +217,9 @@ class Stub:
     def create(self, body):
         sent = msgspec.json.decode(body, type=Create)
         takes_s = self.chance.expovariate(1 / self.copy_s) if self.copy_s else 0.0
-        now_s = time.monotonic()
+        now_s = self.clock()
         self.advance(now_s)
-        number, done_s, now = len(self.videos), now_s + takes_s, iso(0.0)
+        number, done_s, now = len(self.videos), now_s + takes_s, self.iso(now_s)
         video = Video(number, now, now, sent.file_name, sent.description, done_s)
         self.videos.append(video)
         self.changed.append((video, 0))
@@ -226,8 +232,10 @@ class Stub:
 
     def page(self, query):
         number, size = int(query["pageNumber"]), int(query["pageSize"])
-        first, now_s = number * size, time.monotonic()
+        first, now_s = number * size, self.clock()
         self.advance(now_s)
+        if number == 0:
+            self.rounds_s.append(now_s)
         if query["sortBy"] == "updatedAt":
             latest = (v for v, changes in reversed(self.changed) if changes == v.changes)
             shown = list(islice(latest, first, first + size))
@@ -242,7 +250,7 @@ class Stub:
         while self.running and self.running[0][0] <= now_s:
             done_s, number = heapq.heappop(self.running)
             video = self.videos[number]
-            video.updated_at, video.changes = iso(now_s - done_s), video.changes + 1
+            video.updated_at, video.changes = self.iso(done_s), video.changes + 1
             self.changed.append((video, video.changes))
 
     async def webhooks(self, request, headers):
@@ -259,12 +267,19 @@ class Stub:
 
     def status(self, path):
         video = self.videos[int(path.split("/")[-3][-12:], 16)]
-        return {"videoId": video.id, "upload": video.upload(time.monotonic())}
+        return {"videoId": video.id, "upload": video.upload(self.clock())}
 
+    def iso(self, at_s):
+        """A moment of the stub's clock, as the platform writes times."""
+        at = datetime.fromtimestamp(self.epoch_s + at_s, UTC)
+        return at.isoformat(timespec="milliseconds")
 
-def iso(ago_s):
-    """So many seconds ago, as the platform writes times."""
-    return (datetime.now(UTC) - timedelta(seconds=ago_s)).isoformat(timespec="milliseconds")
+    def followed(self):
+        """When copies ended by video, and when rounds of following began: epoch seconds."""
+        return {
+            "ended_s": {video.id: self.epoch_s + video.done_s for video in self.videos},
+            "rounds_s": [self.epoch_s + at_s for at_s in self.rounds_s],
+        }
 
 
 async def serve(stub):

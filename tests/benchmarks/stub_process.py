@@ -20,6 +20,8 @@ class Seen:
     posts_took_s: float
     calls_between: int
     cpu_between_s: float
+    first_call_s: float
+    first_post_s: float
 
     @property
     def total(self):
@@ -44,7 +46,10 @@ class Platform:
         self._ask("POST", "forget")
 
     def seen(self):
-        """From the first POST to the last: seconds, calls after the first, its own CPU seconds."""
+        """From the first POST to the last: seconds, calls after the first, its own CPU seconds.
+
+        Moments are of the machine's monotonic clock, which all processes share.
+        """
         counts = self._ask("GET", "counts")
         return Seen(
             calls=counts["calls"],
@@ -52,7 +57,14 @@ class Platform:
             posts_took_s=counts["last_post_s"] - counts["first_post_s"],
             calls_between=counts["calls_at_last_post"] - counts["calls_at_first_post"],
             cpu_between_s=counts["cpu_at_last_post_s"] - counts["cpu_at_first_post_s"],
+            first_call_s=counts["first_call_s"],
+            first_post_s=counts["first_post_s"],
         )
+
+    def followed(self):
+        """(when each copy ended, by video; when the first page of the list was asked for)."""
+        told = self._ask("GET", "ends")
+        return told["ended_s"], told["rounds_s"]
 
     def _ask(self, method, what):
         request = urllib.request.Request(f"{self.base}/_stub/{what}", method=method)

@@ -7,7 +7,7 @@ import pytest
 
 from migrator.checkpoint.change import Change
 from migrator.checkpoint.lock import batch_lock
-from migrator.checkpoint.store import Checkpoint
+from migrator.checkpoint.store import _SQL, Checkpoint
 from migrator.checkpoint.values import Calls, PlatformVideo
 from migrator.errors import CheckpointError
 from migrator.lifecycle import Event, IllegalTransition, State
@@ -88,6 +88,19 @@ def test_the_keys_of_a_bucket_are_asked_for_while_a_row_of_it_may_be_sent_again(
     assert checkpoint.pending_buckets() == ["bucket"]
     checkpoint.apply(1, State.SUBMITTING, Change(Event.REJECT))
     assert checkpoint.pending_buckets() == []
+
+
+def test_a_row_is_open_until_it_has_an_outcome(checkpoint):
+    assert not checkpoint.has_open_rows()
+    add(checkpoint, ManifestRow(1, "bucket", "k"))
+    assert checkpoint.has_open_rows()
+    checkpoint.apply(1, State.PENDING, Change(Event.REJECT))
+    assert not checkpoint.has_open_rows()
+
+
+def test_open_rows_are_found_without_reading_what_has_ended(checkpoint):
+    plan = checkpoint._db.execute(f"EXPLAIN QUERY PLAN {_SQL['any_open']}").fetchall()
+    assert all("object_open" in step[-1] for step in plan)
 
 
 def test_an_illegal_move_raises_and_changes_nothing(checkpoint):

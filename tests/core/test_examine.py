@@ -220,6 +220,21 @@ def test_a_page_that_was_overwritten_is_noticed(stopped):
         assert_refused(stopped.parent, "damaged or not a checkpoint|cannot be opened")
 
 
+def test_an_index_that_is_not_its_table_s_is_noticed_after_a_run_that_was_killed(batch, tmp_path):
+    """Every page of it is sound: only the whole check compares the two, row for row."""
+    batch.submit(*range(1, 20))
+    killed = batch.as_killed_now(tmp_path / "killed")
+    with sqlite3.connect(killed / "checkpoint.db") as db:
+        db.execute("PRAGMA writable_schema = ON")
+        db.execute(
+            "UPDATE sqlite_schema SET rootpage = (SELECT rootpage FROM sqlite_schema"
+            " WHERE name = 'object_presumed_absent') WHERE name = 'object_identity'"
+        )
+    db.close()
+    with pytest.raises(CheckpointError, match="damaged or not a checkpoint"):
+        Checkpoint.open(killed)
+
+
 def _text(path):
     path.write_text("not a database, but long enough to be looked into\n" * 100)
 

@@ -10,7 +10,15 @@ import pytest
 
 from migrator.checkpoint.change import Transfer
 from migrator.engine import decide
-from migrator.engine.changes import CHECKED_S, SLACK_MS, Changes, Reading, changed_ms
+from migrator.engine.changes import (
+    CHECKED,
+    CHECKED_S,
+    QUIET_CHECKED_S,
+    SLACK_MS,
+    Changes,
+    Reading,
+    changed_ms,
+)
 from migrator.engine.flights import Flights
 from migrator.engine.follow import Follower
 from migrator.engine.observe import Observer
@@ -104,19 +112,30 @@ def test_checks_are_rarer_as_long_as_nothing_was_missed_but_for_the_last_copies(
     changes.read(T0_MS, 100.0)
     assert changes.check_after_s(159.0, quiet=False) is None
     assert changes.check_after_s(160.0, quiet=False) == 60.0
-    assert changes.checked(0, 160.0)
+    assert changes.checked(0, 160.0, everyone=True)
     assert changes.check_after_s(279.0, quiet=False) is None
-    assert changes.check_after_s(279.0, quiet=True) == 60.0
     for _ in range(20):
-        changes.checked(0, 160.0)
+        changes.checked(0, 160.0, everyone=True)
     assert changes.check_after_s(160.0 + CHECKED_S[1], quiet=False) == CHECKED_S[1]
+    assert changes.check_after_s(160.0 + QUIET_CHECKED_S, quiet=False) is None
+    assert changes.check_after_s(160.0 + QUIET_CHECKED_S, quiet=True) == QUIET_CHECKED_S
+
+
+def test_a_check_is_of_few_copies_and_once_an_hour_of_all():
+    changes = Changes(STUCK_S)
+    changes.read(T0_MS, 0.0)
+    assert changes.how_many(CHECKED_S[1] - 1) == CHECKED
+    changes.checked(0, CHECKED_S[1] - 1, everyone=False)
+    assert changes.how_many(CHECKED_S[1]) is None
+    changes.checked(0, CHECKED_S[1], everyone=True)
+    assert changes.how_many(CHECKED_S[1] + 1) == CHECKED
 
 
 def test_a_copy_is_looked_at_several_times_before_it_would_be_stuck():
     changes = Changes(400.0)
     changes.read(T0_MS, 0.0)
     for _ in range(5):
-        changes.checked(0, 0.0)
+        changes.checked(0, 0.0, everyone=True)
     assert changes.check_after_s(100.0, quiet=False) == 100.0
 
 
@@ -126,7 +145,7 @@ def test_an_end_that_was_missed_makes_readings_longer_and_in_the_end_useless():
     assert changes.is_missed(T0_MS - SLACK_MS[0] - 1)
     assert changes.is_missed(None)
     assert not changes.is_missed(T0_MS - SLACK_MS[0])
-    trusted = [changes.checked(1, 0.0) for _ in range(6)]
+    trusted = [changes.checked(1, 0.0, everyone=True) for _ in range(6)]
     assert trusted == [True] * 5 + [False]
     assert changes.reach_ms([]) <= T0_MS - SLACK_MS[1]
 
@@ -269,17 +288,17 @@ async def test_an_end_shown_before_the_answer_of_its_post_is_shown_again():
     assert not world.is_open(late)
 
 
-async def test_a_copy_that_the_list_shows_late_is_reached_back_for():
+async def test_a_copy_that_two_readings_do_not_show_is_asked_for():
     world = World()
     world.submit(1)
     await world.round()
     (hidden,) = world.submit(1)
     hidden.is_listed = False
     world.end(hidden)
-    await world.round(after_s=20.0)
-    world.submit(150)
-    hidden.is_listed = True
-    await world.round(after_s=20.0)
+    await world.round()
+    assert world.calls["status"] == 0
+    await world.round()
+    assert world.calls["status"] == 1
     assert not world.is_open(hidden)
 
 
@@ -302,12 +321,11 @@ async def test_a_platform_for_which_an_end_is_no_change_is_found_out():
     world = World()
     copies = world.submit(250)
     await world.round()
-    for number in range(7):
-        copies[number].status = "DONE"
+    for copy in copies[:200]:
+        copy.status = "DONE"
         world.submit(1)  # rows are sent still
         await world.round(after_s=CHECKED_S[0] + 1)
-        await world.round(after_s=1.0)
-        assert not world.is_open(copies[number])
+    assert not any(world.is_open(copy) for copy in copies[:200])
     world.listed_by.clear()
     await world.round()
     assert set(world.listed_by) == {"createdAt"}
@@ -333,3 +351,16 @@ async def test_while_nothing_changes_a_round_is_one_call_and_a_check_is_rare():
     await world.round()
     spent = [await world.round() for _ in range(5)]
     assert spent == [1] * 5
+
+
+async def test_a_check_looks_at_few_copies_and_at_all_once_it_finds_an_end():
+    world = World()
+    copies = world.submit(250)
+    await world.round()
+    calls = await world.round(after_s=CHECKED_S[0] + 1)
+    assert 1 < calls <= 1 + CHECKED
+    for copy in (copies[0], copies[100], copies[200]):
+        copy.status = "DONE"  # which the list of latest changes does not count as a change
+    await world.round(after_s=2 * CHECKED_S[0] + 1)
+    await world.round(after_s=4 * CHECKED_S[0] + 1)
+    assert not any(world.is_open(copy) for copy in (copies[0], copies[100], copies[200]))
