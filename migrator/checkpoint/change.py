@@ -83,6 +83,7 @@ class Transfer:
     message: str | None
     forgiven: int = 0
     accepted: int = 0
+    lane: int = 0
 
     @property
     def may_have_video(self) -> bool:

@@ -86,12 +86,29 @@ SELECT id FROM project ORDER BY id;
 -- name: pending_after
 SELECT {transfer} FROM object WHERE state = 'pending' AND row > ? ORDER BY row LIMIT ?;
 
+-- name: pending_of_lane_after
+SELECT {transfer} FROM object WHERE state = 'pending' AND row > ? AND lane = ?
+ORDER BY row LIMIT ?;
+
+-- name: serve
+-- A longer prefix comes after a shorter one, and takes its rows over.
+UPDATE object SET lane = ?1 WHERE row BETWEEN ?2 AND ?3 AND state = 'pending'
+    AND bucket = ?4 AND substr(key, 1, length(?5)) = ?5;
+
+-- name: count_key_calls
+INSERT INTO run_key (run_id, lane, calls) VALUES (?, ?, ?)
+ON CONFLICT (run_id, lane) DO UPDATE SET calls = excluded.calls;
+
+-- name: key_calls
+SELECT lane, sum(calls) FROM run_key GROUP BY lane ORDER BY lane;
+
 -- name: ended_after
 SELECT {transfer} FROM object WHERE state IN ('rejected', 'missing', 'failed') AND row > ?
 ORDER BY row LIMIT ?;
 
 -- name: replacing_after
-SELECT {transfer} FROM object WHERE state = 'replacing' AND row > ? ORDER BY row LIMIT ?;
+SELECT {transfer} FROM object WHERE state = 'replacing' AND row > ? AND lane = ?
+ORDER BY row LIMIT ?;
 
 -- name: in_state
 SELECT {transfer} FROM object WHERE state = ? ORDER BY row;
@@ -209,7 +226,7 @@ WHERE attempts > 1 OR reason = 'gave_up'
 -- name: latest_videos
 -- Of rows that were sent since; those that are known to be gone or broken are not asked for.
 SELECT video_id, intent_date_s FROM object
-WHERE video_id IS NOT NULL AND intent_date_s >= ? AND state <> 'failed'
+WHERE video_id IS NOT NULL AND intent_date_s >= ? AND state <> 'failed' AND lane = ?
 ORDER BY row DESC LIMIT ?;
 
 -- name: row_of_video

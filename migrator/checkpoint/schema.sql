@@ -55,6 +55,8 @@ CREATE TABLE object (        -- one row of the manifest, and all that became of 
     error_code       TEXT,                           -- the platform's or S3's own words
     http_status      INTEGER,
     message          TEXT,
+    lane             INTEGER NOT NULL DEFAULT 0,     -- the API key that serves it, as `meta` names
+                                                     -- them: 0 is the default one
     -- Whatever goes wrong above: a row with a video is never sent again.
     CHECK (video_id IS NULL OR state NOT IN
         ('pending', 'submitting', 'unresolved', 'rejected', 'missing'))
@@ -113,6 +115,13 @@ CREATE TABLE run (           -- one start of the program on this batch
     announced_per_minute INTEGER,
     platform_date_s INTEGER                          -- the platform's clock at its last answer
 ) STRICT;
+
+CREATE TABLE run_key (       -- calls of a run by each of several API keys; one key has none
+    run_id INTEGER NOT NULL,
+    lane   INTEGER NOT NULL,
+    calls  INTEGER NOT NULL,
+    PRIMARY KEY (run_id, lane)
+) STRICT, WITHOUT ROWID;
 
 CREATE TABLE sample (        -- how a run went on, about once a minute: the report's timeline
     id         INTEGER PRIMARY KEY,

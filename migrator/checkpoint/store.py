@@ -47,7 +47,7 @@ from migrator.errors import CheckpointError, RunFailed
 from migrator.lifecycle import IllegalTransition, State, advance
 from migrator.model import DecidedBy, InvalidRow, ManifestRow, Reason
 
-SCHEMA_VERSION = 5
+SCHEMA_VERSION = 6
 """`PRAGMA user_version` of the files that this program writes; any other is refused."""
 
 TRANSFER_COLUMNS = ", ".join(Transfer.__dataclass_fields__)
@@ -315,17 +315,27 @@ class Checkpoint:
 
     # -- transfers --------------------------------------------------------------------------
 
-    def pending_after(self, row: int, limit: int) -> list[Transfer]:
-        """The next `limit` pending rows beyond `row`, in row order."""
-        return self._transfers("pending_after", (row, limit))
+    def pending_after(self, row: int, limit: int, lane: int | None = None) -> list[Transfer]:
+        """The next `limit` pending rows beyond `row`, in row order; of one lane, or of all."""
+        if lane is None:
+            return self._transfers("pending_after", (row, limit))
+        return self._transfers("pending_of_lane_after", (row, lane, limit))
+
+    def serve(self, first: int, last: int, lanes: Iterable[tuple[int, str, str]]) -> None:
+        """Give the pending rows `first` to `last` to their lanes: (lane, bucket, key prefix).
+
+        The longest prefix counts; what none serves stays with lane 0.
+        """
+        for lane, bucket, prefix in sorted(lanes, key=lambda each: len(each[2])):
+            self._db.execute(_SQL["serve"], (lane, first, last, bucket, prefix))
 
     def ended_after(self, row: int, limit: int) -> list[Transfer]:
         """The next `limit` rejected, missing or failed rows beyond `row`, in row order."""
         return self._transfers("ended_after", (row, limit))
 
-    def replacing_after(self, row: int, limit: int) -> list[Transfer]:
-        """The next `limit` rows beyond `row` whose old video is to be removed, in row order."""
-        return self._transfers("replacing_after", (row, limit))
+    def replacing_after(self, row: int, limit: int, lane: int = 0) -> list[Transfer]:
+        """The next `limit` rows of a lane whose old video is to be removed, in row order."""
+        return self._transfers("replacing_after", (row, lane, limit))
 
     def in_state(self, state: State) -> list[Transfer]:
         """All rows in one of the open states that a run bounds (never `pending`)."""
@@ -473,9 +483,9 @@ class Checkpoint:
         rows, posts, since_s = self._db.execute(_SQL["presumed_absent"]).fetchone()
         return PresumedAbsent(rows, int(posts), since_s or None)
 
-    def latest_videos(self, since_s: int, limit: int) -> list[tuple[str, int]]:
-        """(video id, the platform's clock at the intent) of the last rows sent since then."""
-        found = self._db.execute(_SQL["latest_videos"], (since_s, limit))
+    def latest_videos(self, since_s: int, limit: int, lane: int = 0) -> list[tuple[str, int]]:
+        """(video id, the platform's clock at the intent) of a lane's last rows sent since then."""
+        found = self._db.execute(_SQL["latest_videos"], (since_s, lane, limit))
         return [(unpack_id(video) or "", date_s) for video, date_s in found]
 
     def looked_back(self) -> bool:
@@ -511,6 +521,15 @@ class Checkpoint:
             (calls.submit, calls.list, calls.status, calls.restart, calls.other, calls.throttled,
              calls.retries, calls.announced_per_minute, calls.platform_date_s, run_id),
         )  # fmt: skip
+
+    def count_key_calls(self, run_id: int, calls: Sequence[int]) -> None:
+        """Write how many calls a run has made with each of several API keys, by their lanes."""
+        values = [(run_id, lane, count) for lane, count in enumerate(calls)]
+        self._db.executemany(_SQL["count_key_calls"], values)
+
+    def key_calls(self) -> dict[int, int]:
+        """Calls of all runs by lane; empty where there was but one key."""
+        return dict(self._db.execute(_SQL["key_calls"]))
 
     def end_last_run(self, now_ms: int, exit_code: int) -> None:
         """Note how the last run ended, unless that is noted already."""

@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import fields, is_dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -14,6 +14,7 @@ from migrator.errors import ExitCode
 from migrator.settings import (
     OUTPUT,
     SECRET_VARIABLES,
+    ApiKeySettings,
     BatchSettings,
     BucketSettings,
     DisplaySettings,
@@ -22,6 +23,7 @@ from migrator.settings import (
     check_settings,
     dashed,
     read_buckets,
+    read_key_tables,
 )
 from migrator.text import plain
 
@@ -70,7 +72,8 @@ def show(
     values: dict[str, Value] = {"out": None if out is None else str(out)}
     for group in (batch, what_if, finish, display):
         values |= dict(_values(group))
-    secrets = _secrets(buckets, os.environ)
+    keys = read_key_tables(config)
+    secrets = _secrets([*buckets.values(), *keys.values()], os.environ)
     settings = [
         {"name": name, "value": value, "from": layers.origin(name)}
         for name, value in values.items()
@@ -81,15 +84,18 @@ def show(
             "settings": settings,
             "secrets": secrets,
             "buckets": {bucket: dict(_values(names)) for bucket, names in buckets.items()},
+            "keys": {name: dict(_values(key)) for name, key in keys.items()},
             "unknown": layers.unknown(),
         }
         print(json.dumps(told, indent=2))
         return ExitCode.OK
+    tables: list[tuple[str, object]] = [(f"buckets.{b!r}", names) for b, names in buckets.items()]
+    tables += [(f"keys.{name}", key) for name, key in keys.items()]
     rows = [(str(one["name"]), _text(one["value"]), str(one["from"])) for one in settings]
     rows += [
-        (f"[buckets.{bucket!r}] {name}", _text(value), layers.file)
-        for bucket, names in buckets.items()
-        for name, value in _values(names)
+        (f"[{title}] {name}", _text(value), layers.file)
+        for title, table in tables
+        for name, value in _values(table)
     ]
     rows += [(name, shown, "environment") for name, shown in secrets.items()]
     widths = [max(len(plain(row[column])) for row in rows) for column in (0, 1)]
@@ -146,9 +152,14 @@ def _text(value: object) -> str:
 
 
 def _secrets(
-    buckets: Mapping[str, BucketSettings], environment: Mapping[str, str]
+    tables: Sequence[BucketSettings | ApiKeySettings], environment: Mapping[str, str]
 ) -> dict[str, str]:
     """Each variable that a key is read from, and whether there is something in it."""
-    own = [name for names in buckets.values() for name in names.variables]
+    own = [
+        name
+        for table in tables
+        for one in fields(table)
+        if one.name.endswith("_env") and (name := getattr(table, one.name)) is not None
+    ]
     names = dict.fromkeys([*SECRET_VARIABLES, *own])
     return {name: "***" if environment.get(name) else "not set" for name in names}

@@ -17,6 +17,7 @@ from migrator.settings import (
     SourceSettings,
     WebhookSettings,
     read_buckets,
+    read_key_tables,
     with_absolute_paths,
 )
 
@@ -67,6 +68,7 @@ def doctor(
         crossing=crossing,
         webhooks=webhooks,
         buckets=read_buckets(config),
+        api_keys=read_key_tables(config),
     )
     checks = run_async(check_up(settings, out, os.environ))
     failed = sum(check.status == "fail" for check in checks)

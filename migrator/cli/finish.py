@@ -31,9 +31,10 @@ class Finish:
         self._reported = False
 
     def withhold(self, settings: BatchSettings) -> None:
-        """Keep the variables that hold keys of single buckets from the command too."""
+        """Keep the variables that hold further keys from the command too."""
         for own in settings.buckets.values():
             self._secret.update(own.variables)
+        self._secret |= {key.api_key_env for key in settings.api_keys.values()}
 
     def reported(self) -> None:
         """A run has ended, and its summary is on the disk."""

@@ -11,7 +11,7 @@ from migrator.engine.book import wall_ms
 from migrator.engine.load import Inputs
 from migrator.engine.tag import new_batch_id
 from migrator.errors import CheckpointError, RunFailed, UsageError
-from migrator.settings import BatchSettings
+from migrator.settings import BatchSettings, pinned_keys
 
 
 def require_batch(directory: Path) -> None:
@@ -97,6 +97,7 @@ def open_checkpoint(directory: Path, settings: BatchSettings) -> Checkpoint:
         "namespace": settings.inputs.namespace,
         "tag_in": settings.platform.tag_in,
         "via": str(settings.ways),
+        "api_keys": pinned_keys(settings.api_keys),
     }
     if not Checkpoint.exists(directory):
         begun_with = {

@@ -108,6 +108,8 @@ def _facts(
             "calls",
             _texts([f"{snapshot.calls:,} in all", *kinds, f"{snapshot.throttled:,} throttled"]),
         )
+    if snapshot.by_key:
+        yield "keys", _texts([f"{n:,} {plain(name)}" for name, n in snapshot.by_key.items()])
     yield "copies", _texts(_copies(snapshot))
     if details:
         yield "time", _texts(_time(snapshot))

@@ -21,6 +21,8 @@ from migrator.settings import (
     WebhookSettings,
     check_settings,
     read_buckets,
+    read_key_tables,
+    refuse_keys,
     with_absolute_paths,
 )
 
@@ -79,6 +81,8 @@ def plan(  # noqa: PLR0913 - every group of flags by its name
         stopping=stopping,
         webhooks=webhooks,
         buckets=read_buckets(config),
+        api_keys=read_key_tables(config),
     )
     check_settings(settings)
+    refuse_keys(settings.api_keys, "plan")
     return print_plan(out, settings, what_if, display, os.environ, as_json=as_json)

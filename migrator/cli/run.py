@@ -22,6 +22,7 @@ from migrator.settings import (
     WebhookSettings,
     check_settings,
     read_buckets,
+    read_key_tables,
     with_absolute_paths,
 )
 
@@ -77,6 +78,7 @@ def run(  # noqa: PLR0913 - every group of flags by its name
         stopping=stopping,
         webhooks=webhooks,
         buckets=read_buckets(config),
+        api_keys=read_key_tables(config),
     )
     check_settings(settings)
     return start_batch(out, settings, display, finish, os.environ)

@@ -13,7 +13,13 @@ from migrator.engine.ports import Ports
 from migrator.engine.stop import Stop
 from migrator.log import errors_are_told
 from migrator.pixop.client import PixopClient
-from migrator.settings import BatchSettings, Secret, own_endpoints
+from migrator.settings import (
+    BatchSettings,
+    Secret,
+    check_different,
+    own_endpoints,
+    read_api_keys,
+)
 from migrator.source.credentials import KeyRing, load_keys
 from migrator.source.s3 import SourceS3
 
@@ -41,16 +47,21 @@ async def connected(
     else:
         keys = KeyRing(None, {})
     connections = settings.pace.max_concurrency + SPARE_CONNECTIONS
-    async with (
-        PixopClient(
-            settings.platform.api_url,
-            api_key,
-            connections,
-            [pair.secret_access_key for pair in keys.all_keys()],
-        ) as api,
-        source_of(settings, keys, environment) as source,
-    ):
-        yield Ports(api, source, keys, meter=meter or Unmetered())
+    further = read_api_keys(settings.api_keys, environment)
+    check_different(api_key, further)
+    # None of them may show in what the platform says to another.
+    secrets = [api_key, *further.values(), *(pair.secret_access_key for pair in keys.all_keys())]
+
+    def client(key: Secret) -> PixopClient:
+        return PixopClient(settings.platform.api_url, key, connections, secrets)
+
+    async with contextlib.AsyncExitStack() as stack:
+        api = await stack.enter_async_context(client(api_key))
+        further_apis = {
+            name: await stack.enter_async_context(client(key)) for name, key in further.items()
+        }
+        source = await stack.enter_async_context(source_of(settings, keys, environment))
+        yield Ports(api, source, keys, meter=meter or Unmetered(), further_apis=further_apis)
 
 
 def source_of(settings: BatchSettings, keys: KeyRing, environment: Mapping[str, str]) -> SourceS3:

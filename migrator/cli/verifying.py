@@ -28,7 +28,7 @@ from migrator.engine.verify import verify
 from migrator.errors import ExitCode, StoppedByItself, UsageError
 from migrator.report.drift import TITLE
 from migrator.report.verified import DriftSummary, drift_report
-from migrator.settings import BatchSettings, DisplaySettings, Secret, read_api_key
+from migrator.settings import BatchSettings, DisplaySettings, Secret, read_api_key, refuse_keys
 from migrator.text import plain
 
 TELL_EVERY_S = 2.0
@@ -74,6 +74,7 @@ def _verify(
     stop = Stop()
     with closing(Checkpoint.open(directory)) as checkpoint:
         settings = kept_settings(checkpoint, directory)
+        refuse_keys(settings.api_keys, "verify")
         api_key = read_api_key(settings.platform, environment)
         if not is_read(checkpoint) or checkpoint.meta("team_id") is None:
             raise UsageError(

@@ -33,16 +33,27 @@ CHUNK = 10_000
 """Rows that are matched against the list in one transaction."""
 
 
-async def first_sweep(book: Book, reader: ListReader, *, tagging: bool) -> None:
-    """Read the team's whole list into the checkpoint. Raises Stopping or StoppedByItself."""
+async def first_sweep(book: Book, readers: Sequence[ListReader], *, tagging: bool) -> None:
+    """Read the whole list of each team into the checkpoint. Raises Stopping or StoppedByItself."""
     await book.run(Checkpoint.forget_platform_videos)
+    for number, reader in enumerate(readers):
+        await _sweep_team(book, reader, readers[:number], tagging=tagging)
+
+
+async def _sweep_team(
+    book: Book, reader: ListReader, before: Sequence[ListReader], *, tagging: bool
+) -> None:
+    """Read one team's list behind those of the teams `before` it."""
+    others = await book.run(lambda checkpoint: checkpoint.add_platform_videos([]))
 
     async def keep(_page: Page, videos: tuple[wire.Video, ...]) -> int:
         known = [_known(video, tagging=tagging) for video in videos]
-        return await book.run(lambda checkpoint: checkpoint.add_platform_videos(known))
+        return await book.run(lambda checkpoint: checkpoint.add_platform_videos(known)) - others
 
     async def forget() -> None:
-        await book.run(Checkpoint.forget_platform_videos)
+        nonlocal others
+        await first_sweep(book, before, tagging=tagging)  # theirs went with it
+        others = await book.run(lambda checkpoint: checkpoint.add_platform_videos([]))
 
     swept = await sweep(reader, None, keep, forget, PASSES)
     if not swept.complete:
@@ -70,13 +81,14 @@ async def catch_up(
         book.tallies.load(await book.run(Checkpoint.tallies))
 
 
-async def look_back(book: Book, reader: ListReader, observer: Observer) -> None:
-    """Look once more for videos of rows that were presumed to have none.
+async def look_back(book: Book, lists: Sequence[tuple[ListReader, Observer]]) -> None:
+    """Look once more, in the list of each team, for videos of rows that were presumed to have none.
 
     What is found is noted with its row. Raises Stopping.
     """
     presumed = await book.run(Checkpoint.presumed_absent)
-    if await _look_back(reader, observer, presumed.since_s):
+    complete = [await _look_back(reader, observer, presumed.since_s) for reader, observer in lists]
+    if all(complete):
         await book.run(lambda checkpoint: checkpoint.set_meta("looked_back", presumed.mark))
     else:
         tell(LIST_RESTLESS, rows=presumed.rows)

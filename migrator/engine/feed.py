@@ -52,7 +52,9 @@ class Feed:
         gateway: Gateway,
         clock: Callable[[], float],
         chance: random.Random,
+        lane: int = 0,
     ) -> None:
+        self._lane = lane
         self.ready: asyncio.Queue[Transfer] = asyncio.Queue(AHEAD)
         self.checksums: dict[int, int] = {}
         self._found: asyncio.Queue[Transfer] = asyncio.Queue(CHUNK)
@@ -110,7 +112,9 @@ class Feed:
         await self._canaries()
         cursor = 0
         while True:
-            chunk, foreseen = await self._book.run(lambda c, after=cursor: pending_chunk(c, after))  # type: ignore[misc]
+            chunk, foreseen = await self._book.run(
+                lambda c, after=cursor: pending_chunk(c, after, self._lane)  # type: ignore[misc]
+            )
             if not chunk:
                 return
             cursor = chunk[-1].row
@@ -130,7 +134,8 @@ class Feed:
             return
         for row in sorted(canary.out - self._claimed):
             transfer = await self._book.run(lambda c, row=row: c.transfer(row))  # type: ignore[misc]
-            if transfer.state is State.PENDING and row not in self._claimed:
+            ours = transfer.lane == self._lane and row not in self._claimed
+            if transfer.state is State.PENDING and ours:
                 self._claimed.add(row)
                 await self._found.put(transfer)
 
@@ -198,9 +203,14 @@ class Feed:
         self.done_with(transfer.row)
 
 
-def pending_chunk(checkpoint: Checkpoint, after: int) -> tuple[list[Transfer], dict[int, Foreseen]]:
-    """Pending rows beyond row `after`, and what an earlier preflight has against some of them."""
-    chunk = checkpoint.pending_after(after, CHUNK)
+def pending_chunk(
+    checkpoint: Checkpoint, after: int, lane: int | None = None
+) -> tuple[list[Transfer], dict[int, Foreseen]]:
+    """Pending rows beyond row `after`, and what an earlier preflight has against some of them.
+
+    Of one lane, or of all.
+    """
+    chunk = checkpoint.pending_after(after, CHUNK, lane)
     return chunk, checkpoint.foreseen_between(after + 1, chunk[-1].row) if chunk else {}
 
 

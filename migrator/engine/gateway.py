@@ -114,7 +114,10 @@ class Gateway:
         max_outage_s: float,
         clock: Callable[[], float] = time.monotonic,
         meter: Meter | None = None,
+        *,
+        variable: str = "PIXOP_API_KEY",
     ) -> None:
+        self._variable = variable
         self.pacer = pacer
         self.breaker = Breaker()
         self.counts = CallCounts()
@@ -334,7 +337,7 @@ class Gateway:
         self._stop.because(
             StoppedByItself(
                 f"the platform refuses the API key (HTTP {answer.status})",
-                "set PIXOP_API_KEY to a valid key, then do the same again: nothing is lost",
+                f"set {self._variable} to a valid key, then do the same again: nothing is lost",
             )
         )
 

@@ -177,11 +177,14 @@ async def load(
     inputs: Inputs,
     source_s3: Lister,
     namespace: str,
+    serving: Sequence[tuple[int, str, str]] = (),
     by_url: Callable[[str], bool] = lambda _bucket: False,
 ) -> None:
     """Read every source that is not complete yet; may be cancelled anywhere, and goes on.
 
-    `by_url` says of which buckets a version is an object of its own.
+    `serving` are (lane, bucket, key prefix) of what further API keys serve: each row is given to
+    its key in the commit that it comes in with. `by_url` says of which buckets a version is an
+    object of its own.
 
     Raises UsageError for an unusable manifest, prefix or earlier batch, RunFailed when S3 cannot be
     reached.
@@ -191,7 +194,7 @@ async def load(
     sources = [source for source in await book.run(Checkpoint.sources) if not source.complete]
     with earlier_batches(inputs.skip_imported if sources else ()) as earlier:
         await book.run(earlier.check)
-        shelf = Shelf(book, namespace, earlier, Filter(inputs.filters), by_url)
+        shelf = Shelf(book, namespace, earlier, Filter(inputs.filters), by_url, serving)
         prefixes = [source for source in sources if source.kind == "listing"]
         begins = [
             (*parse_prefix(each.location), await book.run(lambda c, of=each.id: c.listed_to(of)))  # type: ignore[misc]
@@ -251,6 +254,7 @@ class Shelf:
     earlier: EarlierBatches
     wanted: Filter
     by_url: Callable[[str], bool]
+    serving: Sequence[tuple[int, str, str]] = ()
 
     async def put(
         self,
@@ -273,6 +277,7 @@ class Shelf:
             if header is not None:
                 checkpoint.set_header(source.id, header)
             checkpoint.add_records(rows, records, now_ms, imported, left_out)
+            checkpoint.serve(rows[0].row, rows[-1].row, self.serving)
             checkpoint.add_projects(projects)
 
         await self.book.run(store)
@@ -288,6 +293,7 @@ class Shelf:
         def store(checkpoint: Checkpoint) -> None:
             if records:
                 checkpoint.add_records(listed.rows, records, now_ms, imported, {})
+                checkpoint.serve(listed.rows[0].row, listed.rows[-1].row, self.serving)
             checkpoint.note_listed(source.id, listed.last_key, listed.filtered)
 
         await self.book.run(store)

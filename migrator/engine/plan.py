@@ -107,7 +107,7 @@ async def _ask(
     place = await take_place(book, settings, gateway, stop, keep=keep)
     progress.read = lambda: book.tallies.rows
     progress.phase = "loading"
-    await read_rows(book, settings, inputs, ports, gateway)
+    await read_rows(book, settings, inputs, ports, [gateway])
     book.tallies.load(await book.run(Checkpoint.tallies))
     listed = await _listed(book, settings, gateway, place)
     webhooks = None

@@ -5,7 +5,7 @@ The defaults are the real ones. A simulation on virtual time brings all of them.
 
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 
@@ -27,7 +27,8 @@ class Ports:
     `clock` answers seconds that only grow and goes with the event loop's timers, `wall_ms` epoch
     milliseconds for the record, `journal` a way to write to a checkpoint (its second argument adds
     to every commit), `window` a limiter for so many requests a window. `meter` is shown durations.
-    `listen` takes the platform's deliveries at a host and a port.
+    `further_apis` are those of the keys of migrator.toml, by name. `listen` takes the platform's
+    deliveries at a host and a port.
     """
 
     api: Api
@@ -39,4 +40,5 @@ class Ports:
     journal: Callable[[Checkpoint, Callable[[Checkpoint], None]], Journal] = Writer
     window: Callable[[int], Window] = announced_window
     meter: Meter = field(default_factory=Unmetered)
+    further_apis: Mapping[str, Api] = field(default_factory=dict)
     listen: Callable[[str, int, Take], AbstractAsyncContextManager[None]] = listening

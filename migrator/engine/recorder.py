@@ -9,7 +9,7 @@ from collections.abc import Callable
 from migrator.checkpoint.history import Sample
 from migrator.checkpoint.store import Checkpoint
 from migrator.engine.book import Book
-from migrator.engine.gateway import Gateway
+from migrator.engine.gateways import Gateways
 from migrator.engine.waiting import WaitsOn
 from migrator.lifecycle import WITH_VIDEO
 
@@ -27,11 +27,11 @@ class Recorder:
     """Samples one run. `waiting_on` is asked each second what holds it up (`WaitsOn`)."""
 
     def __init__(
-        self, book: Book, gateway: Gateway, run_id: int, waiting_on: Callable[[], WaitsOn]
+        self, book: Book, gateways: Gateways, run_id: int, waiting_on: Callable[[], WaitsOn]
     ) -> None:
         self._waiting_on = waiting_on
         self._book = book
-        self._gateway = gateway
+        self._gateways = gateways
         self._run_id = run_id
         self._held_s = 0
         self._held_by: str | None = None
@@ -56,8 +56,8 @@ class Recorder:
             Sample(
                 run_id=self._run_id,
                 at_ms=self._book.now_ms(),
-                calls=self._gateway.counts.total,
-                allowed_per_minute=self._gateway.pacer.quotas.per_window,
+                calls=self._gateways.counts.total,
+                allowed_per_minute=self._gateways.per_window,
                 in_flight=sum(states[state] for state in WITH_VIDEO),
                 held_s=self._held_s,
                 held_by=self._held_by,

@@ -45,11 +45,14 @@ class Replacer:
     flights: Flights
     resolver: Resolver
     tagging: bool
+    lane: int
 
     async def run(self) -> None:
         """All of them, in row order. Raises Stopping when the run ends."""
         row = 0
-        while chunk := await self.book.run(lambda c, after=row: c.replacing_after(after, CHUNK)):  # type: ignore[misc]
+        while chunk := await self.book.run(
+            lambda c, after=row: c.replacing_after(after, CHUNK, self.lane)  # type: ignore[misc]
+        ):
             row = chunk[-1].row
             for begin in range(0, len(chunk), AT_ONCE):
                 await asyncio.gather(*(self._replace(t) for t in chunk[begin : begin + AT_ONCE]))

@@ -26,9 +26,10 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
     """A run at one moment. Rates are calls a minute, `…_s` seconds, times epoch ms.
 
     `eta_s` is until all is sent, `end_eta_s` until all has ended. `waiting_on` is one word for
-    `waiting_for`. `deliveries` of webhooks are counted by what they were. `exit_code` is there once
-    the process has ended in order. What has a default is younger than the schema: a file of an
-    earlier version of the program is read all the same.
+    `waiting_for`. `by_key` are calls by the names of several API keys, `deliveries` those of
+    webhooks by what they were. `exit_code` is there once the process has ended in order. What has a
+    default is younger than the schema: a file of an earlier version of the program is read all the
+    same.
     """
 
     schema: str = "migrator.status/1"
@@ -61,6 +62,7 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
     waiting_for: str
     eta_s: float | None
     end_eta_s: float | None = None
+    by_key: dict[str, int] = {}
     deliveries: dict[str, int] | None = None
     problems: tuple[Problem, ...] = ()
 

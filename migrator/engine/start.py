@@ -4,7 +4,7 @@ A wrong base URL or a wrong project also says 404, and must not turn a catalogue
 """
 
 import asyncio
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import TypeVar
@@ -41,15 +41,24 @@ class Place:
 
 
 async def take_place(
-    book: Book, settings: BatchSettings, gateway: Gateway, stop: Stop, *, keep: bool = True
+    book: Book,
+    settings: BatchSettings,
+    gateway: Gateway,
+    stop: Stop,
+    *,
+    keep: bool = True,
+    key: str | None = None,
 ) -> Place:
     """The first question to the platform: whose key it is. From its answer on the batch is theirs.
 
-    With `keep` the settings of this start are what `resume` goes on with. Raises what
-    `check_platform` raises, and CheckpointError where the batch is somebody else's.
+    `key` names one of migrator.toml; None: the default one. With `keep` the settings of this start
+    are what `resume` goes on with. Raises what `check_platform` raises, and CheckpointError where
+    the batch is somebody else's.
     """
-    place = await check_platform(gateway, stop, settings.platform.team_id)
-    await book.run(lambda checkpoint: _pin(checkpoint, place, settings if keep else None))
+    team_id = settings.platform.team_id if key is None else settings.api_keys[key].team_id
+    place = await check_platform(gateway, stop, team_id)
+    kept = settings if keep else None
+    await book.run(lambda checkpoint: _pin(checkpoint, place, kept, key))
     return place
 
 
@@ -58,20 +67,22 @@ async def read_rows(
     settings: BatchSettings,
     inputs: Inputs | None,
     ports: Ports,
-    gateway: Gateway,
+    gateways: Iterable[Gateway],
+    serving: Sequence[tuple[int, str, str]] = (),
 ) -> None:
     """Read the rows that are not in the checkpoint yet, and check what all of them need.
 
-    `inputs` None: all of them are there. Raises UsageError for an input that is unusable, a bucket
-    without keys or a project that the platform does not know.
+    `serving` are (lane, bucket, key prefix) of what further API keys serve. `inputs` None: all of
+    them are there. Raises UsageError for an input that is unusable, a bucket without keys or a
+    project that the platform does not know.
     """
     if inputs is not None:
         namespace, by_url = settings.inputs.namespace, settings.ways.by_url
-        await load(book, inputs, ports.source, namespace, by_url)
+        await load(book, inputs, ports.source, namespace, serving, by_url)
     for bucket in await book.run(Checkpoint.pending_buckets):
         if settings.needs_keys(bucket):
             ports.keys.keys_for(bucket)
-    await check_projects(gateway, await book.run(lambda c: projects_of(c, settings)))
+    await check_projects(gateways, await book.run(lambda c: projects_of(c, settings)))
 
 
 def projects_of(checkpoint: Checkpoint, settings: BatchSettings) -> list[str]:
@@ -79,6 +90,7 @@ def projects_of(checkpoint: Checkpoint, settings: BatchSettings) -> list[str]:
     project_ids = set(checkpoint.projects())
     if settings.platform.project_id is not None:
         project_ids.add(settings.platform.project_id)
+    project_ids |= {key.project_id for key in settings.api_keys.values() if key.project_id}
     return sorted(project_ids)
 
 
@@ -111,10 +123,17 @@ def _has_ids(account: wire.Account) -> bool:
     return all(UUID_PATTERN.fullmatch(each) for each in ids)
 
 
-async def check_projects(gateway: Gateway, project_ids: Iterable[str]) -> None:
-    """Every project that is used. Raises UsageError for one that the platform does not know."""
+async def check_projects(gateways: Iterable[Gateway], project_ids: Iterable[str]) -> None:
+    """Every project that is used. Raises UsageError for one that no key's platform knows."""
+    gateways = list(gateways)
     for project_id in project_ids:
-        await _expect(gateway, f"/v1/projects/{project_id}", f"project {project_id}")
+        for number, gateway in enumerate(gateways, 1):
+            try:
+                await _expect(gateway, f"/v1/projects/{project_id}", f"project {project_id}")
+                break
+            except UsageError:
+                if number == len(gateways):
+                    raise
 
 
 async def _first_answer(gateway: Gateway, stop: Stop) -> Reply:
@@ -174,12 +193,15 @@ def told(reply: Reply) -> str:
     return f"HTTP {reply.status}"
 
 
-def _pin(checkpoint: Checkpoint, place: Place, settings: BatchSettings | None) -> None:
+def _pin(
+    checkpoint: Checkpoint, place: Place, settings: BatchSettings | None, key: str | None = None
+) -> None:
     """The batch belongs to one user and one team of the platform, from its first run on.
 
     The settings of this start are what `resume` goes on with, once they have passed all checks.
     """
-    pinned: Mapping[str, str] = {"user_id": place.user_id, "team_id": place.team_id}
+    of = "" if key is None else f" of key {key}"
+    pinned: Mapping[str, str] = {f"user_id{of}": place.user_id, f"team_id{of}": place.team_id}
     for name, value in pinned.items():
         known = checkpoint.meta(name)
         if known is None:
@@ -190,5 +212,5 @@ def _pin(checkpoint: Checkpoint, place: Place, settings: BatchSettings | None) -
                 f"gives {value}",
                 "use the key and --team-id of the first run, or another --out directory",
             )
-    if settings is not None:
+    if settings is not None and key is None:
         checkpoint.set_meta("settings", settings.to_json())

@@ -5,15 +5,16 @@ import contextlib
 import os
 import socket
 from collections import Counter, deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from migrator.checkpoint.change import Transfer
 from migrator.engine.book import Book
 from migrator.engine.eta import MEASURED_FROM_S, MEASURED_OVER_S, UNKNOWN, Course, Eta, estimate
-from migrator.engine.gateway import CallCounts, Gateway
+from migrator.engine.gateway import CallCounts
+from migrator.engine.gateways import Gateways
 from migrator.engine.snapshot import STATUS_FILE, Problem, Snapshot, write_status
-from migrator.engine.waiting import Holds, Waiting, WaitsOn
+from migrator.engine.waiting import AllHolds, Waiting, WaitsOn
 from migrator.engine.webhooks.judge import Verdict
 from migrator.lifecycle import FINAL, State
 from migrator.log import RUN_PHASE, RUN_PROGRESS, RUN_WAITING, tell
@@ -36,7 +37,7 @@ class StatusKeeper:
     """Takes a snapshot each second, writes it, and shows it.
 
     `holds` is what may have to wait, once the parts of the run are joined; `deliveries` counts
-    those of webhooks, where there are any.
+    those of webhooks, where there are any. `keys` are the names of the API keys, lane by lane.
     """
 
     def __init__(
@@ -44,19 +45,20 @@ class StatusKeeper:
         directory: Path,
         batch: str,
         book: Book,
-        gateway: Gateway,
+        gateways: Gateways,
         show: Callable[[Snapshot], None],
     ) -> None:
         self.phase = "starting"
-        self.holds: Holds | None = None
+        self.holds: AllHolds | None = None
         self.deliveries: Counter[Verdict] | None = None
+        self.keys: Sequence[str] = ()
         self._path = directory / STATUS_FILE
         self._batch = batch
         self._book = book
-        self._gateway = gateway
+        self._gateways = gateways
         self._show = show
         self._started_ms = book.now_ms()
-        self._began_s = gateway.now_s()
+        self._began_s = gateways.now_s()
         self._pace = _Pace()
         self._said_s = self._began_s
         self._waited_on = ""
@@ -72,7 +74,7 @@ class StatusKeeper:
         self.phase = phase
         tell(RUN_PHASE, phase=phase)
         if phase == "migrating":
-            self._pace.begin(self._gateway, self._to_send())
+            self._pace.begin(self._gateways, self._to_send())
         self.tell()
 
     def tell(self) -> None:
@@ -88,7 +90,7 @@ class StatusKeeper:
         if snapshot.waiting_on not in {"", self._waited_on}:
             tell(RUN_WAITING, on=snapshot.waiting_on, words=snapshot.waiting_for)
         self._waited_on = snapshot.waiting_on
-        now_s = self._gateway.now_s()
+        now_s = self._gateways.now_s()
         if now_s - self._said_s >= PROGRESS_EVERY_S:
             self._said_s = now_s
             tell(
@@ -114,8 +116,8 @@ class StatusKeeper:
         return states[State.PENDING] + states[State.SUBMITTING]
 
     def _take(self) -> Snapshot:
-        tallies, counts, holds = self._book.tallies, self._gateway.counts, self.holds
-        states, quotas, now_s = tallies.states, self._gateway.pacer.quotas, self._gateway.now_s()
+        tallies, counts, holds = self._book.tallies, self._gateways.counts, self.holds
+        states, now_s = tallies.states, self._gateways.now_s()
         waiting = self._waiting()
         self._pace.note(now_s, counts.total, self._to_send())
         eta = self._eta(now_s)
@@ -133,17 +135,18 @@ class StatusKeeper:
             states={state.value: states[state] for state in State if state not in FINAL},
             imported_bytes=tallies.imported_bytes,
             in_flight=states[State.COPYING] + states[State.RESTARTING] + states[State.INGESTING],
-            in_flight_bytes=0 if holds is None else holds.flights.size_bytes,
-            max_in_flight=None if holds is None else holds.flights.limit,
+            in_flight_bytes=0 if holds is None else holds.in_flight_bytes,
+            max_in_flight=None if holds is None else holds.max_in_flight,
             unresolved=states[State.UNRESOLVED],
             calls=counts.total,
             by_operation=_by_operation(counts),
+            by_key=self._by_key(),
             throttled=counts.throttled,
             retries=counts.retries,
             rate_per_minute=self._pace.per_minute(now_s, RATE_OVER_S),
             average_per_minute=counts.total / max(1.0, now_s - self._began_s) * 60,
-            allowed_per_minute=quotas.per_window,
-            announced_per_minute=quotas.announced,
+            allowed_per_minute=self._gateways.per_window,
+            announced_per_minute=self._gateways.announced,
             waiting_on=waiting.on,
             waiting_for=plain(waiting.words[:MAX_TEXT]),
             eta_s=eta.sent_s if eta.sent_s is not None and eta.sent_s >= 1 else None,
@@ -154,6 +157,12 @@ class StatusKeeper:
             problems=tuple(_problem(transfer) for transfer in self._book.problems),
         )
 
+    def _by_key(self) -> dict[str, int]:
+        """Calls by the names of several keys; of one there is nothing to say."""
+        if len(self._gateways) == 1:
+            return {}
+        return dict(zip(self.keys, self._gateways.by_key, strict=True))
+
     def _eta(self, now_s: float) -> Eta:
         if self.phase != "migrating" or self.holds is None:
             return UNKNOWN
@@ -161,12 +170,12 @@ class StatusKeeper:
         return estimate(
             Course(
                 to_send=self._to_send(),
-                in_flight=len(self.holds.flights),
-                calls=self._gateway.counts.total - pace.calls_before,
+                in_flight=self.holds.in_flight,
+                calls=self._gateways.counts.total - pace.calls_before,
                 rows_sent=pace.to_send_before - self._to_send(),
-                allowed_per_minute=self._gateway.pacer.quotas.per_window,
+                allowed_per_minute=self._gateways.per_window,
                 measured_per_minute=pace.of_late(now_s),
-                copy_s=self.holds.flights.copy_s,
+                copy_s=self.holds.copy_s,
                 idle_s=now_s - pace.sending_s,
             )
         )
@@ -182,10 +191,10 @@ class _Pace:
         self._began_s: float | None = None
         self._seen: deque[tuple[float, int]] = deque(maxlen=int(MEASURED_OVER_S / INTERVAL_S) + 1)
 
-    def begin(self, gateway: Gateway, to_send: int) -> None:
+    def begin(self, gateways: Gateways, to_send: int) -> None:
         """From now on rows are sent."""
-        self.calls_before, self.to_send_before = gateway.counts.total, to_send
-        self._began_s = gateway.now_s()
+        self.calls_before, self.to_send_before = gateways.counts.total, to_send
+        self._began_s = gateways.now_s()
 
     def note(self, now_s: float, calls: int, to_send: int) -> None:
         """So many calls were made by now, and so many rows are left."""

@@ -1,5 +1,6 @@
 """What holds a run up right now: one word for programs, and words for people."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -87,3 +88,35 @@ class Holds:
         if len(self.flights):
             return Waiting("copies", f"{len(self.flights):,} copies to end")
         return Waiting()
+
+
+@dataclass(frozen=True, slots=True)
+class AllHolds:
+    """The lanes of a run: it is held up where all of them are."""
+
+    lanes: Sequence[Holds]
+
+    def now(self, phase: str) -> Waiting:
+        """What holds all of them up, in the words of the first."""
+        each = [lane.now(phase) for lane in self.lanes]
+        return each[0] if all(waiting.on for waiting in each) else Waiting()
+
+    @property
+    def in_flight(self) -> int:
+        """Copies in flight."""
+        return sum(len(lane.flights) for lane in self.lanes)
+
+    @property
+    def in_flight_bytes(self) -> int:
+        """Their known bytes."""
+        return sum(lane.flights.size_bytes for lane in self.lanes)
+
+    @property
+    def max_in_flight(self) -> int:
+        """Places in flight."""
+        return sum(lane.flights.limit for lane in self.lanes)
+
+    @property
+    def copy_s(self) -> float | None:
+        """How long copies take on average, by the slowest lane; None before the first has ended."""
+        return max((each for lane in self.lanes if (each := lane.flights.copy_s)), default=None)

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields, is_dataclass
 from datetime import timedelta
 
-from migrator.settings import BatchSettings
+from migrator.settings import ApiKeySettings, BatchSettings
 
 _PINNED = {
     "api_url": "Platform",
@@ -45,8 +45,18 @@ def conditions(settings: BatchSettings) -> list[Condition]:
                 if (value := getattr(own, field.name)) is not None
             ]
             continue
+        if group.name == "api_keys":
+            found += [
+                Condition(f"API key {name}", f"{key.api_key_env} for {_served(key)}", chosen=True)
+                for name, key in sorted(values.items())
+            ]
+            continue
         found += _of_group(values)
     return found
+
+
+def _served(key: ApiKeySettings) -> str:
+    return ", ".join(f"s3://{bucket}/{prefix}" for bucket, prefix in key.serves)
 
 
 def _of_group(values: object) -> list[Condition]:

@@ -1,7 +1,7 @@
 """`summary.json`: the whole batch in one small file, for machines (design section 7)."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import msgspec
 
@@ -32,13 +32,17 @@ class ApiOperations(msgspec.Struct, frozen=True):
 
 
 class ApiUse(msgspec.Struct, frozen=True):
-    """What the batch asked of the platform, over all runs; the operations sum to `calls`."""
+    """What the batch asked of the platform, over all runs; the operations sum to `calls`.
+
+    `by_key` are the calls with each of several API keys, by their names in migrator.toml.
+    """
 
     calls: int
     by_operation: ApiOperations
     throttled: int
     retries: int
     announced_per_minute: int | None
+    by_key: dict[str, int] = {}
 
 
 class RunSummary(msgspec.Struct, frozen=True):
@@ -84,6 +88,7 @@ def summarise(
     duplicates: int,
     report_scope: ReportScope,
     report_files: dict[str, str],
+    calls_by_key: Mapping[str, int],
 ) -> Summary:
     """Put the facts of a checkpoint together."""
     read_whole = bool(sources) and all(source.complete for source in sources)
@@ -103,7 +108,7 @@ def summarise(
         outcomes={str(outcome): n for outcome, n in found.outcomes.items()},
         reasons={str(reason): n for reason, n in found.reasons.items()},
         bytes={str(outcome): size for outcome, size in found.size_bytes.items()},
-        api=_api_use(runs),
+        api=_api_use(runs, calls_by_key),
         adopted=adopted,
         duplicates=duplicates,
         listing_filtered=sum(source.filtered for source in sources),
@@ -133,7 +138,7 @@ def _fingerprint(digests: Sequence[str]) -> str:
     return hashlib.sha256("".join(digests).encode()).hexdigest() if digests else ""
 
 
-def _api_use(runs: Sequence[Run]) -> ApiUse:
+def _api_use(runs: Sequence[Run], by_key: Mapping[str, int]) -> ApiUse:
     calls = [run.calls for run in runs]
     operations = {
         name: sum(getattr(call, name) for call in calls) for name in ApiOperations.__struct_fields__
@@ -145,4 +150,5 @@ def _api_use(runs: Sequence[Run]) -> ApiUse:
         throttled=sum(call.throttled for call in calls),
         retries=sum(call.retries for call in calls),
         announced_per_minute=next((n for n in reversed(announced) if n is not None), None),
+        by_key=dict(by_key),
     )

@@ -22,7 +22,7 @@ from migrator.report.retry import RetryTable
 from migrator.report.sizes import LIMITS, size_classes
 from migrator.report.summary import Summary, summarise, to_json
 from migrator.report.timeline import timeline
-from migrator.settings import BatchSettings, ReportScope
+from migrator.settings import DEFAULT, BatchSettings, ReportScope
 
 SLOWEST = 10
 """Copies that the page names as the slowest."""
@@ -98,6 +98,7 @@ def _write(
         duplicates=duplicates,
         report_scope=scope,
         report_files=digests,
+        calls_by_key=_calls_by_key(checkpoint, settings),
     )
     pieces = page(summary, problems, _story(checkpoint, settings), wrong)
     digest = _publish(directory / "report.html", pieces)
@@ -117,6 +118,11 @@ def _publish(path: Path, pieces: Iterable[bytes]) -> str:
     with AtomicFile(path) as file:
         file.stream.writelines(pieces)
         return file.publish()
+
+
+def _calls_by_key(checkpoint: Checkpoint, settings: BatchSettings | None) -> dict[str, int]:
+    names = [DEFAULT, *sorted((settings or BatchSettings()).api_keys)]
+    return {names[lane]: calls for lane, calls in checkpoint.key_calls().items()}
 
 
 def _story(checkpoint: Checkpoint, settings: BatchSettings | None) -> Story:

@@ -5,6 +5,7 @@ import logging
 import random
 import re
 import uuid
+from collections.abc import Sequence
 from http import HTTPStatus
 
 from aiohttp import web
@@ -37,9 +38,9 @@ log = logging.getLogger(__name__)
 class Gate:
     """Counts, admits, strikes, and answers every refusal in the form of the API."""
 
-    def __init__(self, api_key: str, quota: Quota, faults: Faults, clock: Clock) -> None:
-        self._api_key = api_key.encode()
-        self.label = masked(api_key)
+    def __init__(self, api_keys: Sequence[str], quota: Quota, faults: Faults, clock: Clock) -> None:
+        self._labels = {key.encode(): masked(key) for key in api_keys}
+        self.label = masked(api_keys[0])
         self._quota = quota
         self._faults = faults
         self._clock = clock
@@ -53,8 +54,9 @@ class Gate:
         operation = request[OPERATION] = operation_of(request)
         request[STRUCK] = UNTOUCHED
         given = request.headers.get("X-API-Key")
-        valid = self._is_valid(given)
-        admission = self._quota.admit(self.label if valid else UNKNOWN_KEY, operation)
+        label = self._label_of(given)
+        valid = label != UNKNOWN_KEY
+        admission = self._quota.admit(label, operation)
         try:
             _admit(given, valid=valid, within_quota=admission.admitted)
             # Only now: whether the quota refuses depends on the minute, and faults must not.
@@ -81,16 +83,17 @@ class Gate:
         For what the server refuses before `pass_through`; faults do not strike it.
         """
         request[REQUEST_ID] = _new_id()
-        label = self.label if self._is_valid(request.headers.get("X-API-Key")) else UNKNOWN_KEY
+        label = self._label_of(request.headers.get("X-API-Key"))
         admission = self._quota.admit(label, UNREADABLE)
         answer = self._refused(_translated(exception), request)
         answer.headers.update({**admission.headers(), **self._dated()})
         return answer
 
-    def _is_valid(self, given: str | None) -> bool:
-        return given is not None and hmac.compare_digest(
-            given.encode(errors="surrogateescape"), self._api_key
-        )
+    def _label_of(self, given: str | None) -> str:
+        """What requests with this key are counted under."""
+        raw = (given or "").encode(errors="surrogateescape")
+        labels = [label for key, label in self._labels.items() if hmac.compare_digest(raw, key)]
+        return labels[0] if labels else UNKNOWN_KEY
 
     def _dated(self) -> dict[str, str]:
         """The date, where it is not what the server says by itself."""

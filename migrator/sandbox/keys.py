@@ -38,15 +38,17 @@ class KeyPair(msgspec.Struct, frozen=True):
 
 
 class Keys(msgspec.Struct, frozen=True):
-    """All keys of one sandbox: of the platform, of the user, and the pair to hand over.
+    """All keys of one sandbox: two of the platform, of the user, and the pair to hand over.
 
-    The last two are different pairs for the same buckets, so that a client which hands over
-    the wrong one is found out.
+    Both of the platform are its one user's, each with a quota of its own. The last two are
+    different pairs for the same buckets, so that a client which hands over the wrong one is found
+    out.
     """
 
     api_key: str
     own: KeyPair
     handed_over: KeyPair
+    further_api_key: str = ""  # of a sandbox that is older than it, none
 
     def __repr__(self) -> str:
         return f"Keys({masked(self.api_key)})"
@@ -82,7 +84,12 @@ def load_or_make(path: Path) -> Keys:
     Raises SandboxError where the file is there but is not ours.
     """
     try:
-        return msgspec.json.decode(path.read_bytes(), type=Keys)
+        keys = msgspec.json.decode(path.read_bytes(), type=Keys)
+        if keys.further_api_key:
+            return keys
+        keys = msgspec.structs.replace(keys, further_api_key=secrets.token_urlsafe(32))
+        write_private(path, msgspec.json.encode(keys))
+        return keys  # noqa: TRY300 - what may fail is all of it
     except FileNotFoundError:
         pass
     except msgspec.MsgspecError as error:
@@ -91,6 +98,7 @@ def load_or_make(path: Path) -> Keys:
         api_key=secrets.token_urlsafe(32),
         own=_pair(),
         handed_over=_pair(),
+        further_api_key=secrets.token_urlsafe(32),
     )
     write_private(path, msgspec.json.encode(keys))
     return keys
@@ -106,6 +114,7 @@ def environment(keys: Keys, *, api_url: str, s3_url: str) -> Mapping[str, str]:
     return {
         "PIXOP_API_URL": api_url,
         "PIXOP_API_KEY": keys.api_key,
+        "PIXOP_API_KEY_2": keys.further_api_key,
         "AWS_ENDPOINT_URL_S3": s3_url,
         "AWS_ACCESS_KEY_ID": keys.own.access_key,
         "AWS_SECRET_ACCESS_KEY": keys.own.secret_access_key,

@@ -164,7 +164,7 @@ async def _sandbox(
         known = operations(platform.routes())
         plan = Plan() if settings.faults is None else from_toml(settings.faults, known)
         faults = Faults(plan, known, clock)
-        gate = Gate(keys.api_key, quota, faults, clock)
+        gate = Gate((keys.api_key, keys.further_api_key), quota, faults, clock)
         await stack.enter_async_context(platform.webhooks.delivering(faults.strike))
         inspection = Inspection(
             platform.records, quota, platform.copier, faults, platform.webhooks.keys

@@ -6,8 +6,22 @@ they are read by `read_api_key` from the environment, or from a file that a sett
 """
 
 from migrator.settings.addresses import is_this_machine, listening_address
+from migrator.settings.api_keys import (
+    DEFAULT,
+    ApiKeySettings,
+    check_different,
+    pinned_keys,
+    read_api_keys,
+    refuse_keys,
+)
 from migrator.settings.batch import BatchSettings, check_settings
-from migrator.settings.config_file import dashed, read_buckets, read_config, setting_names
+from migrator.settings.config_file import (
+    dashed,
+    read_buckets,
+    read_config,
+    read_key_tables,
+    setting_names,
+)
 from migrator.settings.crossing import CrossingSettings, Way, Ways
 from migrator.settings.fields import (
     CARE,
@@ -49,6 +63,7 @@ from migrator.settings.webhooks import WebhookSettings
 __all__ = [
     "CARE",
     "CROSSING",
+    "DEFAULT",
     "FILTERS",
     "INPUT",
     "KEY_FIELDS",
@@ -61,6 +76,7 @@ __all__ = [
     "UUID_PATTERN",
     "WEBHOOKS",
     "WHAT_IF",
+    "ApiKeySettings",
     "BatchSettings",
     "BucketSettings",
     "CareSettings",
@@ -85,6 +101,7 @@ __all__ = [
     "Ways",
     "WebhookSettings",
     "check_api_url",
+    "check_different",
     "check_filters",
     "check_settings",
     "check_store",
@@ -94,9 +111,13 @@ __all__ = [
     "listening_address",
     "own_endpoints",
     "parse_prefix",
+    "pinned_keys",
     "read_api_key",
+    "read_api_keys",
     "read_buckets",
     "read_config",
+    "read_key_tables",
+    "refuse_keys",
     "setting_names",
     "variable",
     "with_absolute_paths",

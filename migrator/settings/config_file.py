@@ -7,22 +7,25 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, fields, is_dataclass
 from datetime import date, datetime, time
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 
 from migrator.errors import UsageError
+from migrator.settings.api_keys import ApiKeySettings
 from migrator.settings.batch import BatchSettings
 from migrator.settings.output import DisplaySettings, FinishSettings, PlanSettings
 from migrator.settings.source import BucketSettings
 from migrator.settings.toml_lines import lines_of
+
+T = TypeVar("T")
 
 MAX_CONFIG_BYTES = 2**20
 """A migrator.toml has some hundred bytes a bucket."""
 
 DEFAULT_PATH = Path("migrator.toml")
 
-TABLES = frozenset({"buckets"})
+TABLES = frozenset({"buckets", "keys"})
 
 
 def setting_names() -> frozenset[str]:
@@ -57,11 +60,17 @@ class ConfigFile:
     values: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     lines: Mapping[str, str] = field(default_factory=dict)
     buckets: Mapping[str, BucketSettings] = field(default_factory=dict)
+    keys: Mapping[str, ApiKeySettings] = field(default_factory=dict)
 
 
 def read_buckets(path: Path | None) -> Mapping[str, BucketSettings]:
     """The `[buckets."NAME"]` tables of migrator.toml; of keys they name the variables."""
     return read_config(path).buckets
+
+
+def read_key_tables(path: Path | None) -> Mapping[str, ApiKeySettings]:
+    """The `[keys.NAME]` tables of migrator.toml."""
+    return read_config(path).keys
 
 
 def read_config(path: Path | None) -> ConfigFile:
@@ -116,7 +125,13 @@ class _Reader:
                 raise UsageError(f"{self._at(key)}: {name} stands here twice", "leave one of them")
             lines[name] = self._at(key)
             values[name] = tuple(self._texts(key, value))
-        return ConfigFile(self._path, values, lines, self._buckets())
+        return ConfigFile(
+            self._path,
+            values,
+            lines,
+            self._tables("buckets", BucketSettings, _BUCKET_HINT),
+            self._tables("keys", ApiKeySettings, _KEY_HINT),
+        )
 
     def _at(self, *keys: str) -> str:
         """File and line of a key, or of the table that it would be in."""
@@ -141,15 +156,16 @@ class _Reader:
                         f"see `--{dashed(key)}` in `migrator run --help`",
                     )
 
-    def _buckets(self) -> dict[str, BucketSettings]:
-        tables = self._data.get("buckets", {})
+    def _tables(self, of: str, kind: type[T], hint: str) -> dict[str, T]:
+        """All `[of.NAME]` tables."""
+        tables = self._data.get(of, {})
         if not isinstance(tables, dict):
-            raise UsageError(f"{self._at('buckets')}: [buckets] is no table", _BUCKET_HINT)
-        return {bucket: self._bucket(bucket, table) for bucket, table in tables.items()}
+            raise UsageError(f"{self._at(of)}: [{of}] is no table", hint)
+        return {name: self._table(of, name, table, kind, hint) for name, table in tables.items()}
 
-    def _bucket(self, bucket: str, table: object) -> BucketSettings:
-        known = {one.name for one in fields(BucketSettings)}
-        here = ("buckets", bucket)
+    def _table(self, of: str, title: str, table: object, kind: type[T], hint: str) -> T:
+        known = {one.name for one in fields(kind)}  # type: ignore[arg-type]  # it is a dataclass
+        here = (of, title)
         places = {}
         if isinstance(table, dict):
             for key in table:
@@ -157,27 +173,22 @@ class _Reader:
                 places[name] = self._at(*here, key)
                 if name not in known:
                     raise UsageError(
-                        f"{places[name]}: [buckets.{bucket!r}]: unknown setting {key!r}",
+                        f"{places[name]}: [{of}.{title!r}]: unknown setting {key!r}",
                         _hint(key, known),
                     )
             table = {key.replace("-", "_"): value for key, value in table.items()}
         try:
-            names = msgspec.convert(table, BucketSettings)
+            names = msgspec.convert(table, kind)
         except msgspec.ValidationError as error:
             about = re.search(r"`\$\.(\w+)`", str(error))
             place = places[about[1]] if about else self._at(*here)
-            raise UsageError(f"{place}: [buckets.{bucket!r}]: {error}", _BUCKET_HINT) from None
-        for name, other in (_KEY_VARIABLES, _KEY_VARIABLES[::-1]):
+            raise UsageError(f"{place}: [{of}.{title!r}]: {error}", hint) from None
+        for name in sorted(one for one in known if one.endswith("_env")):
             value = getattr(names, name)
-            if value is None and getattr(names, other) is not None:
-                raise UsageError(
-                    f"{self._at(*here)}: [buckets.{bucket!r}]: {other} without {name}",
-                    _BUCKET_HINT,
-                )
             if value is not None and not _names_a_variable(value):
                 # It is not repeated: it may be the key itself.
                 raise UsageError(
-                    f"{places[name]}: [buckets.{bucket!r}] {name}: "
+                    f"{places[name]}: [{of}.{title!r}] {name}: "
                     "not the name of an environment variable",
                     "keep keys out of this file: put each into a variable, and name that here",
                 )
@@ -188,18 +199,21 @@ def _hint(name: str, known: set[str] | frozenset[str]) -> str:
     close = difflib.get_close_matches(name, known, n=1)
     if close:
         return f"did you mean {close[0]!r}?"
-    return 'known are the flags of `migrator run` by their names, and [buckets."NAME"] tables'
+    return 'known are the flags of `migrator run` by their names, [buckets."NAME"] and [keys.NAME]'
 
 
 def _names_a_variable(name: str) -> bool:
     return bool(_VARIABLE.fullmatch(name)) and not _LIKE_A_KEY.fullmatch(name)
 
 
-_KEY_VARIABLES = ("access_key_id_env", "secret_access_key_env")
-
 _BUCKET_HINT = (
     'write [buckets."NAME"] with settings of that bucket: access_key_id_env and '
     "secret_access_key_env are names of environment variables"
+)
+
+_KEY_HINT = (
+    "write [keys.NAME] with api_key_env, the name of an environment variable, and buckets or "
+    "prefixes that it serves; team_id and project_id may stand there too"
 )
 
 _VARIABLE = re.compile("[A-Za-z_][A-Za-z0-9_]*")

@@ -52,12 +52,15 @@ def read_api_key(settings: PlatformSettings, environment: Mapping[str, str]) -> 
     else:
         where = "PIXOP_API_KEY"
         text = environment.get(where, "")
+    hint = "set the environment variable PIXOP_API_KEY, or name a file with --api-key-file"
+    return as_secret(text, where, hint)
+
+
+def as_secret(text: str, where: str, hint: str) -> Secret:
+    """An API key as it was read from `where`. Raises UsageError for what cannot be one."""
     text = text.strip()
     if not text:
-        raise UsageError(
-            f"no API key: {where} is empty",
-            "set the environment variable PIXOP_API_KEY, or name a file with --api-key-file",
-        )
+        raise UsageError(f"no API key: {where} is empty", hint)
     if not re.fullmatch(r"[\x21-\x7e]+", text):
         raise UsageError(
             f"the API key in {where} holds characters that no key has (spaces, control characters)",

@@ -67,6 +67,16 @@ class BucketSettings:
     input_location: str | None = None
     s3_endpoint_url: str | None = None
 
+    def __post_init__(self) -> None:
+        """Half a pair of keys is none."""
+        pair = {
+            "access_key_id_env": self.access_key_id_env,
+            "secret_access_key_env": self.secret_access_key_env,
+        }
+        absent = [name for name, variable in pair.items() if variable is None]
+        if len(absent) == 1:
+            raise ValueError(f"there is no `{absent[0]}` beside the other")
+
     @property
     def variables(self) -> tuple[str, ...]:
         """The variables that hold secrets of this bucket."""

@@ -152,6 +152,7 @@ def test_the_summary_file_holds_the_fields_of_the_design(every_kind, tmp_path):
         "throttled": 1,
         "retries": 1,
         "announced_per_minute": 600,
+        "by_key": {},
     }
     assert (found["adopted"], found["duplicates"], found["listing_filtered"]) == (1, 2, 0)
     assert found["runs"][0]["ended_at"] is None

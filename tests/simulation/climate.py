@@ -141,6 +141,7 @@ class Climate:
     source_outages: list
     source_fault: float
     limits: list
+    keys: int
     others_share: float
     skew_s: float
     jumps: list
@@ -176,6 +177,10 @@ class Climate:
         return next((o for o in self.outages if o.begin_s <= now_s < o.end_s), None)
 
 
+KEYS = (1, 1, 1, 2)
+"""API keys of a batch, each for some of its two buckets."""
+
+
 def draw(seed):
     """The climate of a seed."""
     rng = Random(f"climate {seed}")  # a text: the same whatever the hash seed
@@ -204,6 +209,7 @@ def draw(seed):
         source_outages=_spans(rng, 1, 600.0) if rng.random() < 0.2 else [],
         source_fault=rng.choice([0, 0, 0.02, 0.1]),
         limits=_limits(rng, limit),
+        keys=Random(f"keys {seed}").choice(KEYS),
         others_share=rng.choice([0, 0, 0, 0.1, 0.5, 1.2]),
         skew_s=rng.choice([0, 0, 0.7, -3600, 3600, -86400]),
         jumps=_jumps(rng),

@@ -9,7 +9,19 @@ from simulation.disk import SimulatedJournal
 
 from migrator.checkpoint.change import Change
 from migrator.checkpoint.store import Checkpoint
-from migrator.engine import adopt, decide, gateway, observe, resolve, run, submit, sweep, swept
+from migrator.engine import (
+    adopt,
+    decide,
+    feed,
+    gateway,
+    observe,
+    resolve,
+    run,
+    submit,
+    sweep,
+    swept,
+    take_up,
+)
 from migrator.errors import RunFailed
 from migrator.lifecycle import TRANSITIONS, Event, State
 from migrator.pixop.client import Answer, Lost, NotSent
@@ -67,7 +79,7 @@ def reckons_horizons_by_the_local_clock():
 
 
 def forgets_open_requests_at_a_restart():
-    return mock.patch.object(run, "Change", return_value=Change(Event.NOT_CREATED))
+    return mock.patch.object(take_up, "Change", return_value=Change(Event.NOT_CREATED))
 
 
 def sends_more_than_the_quota():
@@ -143,13 +155,13 @@ def ignores_what_a_429_says():
 
 
 def drops_a_row_between_queues():
-    done_with = run.Feed.done_with
+    done_with = feed.Feed.done_with
 
     def lost(self, row, **what):
         if row % 5 or not what.get("pending_again"):
             done_with(self, row, **what)
 
-    return mock.patch.object(run.Feed, "done_with", lost)
+    return mock.patch.object(feed.Feed, "done_with", lost)
 
 
 def judges_sizes_by_nothing():

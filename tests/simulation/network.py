@@ -26,6 +26,7 @@ class Call:
     thing: object
     informed: bool
     sent_s: float
+    key: int = 0
     answered: object = None
 
     @property
@@ -37,13 +38,14 @@ class Call:
 
 
 class Network:
-    """The `Api` of one start of the program."""
+    """The `Api` of one start of the program, with one of its keys (by its lane)."""
 
-    def __init__(self, world, start):
+    def __init__(self, world, start, key=0):
+        self._key = key
         self._world = world
         self._start = start
         self._climate = world.climate
-        self._chance = Random(f"network {world.climate.seed} {start.number}")
+        self._chance = Random(f"network {world.climate.seed} {start.number}{key or ''}")
         self._informed = False
         self._held_until_s = self._held_since_s = 0.0
         self._refused_s = None
@@ -51,7 +53,9 @@ class Network:
     async def call(self, method, path, params=None, body=None):
         start, world = self._start, self._world
         start.alive()
-        call = Call(method, path, dict(params or {}), body, None, self._informed, world.now_s)
+        call = Call(
+            method, path, dict(params or {}), body, None, self._informed, world.now_s, self._key
+        )
         call.thing = world.thing_of_call(call)
         self._check(call)
         start.event("send")
@@ -84,7 +88,7 @@ class Network:
         if stopped_s is not None and now_s > stopped_s + LEAVING_S and call.method == "POST":
             world.violate(call.thing, f"{call} left {now_s - stopped_s:.1f} s after the stop")
         if call.path == "/v1/videos":
-            wanted = {"teamId": world.platform.team_id, "clipMode": "EXCLUDE",
+            wanted = {"teamId": world.platform.team_ids[self._key], "clipMode": "EXCLUDE",
                       "sortDirection": "DESC"}  # fmt: skip
             sorts = call.params.get("sortBy") in {"createdAt", "updatedAt"}
             whole = sorts and wanted.items() <= call.params.items()
@@ -99,7 +103,9 @@ class Network:
         world, thing = self._world, call.thing
         thing.posts += 1
         sent = json.loads(call.body)
-        if call.params["selectTeamId"] != world.platform.team_id:
+        if self._key != world.key_of(thing.bucket):
+            world.violate(thing, f"a POST with the key {self._key}, which does not serve it")
+        if call.params["selectTeamId"] != world.platform.team_ids[self._key]:
             world.violate(thing, f"a POST for another team: {call.params}")
         if len(sent.get("description") or "") > 511:
             world.violate(thing, "a description that is too long")
@@ -168,6 +174,7 @@ class Network:
     def _arrive(self, call, fault, back_s):
         """The platform gets the request; `back_s` None: nobody waits for the answer any more."""
         platform, chance = self._world.platform, self._chance
+        platform.key = call.key
         reply = platform.admit(call)
         if reply is None:
             reply = self._act(call, fault)

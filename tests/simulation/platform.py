@@ -43,6 +43,7 @@ class Video:
     round: int = 0
     gone_s: float = math.inf
     tie: float = 0.0
+    team: str = ""
 
     def is_there(self, now_s):
         return now_s < self.gone_s
@@ -88,17 +89,27 @@ class Video:
         return "FAILED" if thing.fate == "unreadable" else "DONE"
 
 
+def _team(number):
+    """The team of a further key; it takes no chance from what the platform draws."""
+    return str(UUID(int=number, version=4))
+
+
 class Platform:
-    """Answers requests. `world` gives the time, the climate, the log and the verdicts."""
+    """Answers requests. `world` gives the time, the climate, the log and the verdicts.
+
+    `key` is whose request it is: each has a quota and a team of its own.
+    """
 
     def __init__(self, world):
         self.world = world
         self.climate = world.climate
         self.chance = Random(f"platform {self.climate.seed}")
         self.user_id, self.team_id, self.project_id = (self._uuid() for _ in range(3))
+        self.team_ids = [self.team_id, *(_team(n) for n in range(1, self.climate.keys))]
+        self.key = 0
         self.videos = []
         self.by_id = {}
-        self.ours = defaultdict(list)  # by window: when each was sent
+        self.ours = defaultdict(list)  # by key and window: when each was sent
         self.uninformed = Counter()
         self.others = {}
         self.offset_s = self.chance.uniform(0, WINDOW_S)
@@ -148,7 +159,7 @@ class Platform:
     def answer(self, status, body, more=None):
         """An answer with the quota's headers; `more` replaces some of them."""
         window = self.window()
-        used = len(self.ours[window]) + self.used_by_others(window)
+        used = len(self.ours[self.key, window]) + self.used_by_others(window)
         headers = self.headers(window, used) | (more or {})
         raw = body if isinstance(body, bytes) else msgspec.json.encode(body)
         return Answer(status, raw, read_quota(headers, self.date_s), self.date_s)
@@ -161,14 +172,14 @@ class Platform:
         """Count a request in its window; a 429 when there is no room, else None."""
         self.advance()
         window = self.window()
-        sent = self.ours[window]
+        sent = self.ours[self.key, window]
         sent.append(call.sent_s)
         if not call.informed:
-            self.uninformed[window] += 1
+            self.uninformed[self.key, window] += 1
         limit, others, ours = self.limit(window), self.used_by_others(window), len(sent)
         # What leaves in two windows and comes in in one is the network's doing.
         spread_s = max(sent) - min(sent) + DELAYED_S
-        excused = self.fell(window) or self.uninformed[window] > 0 or spread_s > WINDOW_S
+        excused = self.fell(window) or self.uninformed[self.key, window] > 0 or spread_s > WINDOW_S
         if ours > limit and not excused:
             self.world.violate(
                 None,
@@ -184,7 +195,7 @@ class Platform:
 
     def forgive(self, call):
         """A 429 out of the blue does not count: what it tells of the window would be untrue."""
-        self.ours[self.window()].remove(call.sent_s)
+        self.ours[self.key, self.window()].remove(call.sent_s)
 
     # -- the API ------------------------------------------------------------------------------
 
@@ -193,14 +204,14 @@ class Platform:
         self.advance()
         parts = path.strip("/").split("/")
         if (method, path) == ("GET", "/v1/account"):
-            place = {"id": self.team_id, "name": "team"}
+            place = {"id": self.team_ids[self.key], "name": "team"}
             return self.answer(200, {"user": {"id": self.user_id}, "defaultTeam": place})
         if (method, path) == ("POST", "/v1/videos/in/s3"):
             return self._submit(msgspec.json.decode(body))
         if (method, path) == ("GET", "/v1/videos"):
             return self._list(params)
         if method == "GET" and parts[1] in {"teams", "projects"}:
-            known = parts[2] in {self.team_id, self.project_id}
+            known = parts[2] in {*self.team_ids, self.project_id}
             return self.answer(200, {"id": parts[2]}) if known else self._unknown()
         video = self.by_id.get(parts[2])
         if video is None or not video.is_there(self.world.now_s):
@@ -243,7 +254,9 @@ class Platform:
     def _list(self, params):
         now_s = self.world.now_s
         number, size = int(params["pageNumber"]), int(params["pageSize"])
-        shown = [v for v in self.videos if v.visible_s <= now_s < v.gone_s]
+        shown = [
+            v for v in self.videos if v.visible_s <= now_s < v.gone_s and v.team == params["teamId"]
+        ]
         if self.climate.ties:
             for video in shown:
                 video.tie = self.chance.random()
@@ -309,13 +322,19 @@ class Platform:
             size += 1
         video = Video(
             self._uuid(), thing, by, description, file_name, size, created_ms, now_s + delay_s,
-            now_s, tie=self.chance.random(),
+            now_s, tie=self.chance.random(), team=self._team_of(thing, by),
         )  # fmt: skip
         self.videos.append(video)
         self.by_id[video.id] = video
         if thing is not None:
             thing.videos.append(video)
         return video
+
+    def _team_of(self, thing, by):
+        """The team whose key made it, or serves it; others work in the first."""
+        if thing is not None:
+            return self.team_ids[self.world.key_of(thing.bucket)]
+        return self.team_ids[self.key] if by == "derived" else self.team_id
 
     def _foreign(self, made_s):
         description = self.chance.choice([None, "somebody's", "[mig1:broken"])

@@ -32,6 +32,7 @@ from migrator.errors import CheckpointError, MigratorError, UsageError
 from migrator.model import Columns, InvalidRow, ManifestRow, Outcome, Reason
 from migrator.report.reconcile import disagreements, outcome_of, totals
 from migrator.settings import (
+    ApiKeySettings,
     BatchSettings,
     CareSettings,
     InputSettings,
@@ -110,6 +111,11 @@ class World:
     def batch(self):
         """The name of the batch that is at work: another one once a checkpoint was lost."""
         return BATCHES[self.batches + 1] * 13
+
+    def key_of(self, bucket):
+        """The lane of the key that serves a bucket; those of invalid rows have none."""
+        buckets = sorted({thing.bucket for thing in self.climate.things})
+        return buckets.index(bucket) % self.climate.keys
 
     def wall_ms(self):
         """The local wall clock, which people and daemons set."""
@@ -241,6 +247,9 @@ class Start:
             chance=Random(f"engine {climate.seed} {self.number}"),
             journal=lambda opened, each: SimulatedJournal(world, self, opened, each),
             window=lambda limit: VirtualWindow(loop, limit),
+            further_apis={
+                name: Network(world, self, lane) for lane, name in enumerate(_names(climate), 1)
+            },
         )
         sources = checkpoint.sources()
         frozen = bool(sources) and all(source.complete for source in sources)
@@ -249,7 +258,7 @@ class Start:
             migrate(
                 Path("/nonexistent"),
                 checkpoint,
-                _settings(climate),
+                _settings(world),
                 inputs,
                 ports,
                 self.stop,
@@ -376,8 +385,21 @@ def _excused(world, thing, row, reason):
     return reason is Reason.COPIED and thing.fate == "mismatch" and world.lost_once
 
 
-def _settings(climate):
+def _names(climate):
+    """The further keys, in the order of their lanes."""
+    return [f"key{lane}" for lane in range(1, climate.keys)]
+
+
+def _settings(world):
+    climate = world.climate
+    buckets = {thing.bucket for thing in climate.things}
     return BatchSettings(
+        api_keys={
+            name: ApiKeySettings(
+                api_key_env="KEY", buckets=tuple(b for b in buckets if world.key_of(b) == lane)
+            )
+            for lane, name in enumerate(_names(climate), 1)
+        },
         inputs=InputSettings(),
         platform=PlatformSettings(until=climate.until, tag_in=climate.tag_in),
         source=SourceSettings(preflight=climate.preflight),
