@@ -6,7 +6,6 @@ that it is: what comes out is what went in, to the character.
 """
 
 import re
-from uuid import UUID
 
 Packed = str | bytes | None
 """How an id or a hash is stored: bytes where it could be packed, else its text."""
@@ -27,7 +26,10 @@ def pack_id(text: str | None) -> Packed:
 
 def unpack_id(stored: Packed) -> str | None:
     """The id that `pack_id` was given."""
-    return str(UUID(bytes=stored)) if isinstance(stored, bytes) else stored
+    if not isinstance(stored, bytes):
+        return stored
+    text = stored.hex()
+    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
 
 
 def pack_etag(text: str | None) -> Packed:

@@ -136,8 +136,10 @@ SELECT row, bucket, key, video_id FROM object
 WHERE video_id IS NOT NULL AND attempts > 0 ORDER BY row LIMIT ?;
 
 -- name: tallies
--- What every count of the report is made of.
-SELECT state, reason, count(*), total(size_bytes) FROM object GROUP BY state, reason;
+-- What every count of the report is made of; an imported row may leave its reason unsaid.
+SELECT state, CASE state WHEN 'imported' THEN coalesce(reason, 'copied') ELSE reason END AS told,
+    count(*), total(size_bytes)
+FROM object GROUP BY state, told;
 
 -- name: tallies_beyond_rows
 SELECT
@@ -248,7 +250,8 @@ WHERE state = 'pending' AND row IN (SELECT row FROM foreseen);
 
 -- name: census_tallies
 -- Rows by what they are, and what they would become: the one mark is 1 where preflight counts.
-SELECT o.state, CASE o.state WHEN 'pending' THEN f.reason ELSE o.reason END, count(*), total(o.size_bytes),
+SELECT o.state, CASE o.state WHEN 'pending' THEN f.reason
+    WHEN 'imported' THEN coalesce(o.reason, 'copied') ELSE o.reason END, count(*), total(o.size_bytes),
     coalesce(sum(o.size_bytes IS NULL), 0)
 FROM object AS o LEFT JOIN foreseen AS f ON f.row = o.row AND o.state = 'pending' AND ?
 GROUP BY 1, 2;

@@ -99,7 +99,7 @@ def stored(state: State, facts: Facts) -> Mapping[str, object]:
 def told(found: Sequence[object]) -> Transfer:
     """The transfer that a record tells of; its values are in the order of Transfer's fields."""
     values: list[Any] = list(found)
-    values[_STATE] = State(values[_STATE])
+    values[_STATE] = _STATES[values[_STATE]]
     if values[_STATE] is State.IMPORTED and values[_REASON] is None:
         values[_DECIDED_BY], values[_LEARNED_BY] = DecidedBy.PLATFORM, LearnedBy.LIST
     values[_REASON] = reason_of(values[_STATE], values[_REASON])
@@ -111,8 +111,14 @@ def told(found: Sequence[object]) -> Transfer:
 def reason_of(state: str, reason: str | None) -> Reason | None:
     """The reason of a row in `state`, from the one that is written."""
     if reason is not None:
-        return Reason(reason)
+        return _REASONS[reason]
     return Reason.COPIED if state == State.IMPORTED else None
+
+
+_STATES: dict[str, State] = {state.value: state for state in State}
+_REASONS: dict[str, Reason] = {reason.value: reason for reason in Reason}
+"""By their texts: to ask the class itself takes three times as long, and a report asks it for each
+row."""
 
 
 _OF_IMPORTED = {

@@ -38,6 +38,11 @@ class CsvSink:
         self._stream.write(original_bytes(line.removesuffix(LINE_END)) + b"\n")
         return len(line)
 
+    def write_lines(self, text: bytes, count: int) -> None:
+        r"""Take `count` lines in UTF-8, each with its `\n`."""
+        self.lines += count
+        self._stream.write(text)
+
 
 def original_bytes(text: str) -> bytes:
     """The bytes that were read: a surrogate that `surrogateescape` made becomes its byte again.

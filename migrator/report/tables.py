@@ -20,6 +20,7 @@ from migrator.checkpoint.values import Source
 from migrator.model import Outcome
 from migrator.report.cells import Layout
 from migrator.report.columns import ABOUT, COLUMNS, IDS, TEXT, TIME
+from migrator.report.csv_text import RUN_BY_SPREADSHEETS, csv_lines
 from migrator.report.files import LINE_END, CsvSink
 from migrator.report.reconcile import SCOPES, Verdict
 from migrator.report.words import escaped, iso_utc
@@ -29,16 +30,6 @@ CHUNK_ROWS = 4_000
 """Rows held in memory at a time, and in one row group of the Parquet file."""
 
 SCHEMA = "migrator.objects/1"
-
-RUN_BY_SPREADSHEETS = (
-    r"\A([\t\r\n]|[\p{Z}\p{Cc}\p{Cf}\"'\x{2018}-\x{201f}]*"
-    r"[-=+@\x{ff1d}\x{ff0b}\x{ff0d}\x{ff20}\x{fe62}\x{fe63}\x{fe66}\x{fe6b}])"
-)
-"""What makes a cell a formula (in RE2's syntax): `= + - @`, also in their full and small widths.
-
-Blanks, quotes and characters that show nothing may stand before them, since a program that reads
-the file may drop those first (OWASP, "CSV Injection").
-"""
 
 
 class ObjectTables:
@@ -92,15 +83,9 @@ class ObjectTables:
         table = self._table(pairs)
         self._parquet.write_table(table)
         self.parquet_rows += table.num_rows
-        frame = table.to_pandas(types_mapper=pd.ArrowDtype)
-        for outcome, rows in frame["Outcome"].value_counts().items():
-            self.outcomes[Outcome(str(outcome))] += int(rows)
-        for_spreadsheet(frame, self._schema).to_csv(
-            self._sink,  # type: ignore[call-overload]  # of a file, pandas asks only `write`
-            header=False,
-            index=False,
-            lineterminator=LINE_END,
-        )
+        for found in pc.value_counts(table["Outcome"]).to_pylist():
+            self.outcomes[Outcome(found["values"])] += found["counts"]
+        self._sink.write_lines(csv_lines(table), table.num_rows)
 
     def close(self) -> None:
         """Write the footer of the Parquet file; once, however often it is called."""

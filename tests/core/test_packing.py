@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from migrator.checkpoint.census import take_census
 from migrator.checkpoint.change import Change
 from migrator.checkpoint.packing import pack_etag, pack_id, unpack_etag, unpack_id
 from migrator.checkpoint.store import Checkpoint
@@ -90,6 +91,16 @@ def test_an_imported_row_tells_all_of_itself(checkpoint):
 def test_how_an_end_was_learned_is_kept_where_no_list_told_it(checkpoint):
     imported(checkpoint, 1, ID, LearnedBy.STATUS)
     assert checkpoint.transfer(1).learned_by == LearnedBy.STATUS
+
+
+def test_rows_whose_ends_were_learned_in_different_ways_are_counted_together(checkpoint):
+    """One writes its reason and the other does not: they are of one kind all the same."""
+    imported(checkpoint, 1, ID)
+    imported(checkpoint, 2, ID.upper(), LearnedBy.STATUS)
+    (tally,) = checkpoint.tallies()
+    assert (tally.state, tally.reason, tally.rows) == (State.IMPORTED, Reason.COPIED, 2)
+    (told,) = take_census(checkpoint, preflight=True).reasons
+    assert (told.reason, told.rows) == (Reason.COPIED, 2)
 
 
 def test_an_open_row_has_no_reason_and_nobody_who_decided(checkpoint):

@@ -1,5 +1,6 @@
 import csv
 import hashlib
+import io
 import json
 import sqlite3
 import subprocess
@@ -22,6 +23,7 @@ from migrator.model import InvalidRow, ManifestRow, Reason
 from migrator.report import drift, tables, write_reports
 from migrator.report.check import check_report
 from migrator.report.columns import ABOUT, COLUMNS
+from migrator.report.csv_text import csv_lines
 from migrator.settings import BatchSettings, ReportSettings
 
 NOW = 1_740_830_400_000
@@ -445,6 +447,30 @@ def test_cells_that_a_spreadsheet_would_run_are_defused_in_the_csv_file_only(che
 LEADS = ("=", "+", "-", "@", "＝", "＋", "－", "＠", "﹢", "﹣", "﹦", "﹫")
 BEFORE = ("", " ", "\u00a0", "\u3000", "\ufeff", "\u200b", "\u202e", "\x00", "\x1f", "'", '"', "“",
           "\n", "\r\n", " \t ' ", "\u2028")  # fmt: skip
+
+
+def test_the_lines_of_the_csv_file_are_those_that_pandas_writes():
+    texts = ["", None, "a", "a,b", 'say "x"', "line\nbreak", "cr\r", "=1", "'=1", " -2", "ü", '"']
+    count = len(texts)
+    table = pa.table(
+        {
+            "text": pa.array(texts, tables.TEXT),
+            "none": pa.nulls(count, tables.TEXT),
+            "time": pa.array([None, 0, 1, 1_740_830_400_123] * 3, tables.TIME),
+            "ids": pa.array([None, [], ["a"], ["a", "b,c"]] * 3, tables.IDS),
+            "yes": pa.array([True, False] * 6),
+            "number": pa.array([None, -5, 2**60] * 4, pa.int64()),
+        }
+    )
+    by_pandas = io.StringIO()
+    tables.for_spreadsheet(table.to_pandas(types_mapper=pd.ArrowDtype), table.schema).to_csv(
+        by_pandas, header=False, index=False, lineterminator="\r\n"
+    )
+    lines = csv_lines(table).decode()
+    assert list(csv.reader(io.StringIO(lines, newline=""))) == list(
+        csv.reader(io.StringIO(by_pandas.getvalue(), newline=""))
+    )
+    assert lines == by_pandas.getvalue().replace("\r\n", "\n")
 
 
 def for_spreadsheet(cells):
