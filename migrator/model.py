@@ -166,14 +166,18 @@ class InvalidRow:
     ragged: bool = False
 
 
-def identity(namespace: str, bucket: str, key: str) -> bytes:
+def identity(namespace: str, bucket: str, key: str, version_id: str | None = None) -> bytes:
     """The identity of an object: 16 bytes that differ when namespace, bucket or key differ.
 
     BLAKE2b over the three as raw UTF-8, each preceded by its length, so that no two triples read
-    the same and no Unicode normalisation takes place.
+    the same and no Unicode normalisation takes place. `version_id` is a part of it, the fourth,
+    where the platform can be told the version: elsewhere it is a precondition.
     """
     raw = key.encode()
     told = _place(namespace, bucket) + len(raw).to_bytes(4, "big") + raw
+    if version_id is not None:
+        version = version_id.encode()
+        told += len(version).to_bytes(4, "big") + version
     return hashlib.blake2b(told, digest_size=16).digest()
 
 

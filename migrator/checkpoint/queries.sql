@@ -5,6 +5,9 @@ SELECT value FROM meta WHERE name = ?;
 INSERT INTO meta (name, value) VALUES (?, ?)
 ON CONFLICT (name) DO UPDATE SET value = excluded.value;
 
+-- name: metas
+SELECT name, value FROM meta WHERE substr(name, 1, length(?1)) = ?1 ORDER BY name;
+
 -- name: add_source
 INSERT INTO source (id, kind, location, header, sha256) VALUES (?, ?, ?, ?, ?);
 

@@ -5,7 +5,7 @@ reason is `copied`, the platform has decided it, a page of the list mostly told 
 object was looked at matters no more.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -17,9 +17,17 @@ from migrator.model import DecidedBy, InvalidRow, LearnedBy, ManifestRow, Reason
 
 
 def record(
-    source_id: int, file: str, row: ManifestRow | InvalidRow, namespace: str, now_ms: int
+    source_id: int,
+    file: str,
+    row: ManifestRow | InvalidRow,
+    namespace: str,
+    now_ms: int,
+    by_url: Callable[[str], bool],
 ) -> tuple[object, ...]:
-    """The values of `add_object` for one row; `file` names its source in what is said of it."""
+    """The values of `add_object` for one row; `file` names its source in what is said of it.
+
+    `by_url` says of which buckets a version is another object: the platform can be told it.
+    """
     if isinstance(row, InvalidRow):
         # Lone surrogates stand for bytes that are not UTF-8: only JSON's escapes can hold them.
         cells = _ascii_json(row.cells)
@@ -30,6 +38,8 @@ def record(
             State.REJECTED, Reason.INVALID_ROW, DecidedBy.MANIFEST,
             None, None, None, None, now_ms, problem,
         )  # fmt: skip
+    version_id = row.version_id if row.version_id and by_url(row.bucket) else None
+    object_id = identity(namespace, row.bucket, row.key, version_id)
     state: tuple[object, ...] = _PENDING
     finished_ms: int | None = None
     message: str | None = None
@@ -39,7 +49,7 @@ def record(
         message = f"{file}, row {row.row}: of storage class {row.storage_class} by the inventory"
     listed = row.size_bytes is not None
     return (
-        row.row, source_id, identity(namespace, row.bucket, row.key), row.bucket, row.key,
+        row.row, source_id, object_id, row.bucket, row.key,
         row.version_id, msgspec.json.encode(row.cells).decode() if row.cells else None, 0,
         *state, row.size_bytes, pack_etag(row.etag), row.last_modified_ms,
         now_ms if listed else None, finished_ms, message,

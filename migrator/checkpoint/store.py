@@ -160,6 +160,10 @@ class Checkpoint:
         """Write a setting of the batch; never a secret."""
         self._db.execute(_SQL["set_meta"], (name, value))
 
+    def metas(self, beginning: str) -> dict[str, str]:
+        """The settings whose names begin so."""
+        return dict(self._db.execute(_SQL["metas"], (beginning,)))
+
     # -- rows in ----------------------------------------------------------------------------
 
     def add_source(
@@ -231,15 +235,17 @@ class Checkpoint:
         now_ms: int,
         imported: Callable[[Sequence[bytes]], Mapping[bytes, str]] = lambda _object_ids: {},
         left_out: Mapping[int, str] = MappingProxyType({}),
+        by_url: Callable[[str], bool] = lambda _bucket: False,
     ) -> None:
         """Store rows as they were read; a second row of the same object is skipped and says so.
 
         So is what `imported` answers, objects with the words of who has imported them already, and
-        the rows of `left_out`, with the filter that does it in words.
+        the rows of `left_out`, with the filter that does it in words. `by_url` says of
+        which buckets a version is an object of its own.
         """
         location = self._db.execute(_SQL["location"], (source_id,)).fetchone()[0]
         file = str(location).rpartition("/")[2]
-        records = [record(source_id, file, row, namespace, now_ms) for row in rows]
+        records = [record(source_id, file, row, namespace, now_ms, by_url) for row in rows]
         self.add_records(rows, records, now_ms, imported, left_out)
 
     def begin_rows(self) -> None:

@@ -4,6 +4,8 @@ import contextlib
 import os
 from collections.abc import Callable, Mapping
 from contextlib import closing
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from migrator import __version__
@@ -25,6 +27,7 @@ from migrator.cli.opening import (
 from migrator.cli.s3_files import S3Files
 from migrator.cli.session import connected, stopped_by_signals
 from migrator.engine.book import wall_ms
+from migrator.engine.crossing import is_expired
 from migrator.engine.load import Inputs, check_inputs, open_inputs
 from migrator.engine.meter import Meter
 from migrator.engine.reopen import LEFT, Choice
@@ -119,6 +122,7 @@ def retry_batch(
             raise UsageError(
                 "this batch has not read all of its rows yet", f"migrator resume {directory}"
             )
+        choice = replace(choice, expired=partial(is_expired, settings.ways, now_ms=wall_ms()))
         found = selection.survey(checkpoint, choice)
         selection.show(found)
         rows = sum(n for (_, act), n in found.items() if act not in LEFT)

@@ -82,7 +82,7 @@ async def check_up(
             checks.append(_rows(catalogue))
     checks.append(_disk(out, catalogue.rows))
     try:
-        await load_keys(settings.bucket_keys, environment)
+        await load_keys(settings.buckets, environment, required=settings.may_need_keys)
     except MigratorError as error:
         checks.append(Check("source keys", "fail", error.message, error.hint))
     else:
@@ -227,6 +227,9 @@ async def _platform(settings: BatchSettings, catalogue: Catalogue, api: Api) -> 
     for project_id in sorted(named | catalogue.projects):
         path = f"/v1/projects/{project_id}"
         checks.append(health.judge_place("project", path, await _call(api, path)))
+    for location_id in sorted({way.location or "" for _, way in settings.ways.all()} - {""}):
+        path = f"/v1/input-locations/s3/{location_id}"
+        checks.append(health.judge_place("input location", path, await _call(api, path)))
     if not named:
         path, params = "/v1/projects/default", {"selectTeamId": team_id}
         checks.append(health.judge_place("project", path, await _call(api, path, params)))
@@ -244,7 +247,7 @@ async def _call(api: Api, path: str, params: Mapping[str, str] | None = None) ->
 async def _source(settings: BatchSettings, catalogue: Catalogue, ports: Ports) -> list[Check]:
     """Each bucket with the keys that the platform will be handed for it."""
     checks: list[Check] = []
-    named = [*catalogue.samples, *catalogue.to_list, *settings.bucket_keys]
+    named = [*catalogue.samples, *catalogue.to_list, *settings.buckets]
     buckets = list(dict.fromkeys(named))[:MOST_BUCKETS]
     if not buckets:
         return [
@@ -257,7 +260,7 @@ async def _source(settings: BatchSettings, catalogue: Catalogue, ports: Ports) -
         try:
             ports.keys.keys_for(bucket)
             async with asyncio.timeout(PATIENCE_S * 2):
-                checks += await _bucket(bucket, catalogue, ports.source)
+                checks += await _bucket(bucket, catalogue, ports.source, settings.ways.by_url)
         except UsageError as error:
             checks.append(Check(f"source {bucket}", "fail", error.message, error.hint))
         except (SourceUnreachable, TimeoutError) as error:
@@ -270,13 +273,15 @@ async def _source(settings: BatchSettings, catalogue: Catalogue, ports: Ports) -
     return checks
 
 
-async def _bucket(bucket: str, catalogue: Catalogue, source: SourceS3) -> Iterable[Check]:
+async def _bucket(
+    bucket: str, catalogue: Catalogue, source: SourceS3, by_url: Callable[[str], bool]
+) -> Iterable[Check]:
     samples: list[tuple[str, str | None]] = list(catalogue.samples.get(bucket, ()))
     prefix = catalogue.to_list.get(bucket)
     refused, listed = await _list(source, bucket, prefix or "")
     if not samples:
         samples = [(key, None) for key in listed[:SAMPLES]]
-    preflight = Preflight(source)
+    preflight = Preflight(source, by_url)
     looks: list[tuple[str, Refusal | None]] = []
     for key, version_id in samples:
         _, refusal = await preflight.look(bucket, key, version_id)

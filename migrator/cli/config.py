@@ -16,13 +16,13 @@ from migrator.settings import (
     SECRET_VARIABLES,
     ApiKeySettings,
     BatchSettings,
-    BucketKeyNames,
+    BucketSettings,
     DisplaySettings,
     FinishSettings,
     PlanSettings,
     check_settings,
     dashed,
-    read_bucket_keys,
+    read_buckets,
     read_key_tables,
 )
 from migrator.text import plain
@@ -67,7 +67,7 @@ def show(
     """
     from migrator.cli.layering import layers
 
-    buckets = read_bucket_keys(config)
+    buckets = read_buckets(config)
     check_settings(batch)
     values: dict[str, Value] = {"out": None if out is None else str(out)}
     for group in (batch, what_if, finish, display):
@@ -152,14 +152,14 @@ def _text(value: object) -> str:
 
 
 def _secrets(
-    tables: Sequence[BucketKeyNames | ApiKeySettings], environment: Mapping[str, str]
+    tables: Sequence[BucketSettings | ApiKeySettings], environment: Mapping[str, str]
 ) -> dict[str, str]:
     """Each variable that a key is read from, and whether there is something in it."""
     own = [
-        getattr(table, one.name)
+        name
         for table in tables
         for one in fields(table)
-        if one.name.endswith("_env")
+        if one.name.endswith("_env") and (name := getattr(table, one.name)) is not None
     ]
     names = dict.fromkeys([*SECRET_VARIABLES, *own])
     return {name: "***" if environment.get(name) else "not set" for name in names}

@@ -11,11 +11,12 @@ from migrator.errors import ExitCode
 from migrator.settings import (
     OUTPUT,
     BatchSettings,
+    CrossingSettings,
     InputSettings,
     PlatformSettings,
     SourceSettings,
     WebhookSettings,
-    read_bucket_keys,
+    read_buckets,
     read_key_tables,
     with_absolute_paths,
 )
@@ -29,6 +30,7 @@ def doctor(
     inputs: InputSettings = InputSettings(),
     platform: PlatformSettings = PlatformSettings(),
     source: SourceSettings = SourceSettings(),
+    crossing: CrossingSettings = CrossingSettings(),
     webhooks: WebhookSettings = WebhookSettings(),
     config: Annotated[Path | None, Parameter(group=OUTPUT)] = None,
     as_json: Annotated[bool, Parameter(name="--json", group=OUTPUT, negative=())] = False,
@@ -63,8 +65,9 @@ def doctor(
         inputs=with_absolute_paths(inputs),
         platform=platform,
         source=source,
+        crossing=crossing,
         webhooks=webhooks,
-        bucket_keys=read_bucket_keys(config),
+        buckets=read_buckets(config),
         api_keys=read_key_tables(config),
     )
     checks = run_async(check_up(settings, out, os.environ))

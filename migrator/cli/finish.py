@@ -32,8 +32,8 @@ class Finish:
 
     def withhold(self, settings: BatchSettings) -> None:
         """Keep the variables that hold further keys from the command too."""
-        for names in settings.bucket_keys.values():
-            self._secret |= {names.access_key_id_env, names.secret_access_key_env}
+        for own in settings.buckets.values():
+            self._secret.update(own.variables)
         self._secret |= {key.api_key_env for key in settings.api_keys.values()}
 
     def reported(self) -> None:

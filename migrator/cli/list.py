@@ -6,7 +6,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from migrator.settings import OUTPUT, FilterSettings, StoreSettings, read_bucket_keys
+from migrator.settings import OUTPUT, FilterSettings, StoreSettings, read_buckets
 
 
 def list(  # noqa: A001 - the verb's name
@@ -47,6 +47,6 @@ def list(  # noqa: A001 - the verb's name
     from migrator.cli.loop import run_async
 
     work = list_into(
-        output, prefixes, filters, store, read_bucket_keys(config), os.environ, quiet=quiet
+        output, prefixes, filters, store, read_buckets(config), os.environ, quiet=quiet
     )
     return run_async(work)

@@ -15,11 +15,12 @@ from migrator.cli.words import size
 from migrator.errors import ExitCode, RunFailed, UsageError
 from migrator.filters import Filter
 from migrator.settings import (
-    BucketKeyNames,
+    BucketSettings,
     FilterSettings,
     StoreSettings,
     check_filters,
     check_store,
+    own_endpoints,
     parse_prefix,
 )
 from migrator.source.credentials import load_keys
@@ -55,7 +56,7 @@ async def list_into(
     prefixes: Sequence[str],
     filters: FilterSettings,
     store: StoreSettings,
-    bucket_keys: Mapping[str, BucketKeyNames],
+    buckets: Mapping[str, BucketSettings],
     environment: Mapping[str, str],
     *,
     quiet: bool,
@@ -74,13 +75,14 @@ async def list_into(
     check_filters(filters)
     check_store(store)
     check_certificates(environment)
-    keys = await load_keys(bucket_keys, environment)
+    keys = await load_keys(buckets, environment)
     wanted, told = Filter(filters), _Told(quiet=quiet)
     try:
         with ExitStack() as stack:
             file = stack.enter_context(AtomicFile(output))
             sink = sink_of(file.stream)
-            source = SourceS3(keys, store, region_of(environment), source_certificates(environment))
+            certificates, endpoints = source_certificates(environment), own_endpoints(buckets)
+            source = SourceS3(keys, store, region_of(environment), certificates, endpoints)
             async with (
                 source,
                 Walks(source, [(*place, "") for place in places]) as walks,

@@ -96,7 +96,7 @@ def open_checkpoint(directory: Path, settings: BatchSettings) -> Checkpoint:
         "api_url": settings.platform.api_url.rstrip("/"),
         "namespace": settings.inputs.namespace,
         "tag_in": settings.platform.tag_in,
-        "via": "s3",
+        "via": str(settings.ways),
         "api_keys": pinned_keys(settings.api_keys),
     }
     if not Checkpoint.exists(directory):

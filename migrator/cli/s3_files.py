@@ -98,7 +98,7 @@ class S3Files:
 
     async def _connected(self) -> SourceS3:
         if self._source is None:
-            keys = await load_keys(self._settings.bucket_keys, self._environment)
+            keys = await load_keys(self._settings.buckets, self._environment)
             source = source_of(self._settings, keys, self._environment)
             self._source = await self._stack.enter_async_context(source)
         return self._source

@@ -13,7 +13,13 @@ from migrator.engine.ports import Ports
 from migrator.engine.stop import Stop
 from migrator.log import errors_are_told
 from migrator.pixop.client import PixopClient
-from migrator.settings import BatchSettings, Secret, check_different, read_api_keys
+from migrator.settings import (
+    BatchSettings,
+    Secret,
+    check_different,
+    own_endpoints,
+    read_api_keys,
+)
 from migrator.source.credentials import KeyRing, load_keys
 from migrator.source.s3 import SourceS3
 
@@ -37,7 +43,7 @@ async def connected(
     """
     check_certificates(environment)
     if with_source:
-        keys = await load_keys(settings.bucket_keys, environment)
+        keys = await load_keys(settings.buckets, environment, required=settings.may_need_keys)
     else:
         keys = KeyRing(None, {})
     connections = settings.pace.max_concurrency + SPARE_CONNECTIONS
@@ -60,8 +66,8 @@ async def connected(
 
 def source_of(settings: BatchSettings, keys: KeyRing, environment: Mapping[str, str]) -> SourceS3:
     """The way to the source, not opened yet."""
-    certificates = source_certificates(environment)
-    return SourceS3(keys, settings.source, region_of(environment), certificates)
+    certificates, endpoints = source_certificates(environment), own_endpoints(settings.buckets)
+    return SourceS3(keys, settings.source, region_of(environment), certificates, endpoints)
 
 
 @contextlib.contextmanager

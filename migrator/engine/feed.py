@@ -37,7 +37,10 @@ PREFLIGHTS = 48
 
 
 class Feed:
-    """The way of rows from the checkpoint to the submitters."""
+    """The way of rows from the checkpoint to the submitters.
+
+    `checksums` are the CRC-32C of objects of claimed rows, where S3 has told them.
+    """
 
     def __init__(
         self,
@@ -53,6 +56,7 @@ class Feed:
     ) -> None:
         self._lane = lane
         self.ready: asyncio.Queue[Transfer] = asyncio.Queue(AHEAD)
+        self.checksums: dict[int, int] = {}
         self._found: asyncio.Queue[Transfer] = asyncio.Queue(CHUNK)
         self._claimed: set[int] = set()
         self._foreseen: dict[int, Foreseen] = {}
@@ -80,6 +84,7 @@ class Feed:
         `failed`: its POST may come to nothing, so that its next one in this run is a repetition.
         """
         self._claimed.discard(row)
+        self.checksums.pop(row, None)
         if failed:
             self._came_back[row] = self._came_back.get(row, 0) + 1
         else:
@@ -160,6 +165,8 @@ class Feed:
             return
         if look.asked and look.facts is not None:
             await preflights.keep(transfer, look)
+            if look.facts.crc32c is not None:
+                self.checksums[transfer.row] = look.facts.crc32c
             transfer = replace(transfer, size_bytes=look.facts.size_bytes)
         await self._pass_on(transfer)
 

@@ -5,14 +5,16 @@ key's quota is spent, or the platform fails it, rows of the others go on. Which 
 settled when it was read, and never changes.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from migrator.checkpoint.values import Source
 from migrator.engine import decide
 from migrator.engine.awake import AwakeClock
 from migrator.engine.book import Book
 from migrator.engine.breaker import BucketBreakers
+from migrator.engine.crossing import Crossing, url_ends_ms
 from migrator.engine.feed import Feed
 from migrator.engine.flights import Flights
 from migrator.engine.follow import Follower
@@ -70,7 +72,10 @@ class Lane:
 
 @dataclass(frozen=True, slots=True)
 class Shared:
-    """What all lanes of a run have in common. `preflights` None: the source is not looked at."""
+    """What all lanes of a run have in common. `preflights` None: the source is not looked at.
+
+    `located` are the input locations by bucket.
+    """
 
     book: Book
     batch: str
@@ -81,6 +86,7 @@ class Shared:
     guard: Guard
     preflights: Preflights | None
     hinted: bool
+    located: Mapping[str, str]
 
 
 def keys_of(settings: BatchSettings, ports: Ports) -> list[Key]:
@@ -121,7 +127,12 @@ def gateway_of(
 def rules(settings: BatchSettings) -> decide.CopyRules:
     """What copies are judged by."""
     until_ingested = settings.platform.until == "ingested"
-    return decide.CopyRules(settings.care.restarts, until_ingested=until_ingested)
+    ways = settings.ways
+    return decide.CopyRules(
+        settings.care.restarts,
+        until_ingested=until_ingested,
+        url_ends_ms=partial(url_ends_ms, ways) if ways.use_urls else None,
+    )
 
 
 def join(key: Key, place: Place, gateway: Gateway, shared: Shared) -> Lane:
@@ -144,8 +155,9 @@ def join(key: Key, place: Place, gateway: Gateway, shared: Shared) -> Lane:
     params = {"selectTeamId": place.team_id}
     if settings.platform.full_ingestion:
         params["fullIngestion"] = "true"
+    crossing = Crossing(settings.ways, ports.keys, ports.source, params, shared.located)
     submitter = Submitter(
-        book, feed, flights, gateway, requests, resolver, ports.keys, stop, params,
+        book, feed, flights, gateway, requests, resolver, crossing, stop, place.team_id,
         BucketBreakers(), observer,
     )  # fmt: skip
     latest = ListReader(gateway, place.team_id, "updatedAt")

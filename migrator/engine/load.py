@@ -178,11 +178,13 @@ async def load(
     source_s3: Lister,
     namespace: str,
     serving: Sequence[tuple[int, str, str]] = (),
+    by_url: Callable[[str], bool] = lambda _bucket: False,
 ) -> None:
     """Read every source that is not complete yet; may be cancelled anywhere, and goes on.
 
     `serving` are (lane, bucket, key prefix) of what further API keys serve: each row is given to
-    its key in the commit that it comes in with.
+    its key in the commit that it comes in with. `by_url` says of which buckets a version is an
+    object of its own.
 
     Raises UsageError for an unusable manifest, prefix or earlier batch, RunFailed when S3 cannot be
     reached.
@@ -192,7 +194,7 @@ async def load(
     sources = [source for source in await book.run(Checkpoint.sources) if not source.complete]
     with earlier_batches(inputs.skip_imported if sources else ()) as earlier:
         await book.run(earlier.check)
-        shelf = Shelf(book, namespace, earlier, Filter(inputs.filters), serving)
+        shelf = Shelf(book, namespace, earlier, Filter(inputs.filters), by_url, serving)
         prefixes = [source for source in sources if source.kind == "listing"]
         begins = [
             (*parse_prefix(each.location), await book.run(lambda c, of=each.id: c.listed_to(of)))  # type: ignore[misc]
@@ -251,6 +253,7 @@ class Shelf:
     namespace: str
     earlier: EarlierBatches
     wanted: Filter
+    by_url: Callable[[str], bool]
     serving: Sequence[tuple[int, str, str]] = ()
 
     async def put(
@@ -268,7 +271,7 @@ class Shelf:
         now_ms, imported = self.book.now_ms(), self.earlier.imported
         # Here and not in the checkpoint's thread, which has its hands full.
         source_id, file, space = source.id, source.file, self.namespace
-        records = [record(source_id, file, row, space, now_ms) for row in rows]
+        records = [record(source_id, file, row, space, now_ms, self.by_url) for row in rows]
 
         def store(checkpoint: Checkpoint) -> None:
             if header is not None:
@@ -283,7 +286,9 @@ class Shelf:
     async def put_listed(self, source: Source, listed: Listed) -> None:
         """Store a page of a listing, and how far it is, in one commit."""
         now_ms, imported = self.book.now_ms(), self.earlier.imported
-        records = [record(source.id, "", row, self.namespace, now_ms) for row in listed.rows]
+        records = [
+            record(source.id, "", row, self.namespace, now_ms, self.by_url) for row in listed.rows
+        ]
 
         def store(checkpoint: Checkpoint) -> None:
             if records:

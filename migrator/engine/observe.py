@@ -17,7 +17,7 @@ from migrator.engine.stop import Stop
 from migrator.engine.sweep import Page
 from migrator.engine.tag import Tag, read_tag
 from migrator.errors import StoppedByItself
-from migrator.lifecycle import WITH_VIDEO, State
+from migrator.lifecycle import WITH_VIDEO, Event, State
 from migrator.model import ELSEWHERE, LearnedBy
 from migrator.pixop import wire
 
@@ -135,6 +135,7 @@ class Observer:
             learned_by = LearnedBy.WEBHOOK
         if flight.last != sight:
             flight.last, flight.moved_s = sight, began_s
+        now_ms = self._book.now_ms()
         change = decide.judge_copy(
             flight.state,
             flight.restarts,
@@ -142,8 +143,12 @@ class Observer:
             sight,
             self._rules,
             learned_by,
-            self._book.now_ms(),
+            now_ms,
         )
+        expires = self._rules.url_ends_ms is not None
+        if expires and change is not None and change.event is Event.COPY_FAILED:
+            transfer = await self._book.run(lambda checkpoint: checkpoint.transfer(flight.row))
+            change = decide.unless_expired(change, transfer, self._rules, learned_by, now_ms)
         if change is not None:
             await self.apply(flight, change, began_s)
 

@@ -16,6 +16,7 @@ from migrator.engine.book import Book
 from migrator.engine.feed import CHUNK, PREFLIGHTS, pending_chunk
 from migrator.engine.gateway import Gateway
 from migrator.engine.load import Inputs
+from migrator.engine.locations import calls_for_locations
 from migrator.engine.pacing import Pacer
 from migrator.engine.ports import Ports
 from migrator.engine.preflights import Preflights, foreseen_of, known
@@ -118,7 +119,7 @@ async def _ask(
         preflights = Preflights(
             book,
             stop,
-            Preflight(ports.source),
+            Preflight(ports.source, settings.ways.by_url),
             settings.care.max_outage.total_seconds(),
             gateway.now_s,
             ports.chance,
@@ -128,13 +129,17 @@ async def _ask(
         progress.pending = book.tallies.states[State.PENDING]
         await Survey(book, stop, preflights, progress).run()
     projects = await book.run(lambda checkpoint: projects_of(checkpoint, settings))
+    buckets = await book.run(Checkpoint.pending_buckets)
     quotas = gateway.pacer.quotas
     return PlatformFacts(
         team_id=place.team_id,
         announced_per_minute=quotas.announced,
         per_minute=quotas.per_window,
         listed=listed,
-        checks=place.calls + len(projects) + (0 if webhooks is None else OWN_CALLS),
+        checks=place.calls
+        + len(projects)
+        + calls_for_locations(settings.ways, buckets)
+        + (0 if webhooks is None else OWN_CALLS),
         calls=gateway.counts.total,
         webhooks=webhooks,
     )

@@ -63,7 +63,11 @@ class Preflights:
         A source that does not answer is asked again and again; it stops the run when that lasts.
         """
         told = known(transfer, foreseen, self._book.now_ms())
-        return await self.ask(transfer) if told is None else told
+        assert transfer.bucket is not None
+        # What only a HEAD tells goes with a URL: the checksum.
+        if told is None or (told.refusal is None and self._preflight.by_url(transfer.bucket)):
+            return await self.ask(transfer)
+        return told
 
     async def ask(self, transfer: Transfer) -> Look:
         """Look at the object of a row now, whatever is known of it."""

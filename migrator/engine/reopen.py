@@ -5,7 +5,7 @@ pending by itself. Its copy is restarted or looked at again, or, where that is a
 is removed and proven gone first. A row that was refused at its only POST, or before, has none.
 """
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -51,13 +51,17 @@ LEFT = frozenset({Act.NEEDS_REPLACE, Act.NEEDS_ACCEPTANCE, Act.HAS_SEVERAL, Act.
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """Which rows are meant (an empty selection means any), and what their owner agrees to."""
+    """Which rows are meant (an empty selection means any), and what their owner agrees to.
+
+    `expired` says of a row that the URL that it was sent with opens its object no longer.
+    """
 
     reasons: Collection[Reason] = ()
     outcomes: Collection[Outcome] = ()
     buckets: Collection[str] = ()
     replace: bool = False
     accept_duplicates: bool = False
+    expired: Callable[[Transfer], bool] = lambda _transfer: False
 
     def covers(self, transfer: Transfer) -> bool:
         """Whether the row is meant."""
@@ -85,11 +89,10 @@ def _act_on_video(transfer: Transfer, choice: Choice) -> Act:
     if choice.replace:
         several = transfer.duplicate_video_ids not in {None, "[]"}
         return Act.HAS_SEVERAL if several else Act.REPLACE
-    if transfer.reason is Reason.DELETED:
+    restarted = transfer.reason in {Reason.COPY_FAILED, Reason.STUCK}
+    if transfer.reason is Reason.DELETED or (restarted and choice.expired(transfer)):
         return Act.NEEDS_REPLACE
-    if transfer.reason in {Reason.COPY_FAILED, Reason.STUCK}:
-        return Act.RESTART
-    return Act.LOOK
+    return Act.RESTART if restarted else Act.LOOK
 
 
 def change_for(

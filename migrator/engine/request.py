@@ -1,4 +1,4 @@
-"""From a row to the body of its POST: what is sent is a pure function of the checkpoint.
+"""From a row to what it asks for: a pure function of the checkpoint.
 
 The same row gives the same name, file name and description in every run: resolve looks for them.
 """
@@ -13,9 +13,7 @@ from migrator.checkpoint.values import Source
 from migrator.engine.tag import Tag, describe
 from migrator.manifest import MAX_FILE_NAME_CHARACTERS, file_name, legal_file_name, video_name
 from migrator.model import MAX_NAME_CHARACTERS, Columns, cut_to_units
-from migrator.pixop import wire
 from migrator.settings import NamingSettings, field_of_key
-from migrator.source.credentials import KeyRing
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,24 +111,3 @@ class Requests:
             return told or ""
 
         return template.filled(value)
-
-    @staticmethod
-    def body(transfer: Transfer, wanted: Wanted, keys: KeyRing) -> bytes:
-        """The JSON body of `POST /v1/videos/in/s3`. It holds the source's secret key."""
-        assert transfer.bucket is not None
-        assert transfer.key is not None
-        pair = keys.keys_for(transfer.bucket)
-        return msgspec.json.encode(
-            wire.CreateMasterVideoFromS3Bucket(
-                name=wanted.name,
-                object_key=transfer.key,
-                s3_bucket=wire.S3Bucket(
-                    bucket=transfer.bucket,
-                    access_key=pair.access_key_id,
-                    secret_access_key=pair.secret_access_key.reveal(),
-                ),
-                file_name=wanted.file_name,
-                description=wanted.description,
-                project_id=wanted.project_id,
-            )
-        )

@@ -28,6 +28,7 @@ from migrator.engine.lanes import (
     serving,
 )
 from migrator.engine.load import Inputs
+from migrator.engine.locations import Locations
 from migrator.engine.ports import Ports
 from migrator.engine.preflights import Preflights
 from migrator.engine.recorder import Recorder
@@ -59,6 +60,7 @@ class Engine:
     book: Book
     stop: Stop
     guard: Guard
+    locations: Locations
     gateways: Gateways
     lanes: Sequence[Lane]
     registration: Registration
@@ -151,17 +153,19 @@ async def _prepare(
     preflights = None
     if settings.source.preflight:
         preflights = Preflights(
-            book, stop, Preflight(ports.source), outage_s, now_s, ports.chance,
-            Filter(settings.inputs.filters),
+            book, stop, Preflight(ports.source, settings.ways.by_url), outage_s, now_s,
+            ports.chance, Filter(settings.inputs.filters),
         )  # fmt: skip
+    # Input locations are a team's: settings.crossing refuses them beside further keys.
+    locations = Locations(book, gateways.first, places[0].team_id, settings.ways, ports.keys)
     shared = Shared(
         book, batch, settings, await book.run(Checkpoint.sources), ports, stop, guard, preflights,
-        hinted=webhooks is not None,
+        hinted=webhooks is not None, located=locations.ids,
     )  # fmt: skip
     lanes = _join(keys, places, gateways, shared)
     keeper.holds = AllHolds([_holds(lane, shared) for lane in lanes])
     registration = Registration(book, gateways.first, batch, places[0].team_id)
-    return Engine(book, stop, guard, gateways, lanes, registration, webhooks)
+    return Engine(book, stop, guard, locations, gateways, lanes, registration, webhooks)
 
 
 async def _take_places(
@@ -201,7 +205,7 @@ def _holds(lane: Lane, shared: Shared) -> Holds:
 async def _look_before(
     engine: Engine, settings: BatchSettings, keeper: StatusKeeper, since_s: int | None
 ) -> None:
-    """All that is looked at before the first POST: nothing here changes anything on the platform.
+    """All that is looked at before the first POST: nothing but an input location is made.
 
     `since_s` is the platform's clock when the last run on this batch ended, if there was one.
     """
@@ -222,6 +226,7 @@ async def _look_before(
     if await book.run(lambda c: c.meta("adopted")) is None:
         await adopt(book, rules(settings))
         await book.run(lambda c: c.set_meta("adopted", "1"))
+    await engine.locations.settle(await book.run(Checkpoint.pending_buckets))
 
 
 async def _carry_out(engine: Engine, settings: BatchSettings, keeper: StatusKeeper) -> None:
@@ -239,6 +244,9 @@ async def _carry_out(engine: Engine, settings: BatchSettings, keeper: StatusKeep
             keeper.enter("stopping")
         while engine.gateways.commands:
             await asyncio.sleep(DRAIN_STEP_S)
+    settled = not engine.stop.requested and not engine.book.tallies.open
+    if settled and settings.crossing.remove_input_location:
+        await engine.locations.remove()
 
 
 @asynccontextmanager

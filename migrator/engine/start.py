@@ -77,9 +77,11 @@ async def read_rows(
     project that the platform does not know.
     """
     if inputs is not None:
-        await load(book, inputs, ports.source, settings.inputs.namespace, serving)
+        namespace, by_url = settings.inputs.namespace, settings.ways.by_url
+        await load(book, inputs, ports.source, namespace, serving, by_url)
     for bucket in await book.run(Checkpoint.pending_buckets):
-        ports.keys.keys_for(bucket)
+        if settings.needs_keys(bucket):
+            ports.keys.keys_for(bucket)
     await check_projects(gateways, await book.run(lambda c: projects_of(c, settings)))
 
 
@@ -106,7 +108,7 @@ async def check_platform(gateway: Gateway, stop: Stop, team_id: str | None) -> P
     account = wire.decode(reply.body, wire.Account) if isinstance(reply, Answer) else None
     if not isinstance(reply, Answer) or not reply.ok or account is None or not _has_ids(account):
         raise RunFailed(
-            f"the platform cannot be used: GET /v1/account: {_what(reply)}",
+            f"the platform cannot be used: GET /v1/account: {told(reply)}",
             "check --api-url (it ends in /api) and the network; nothing was sent",
         )
     if team_id is None or team_id == account.default_team.id:
@@ -174,12 +176,13 @@ async def _expect(gateway: Gateway, path: str, what: str) -> None:
     identified = wire.decode(reading.answer.body, wire.Identified)
     if not reading.answer.ok or identified is None:
         raise UsageError(
-            f"{what}: the platform does not know it (GET {path}: {_what(reading.answer)})",
+            f"{what}: the platform does not know it (GET {path}: {told(reading.answer)})",
             "copy the id from the platform; nothing was sent",
         )
 
 
-def _what(reply: Reply) -> str:
+def told(reply: Reply) -> str:
+    """What the platform answered, in words."""
     if not isinstance(reply, Answer):
         return reply.detail
     error = wire.decode(reply.body, wire.ApiError)

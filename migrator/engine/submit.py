@@ -4,7 +4,6 @@ The order is the promise: a permit, then the intent on the disk, then the reques
 its answer on the disk. A worker that was told to stop finishes the row that it holds.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from migrator.checkpoint.change import Change, Transfer
@@ -12,6 +11,7 @@ from migrator.checkpoint.store import Checkpoint
 from migrator.engine import decide
 from migrator.engine.book import Book
 from migrator.engine.breaker import BucketBreakers, is_outage
+from migrator.engine.crossing import Crossing
 from migrator.engine.feed import Feed
 from migrator.engine.flights import Flights
 from migrator.engine.gateway import Gateway
@@ -21,7 +21,7 @@ from migrator.engine.resolve import Resolver
 from migrator.engine.stop import Stop, Stopping
 from migrator.errors import StoppedByItself
 from migrator.lifecycle import Event, State
-from migrator.source.credentials import KeyRing
+from migrator.source.s3 import S3Refusal, SourceUnreachable
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,9 +34,9 @@ class Submitter:
     gateway: Gateway
     requests: Requests
     resolver: Resolver
-    keys: KeyRing
+    crossing: Crossing
     stop: Stop
-    params: Mapping[str, str]
+    team_id: str
     buckets: BucketBreakers
     observer: Observer
 
@@ -70,7 +70,18 @@ class Submitter:
     async def _carry(self, transfer: Transfer, permit_s: float) -> None:
         """From a permit to an answer on the disk."""
         wanted = self.requests.wanted(transfer)
-        body = self.requests.body(transfer, wanted, self.keys)
+        try:
+            post = await self.crossing.post(transfer, wanted, self.feed.checksums.get(transfer.row))
+        except (S3Refusal, SourceUnreachable) as error:
+            self.gateway.unused()
+            self._leave(transfer)
+            self.stop.because(
+                StoppedByItself(
+                    f"no URL can be made for bucket {transfer.bucket}: {error}",
+                    "check --s3-endpoint-url and the network, then resume: nothing is lost",
+                )
+            )
+            return
         self.gateway.count("submit")
         # A row that was presumed absent is looked for from its first intent on: it may have two.
         intent_date_s = transfer.intent_date_s if transfer.attempts else self.gateway.date_s
@@ -90,7 +101,9 @@ class Submitter:
             raise
         began_s = self.gateway.now_s()
         reply = decide.as_told(
-            await self.gateway.exchange("submit", "POST", "/v1/videos/in/s3", self.params, body)
+            post.masked(
+                await self.gateway.exchange("submit", "POST", post.path, post.params, post.body)
+            )
         )
         if not (transfer.attempts and is_outage(reply)):  # a row that fails again is its own fault
             self.gateway.posts.observe(reply, began_s, self.gateway.now_s())
@@ -98,9 +111,12 @@ class Submitter:
         if verdict.ask_account:
             verdict = await self._ask(transfer, verdict, "/v1/account")
         elif verdict.ask_place:
-            project_id, team_id = wanted.project_id, self.params["selectTeamId"]
-            place = f"/v1/projects/{project_id}" if project_id else f"/v1/teams/{team_id}"
-            verdict = await self._ask(transfer, verdict, place)
+            if post.place:
+                verdict = await self._ask(transfer, verdict, post.place)
+            if not verdict.stops:
+                project_id = wanted.project_id
+                place = f"/v1/projects/{project_id}" if project_id else f"/v1/teams/{self.team_id}"
+                verdict = await self._ask(transfer, verdict, place)
         await self._settle(replace(transfer, intent_date_s=intent_date_s), verdict)
 
     async def _intend(self, transfer: Transfer, wanted: Wanted, intent_date_s: int | None) -> State:

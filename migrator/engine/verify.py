@@ -97,7 +97,12 @@ async def _compare(
     progress.total = await book.run(Checkpoint.last_row)
     outage_s = settings.care.max_outage.total_seconds()
     preflights = Preflights(
-        book, stop, Preflight(ports.source), outage_s, gateway.now_s, ports.chance
+        book,
+        stop,
+        Preflight(ports.source, settings.ways.by_url),
+        outage_s,
+        gateway.now_s,
+        ports.chance,
     )
     progress.waiting_for = lambda: preflights.waiting_for_source
     sources = await book.run(Checkpoint.sources)

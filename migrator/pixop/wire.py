@@ -153,6 +153,21 @@ class Account(_Read):
     default_team: Identified
 
 
+class InputLocation(_Read):
+    """A bucket and the keys that the platform reads it with, which it never tells."""
+
+    id: str
+    name: str
+    bucket: str
+
+
+class InputLocationsPage(_Read):
+    """A page of `GET /v1/input-locations/s3`."""
+
+    total_elements: Count
+    items: list[InputLocation]
+
+
 class ApiError(_Read):
     """The platform's error form, as far as a report repeats it."""
 
@@ -182,6 +197,43 @@ class CreateMasterVideoFromS3Bucket(
     file_name: str
     description: str | None = None
     project_id: str | None = None
+
+
+class CreateMasterVideoFromInputLocation(
+    msgspec.Struct, rename="camel", frozen=True, omit_defaults=True
+):
+    """The body of `POST /v1/videos/in/s3/{inputLocationId}`."""
+
+    name: str
+    object_key: str
+    file_name: str
+    description: str | None = None
+    project_id: str | None = None
+
+
+class CreateMasterVideoFromHttps(msgspec.Struct, rename="camel", frozen=True, omit_defaults=True):
+    """The body of `POST /v1/videos/in/https`. Its URL is a secret: never logged, never kept."""
+
+    name: str
+    url: str
+    file_name: str
+    description: str | None = None
+    project_id: str | None = None
+
+    def __repr__(self) -> str:
+        return f"CreateMasterVideoFromHttps({self.name!r}, ***)"
+
+
+class CreateInputLocation(msgspec.Struct, rename="camel", frozen=True):
+    """The body of `POST /v1/input-locations/s3`. Never logged, never kept."""
+
+    name: str
+    bucket: str
+    access_key: str
+    secret_access_key: str
+
+    def __repr__(self) -> str:
+        return f"CreateInputLocation({self.name!r}, {self.bucket!r}, ***)"
 
 
 def decode(body: bytes, kind: type[T]) -> T | None:

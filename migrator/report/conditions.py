@@ -37,14 +37,12 @@ def conditions(settings: BatchSettings) -> list[Condition]:
     found = []
     for group in fields(settings):
         values = getattr(settings, group.name)
-        if group.name == "bucket_keys":
+        if group.name == "buckets":
             found += [
-                Condition(
-                    f"keys of {bucket}",
-                    f"{names.access_key_id_env}, {names.secret_access_key_env}",
-                    chosen=True,
-                )
-                for bucket, names in sorted(values.items())
+                Condition(f"{bucket}: {field.name.replace('_', '-')}", str(value), chosen=True)
+                for bucket, own in sorted(values.items())
+                for field in fields(own)
+                if (value := getattr(own, field.name)) is not None
             ]
             continue
         if group.name == "api_keys":

@@ -17,13 +17,15 @@ from migrator.settings.api_keys import (
 from migrator.settings.batch import BatchSettings, check_settings
 from migrator.settings.config_file import (
     dashed,
-    read_bucket_keys,
+    read_buckets,
     read_config,
     read_key_tables,
     setting_names,
 )
+from migrator.settings.crossing import CrossingSettings, Way, Ways
 from migrator.settings.fields import (
     CARE,
+    CROSSING,
     FILTERS,
     INPUT,
     OUTPUT,
@@ -48,12 +50,19 @@ from migrator.settings.output import (
 from migrator.settings.platform import UUID_PATTERN, PlatformSettings, check_api_url
 from migrator.settings.running import CareSettings, PaceSettings, StoppingSettings
 from migrator.settings.secret import SECRET_VARIABLES, Secret, read_api_key
-from migrator.settings.source import BucketKeyNames, SourceSettings, StoreSettings, check_store
+from migrator.settings.source import (
+    BucketSettings,
+    SourceSettings,
+    StoreSettings,
+    check_store,
+    own_endpoints,
+)
 from migrator.settings.templates import KEY_FIELDS, Template, field_of_key
 from migrator.settings.webhooks import WebhookSettings
 
 __all__ = [
     "CARE",
+    "CROSSING",
     "DEFAULT",
     "FILTERS",
     "INPUT",
@@ -69,8 +78,9 @@ __all__ = [
     "WHAT_IF",
     "ApiKeySettings",
     "BatchSettings",
-    "BucketKeyNames",
+    "BucketSettings",
     "CareSettings",
+    "CrossingSettings",
     "DisplaySettings",
     "FilterSettings",
     "FinishSettings",
@@ -87,6 +97,8 @@ __all__ = [
     "StoppingSettings",
     "StoreSettings",
     "Template",
+    "Way",
+    "Ways",
     "WebhookSettings",
     "check_api_url",
     "check_different",
@@ -97,11 +109,12 @@ __all__ = [
     "field_of_key",
     "is_this_machine",
     "listening_address",
+    "own_endpoints",
     "parse_prefix",
     "pinned_keys",
     "read_api_key",
     "read_api_keys",
-    "read_bucket_keys",
+    "read_buckets",
     "read_config",
     "read_key_tables",
     "refuse_keys",

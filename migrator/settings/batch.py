@@ -10,12 +10,13 @@ from cyclopts import Parameter
 
 from migrator.errors import UsageError
 from migrator.settings.api_keys import ApiKeySettings, check_api_keys
+from migrator.settings.crossing import CrossingSettings, Ways, check_ways
 from migrator.settings.filters import check_filters
 from migrator.settings.inputs import InputSettings, parse_prefix
 from migrator.settings.output import ReportSettings
 from migrator.settings.platform import UUID_PATTERN, PlatformSettings, check_api_url
 from migrator.settings.running import CareSettings, PaceSettings, StoppingSettings
-from migrator.settings.source import BucketKeyNames, SourceSettings, check_store
+from migrator.settings.source import BucketSettings, SourceSettings, check_endpoint, check_store
 from migrator.settings.webhooks import WebhookSettings, check_webhooks
 
 
@@ -27,17 +28,37 @@ class BatchSettings:
     inputs: InputSettings = field(default_factory=InputSettings)
     platform: PlatformSettings = field(default_factory=PlatformSettings)
     source: SourceSettings = field(default_factory=SourceSettings)
+    crossing: CrossingSettings = field(default_factory=CrossingSettings)
     pace: PaceSettings = field(default_factory=PaceSettings)
     care: CareSettings = field(default_factory=CareSettings)
     report: ReportSettings = field(default_factory=ReportSettings)
     stopping: StoppingSettings = field(default_factory=StoppingSettings)
     webhooks: WebhookSettings = field(default_factory=WebhookSettings)
-    bucket_keys: Annotated[Mapping[str, BucketKeyNames], Parameter(parse=False)] = field(
+    buckets: Annotated[Mapping[str, BucketSettings], Parameter(parse=False)] = field(
         default_factory=dict
     )
     api_keys: Annotated[Mapping[str, ApiKeySettings], Parameter(parse=False)] = field(
         default_factory=dict
     )
+
+    @property
+    def ways(self) -> Ways:
+        """How the objects of each bucket cross."""
+        return Ways(self.crossing, self.buckets)
+
+    def needs_keys(self, bucket: str) -> bool:
+        """Whether nothing can be done for a bucket without keys of its own.
+
+        An input location that is there has them; they are needed all the same to look at objects.
+        """
+        return self.source.preflight or self.ways.of(bucket).location is None
+
+    @property
+    def may_need_keys(self) -> bool:
+        """Whether there may be a bucket that keys are needed for."""
+        return bool(self.inputs.prefix) or any(
+            self.source.preflight or way.location is None for _, way in self.ways.all()
+        )
 
     def to_json(self) -> str:
         """The settings as the checkpoint keeps them."""
@@ -72,6 +93,11 @@ def check_settings(settings: BatchSettings) -> None:
         if value is not None and not UUID_PATTERN.fullmatch(value):
             raise UsageError(f"{flag} {value!r}: not a UUID", "copy the id from the platform")
     check_store(settings.source)
+    for bucket, own in settings.buckets.items():
+        if own.s3_endpoint_url is not None:
+            check_endpoint(f"[buckets.{bucket!r}] s3_endpoint_url", own.s3_endpoint_url)
+    check_ways(settings.ways, settings.platform, settings.source)
+    _check_locations(settings)
     for prefix in settings.inputs.prefix:
         parse_prefix(prefix)
     manifest = settings.inputs.manifest
@@ -100,4 +126,12 @@ def _check_naming(inputs: InputSettings) -> None:
             f"--map does not go with --manifest-format {inputs.manifest_format}: its columns have "
             "no names of their own",
             "leave --map out; the report names its columns",
+        )
+
+
+def _check_locations(settings: BatchSettings) -> None:
+    if settings.api_keys and any(way.via == "input-location" for _, way in settings.ways.all()):
+        raise UsageError(
+            "--via input-location does not go with [keys.NAME]: an input location is one team's",
+            "choose another way, or make a batch for each key",
         )

@@ -15,7 +15,7 @@ from migrator.errors import UsageError
 from migrator.settings.api_keys import ApiKeySettings
 from migrator.settings.batch import BatchSettings
 from migrator.settings.output import DisplaySettings, FinishSettings, PlanSettings
-from migrator.settings.source import BucketKeyNames
+from migrator.settings.source import BucketSettings
 from migrator.settings.toml_lines import lines_of
 
 T = TypeVar("T")
@@ -59,12 +59,12 @@ class ConfigFile:
     path: Path
     values: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     lines: Mapping[str, str] = field(default_factory=dict)
-    buckets: Mapping[str, BucketKeyNames] = field(default_factory=dict)
+    buckets: Mapping[str, BucketSettings] = field(default_factory=dict)
     keys: Mapping[str, ApiKeySettings] = field(default_factory=dict)
 
 
-def read_bucket_keys(path: Path | None) -> Mapping[str, BucketKeyNames]:
-    """The `[buckets."NAME"]` tables of migrator.toml: the names of variables, never keys."""
+def read_buckets(path: Path | None) -> Mapping[str, BucketSettings]:
+    """The `[buckets."NAME"]` tables of migrator.toml; of keys they name the variables."""
     return read_config(path).buckets
 
 
@@ -129,7 +129,7 @@ class _Reader:
             self._path,
             values,
             lines,
-            self._tables("buckets", BucketKeyNames, _BUCKET_HINT),
+            self._tables("buckets", BucketSettings, _BUCKET_HINT),
             self._tables("keys", ApiKeySettings, _KEY_HINT),
         )
 
@@ -184,7 +184,8 @@ class _Reader:
             place = places[about[1]] if about else self._at(*here)
             raise UsageError(f"{place}: [{of}.{title!r}]: {error}", hint) from None
         for name in sorted(one for one in known if one.endswith("_env")):
-            if not _names_a_variable(getattr(names, name)):
+            value = getattr(names, name)
+            if value is not None and not _names_a_variable(value):
                 # It is not repeated: it may be the key itself.
                 raise UsageError(
                     f"{places[name]}: [{of}.{title!r}] {name}: "
@@ -206,8 +207,8 @@ def _names_a_variable(name: str) -> bool:
 
 
 _BUCKET_HINT = (
-    'write [buckets."NAME"] with access_key_id_env and secret_access_key_env, each the name of an '
-    "environment variable"
+    'write [buckets."NAME"] with settings of that bucket: access_key_id_env and '
+    "secret_access_key_env are names of environment variables"
 )
 
 _KEY_HINT = (

@@ -1,5 +1,6 @@
 """How the customer's S3 is reached."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
@@ -7,6 +8,9 @@ from cyclopts import Parameter
 
 from migrator.settings.addresses import is_plain_url, unusable_url
 from migrator.settings.fields import SOURCE
+
+Via = Literal["s3", "input-location", "https"]
+"""The ways across: see settings.crossing."""
 
 
 @Parameter(name="*", group=SOURCE)
@@ -25,10 +29,15 @@ class StoreSettings:
 
 def check_store(store: StoreSettings) -> None:
     """Raises UsageError for an endpoint that is none."""
-    endpoint = store.s3_endpoint_url
-    if endpoint is not None and not is_plain_url(endpoint):
+    if store.s3_endpoint_url is not None:
+        check_endpoint("--s3-endpoint-url", store.s3_endpoint_url)
+
+
+def check_endpoint(flag: str, endpoint: str) -> None:
+    """Raises UsageError for an endpoint that is none."""
+    if not is_plain_url(endpoint):
         hint = "give it like https://s3.example.com, or leave it out for AWS"
-        raise unusable_url("--s3-endpoint-url", endpoint, hint)
+        raise unusable_url(flag, endpoint, hint)
 
 
 @Parameter(name="*", group=SOURCE)
@@ -45,8 +54,37 @@ class SourceSettings(StoreSettings):
 
 
 @dataclass(frozen=True, kw_only=True)
-class BucketKeyNames:
-    """The names of the environment variables that hold a bucket's own keys."""
+class BucketSettings:
+    """What holds for one bucket alone: a `[buckets."NAME"]` table of migrator.toml.
 
-    access_key_id_env: str
-    secret_access_key_env: str
+    `access_key_id_env` and `secret_access_key_env` are names of environment variables, both or
+    none. What is None is as for all others.
+    """
+
+    access_key_id_env: str | None = None
+    secret_access_key_env: str | None = None
+    via: Via | None = None
+    input_location: str | None = None
+    s3_endpoint_url: str | None = None
+
+    def __post_init__(self) -> None:
+        """Half a pair of keys is none."""
+        pair = {
+            "access_key_id_env": self.access_key_id_env,
+            "secret_access_key_env": self.secret_access_key_env,
+        }
+        absent = [name for name, variable in pair.items() if variable is None]
+        if len(absent) == 1:
+            raise ValueError(f"there is no `{absent[0]}` beside the other")
+
+    @property
+    def variables(self) -> tuple[str, ...]:
+        """The variables that hold secrets of this bucket."""
+        named = (self.access_key_id_env, self.secret_access_key_env)
+        return tuple(name for name in named if name is not None)
+
+
+def own_endpoints(buckets: Mapping[str, BucketSettings]) -> dict[str, str]:
+    """The endpoints of the buckets that lie in a store of their own."""
+    found = ((bucket, own.s3_endpoint_url) for bucket, own in buckets.items())
+    return {bucket: endpoint for bucket, endpoint in found if endpoint is not None}

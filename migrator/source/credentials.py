@@ -11,7 +11,7 @@ from aiobotocore.session import AioSession
 from botocore.exceptions import BotoCoreError
 
 from migrator.errors import UsageError
-from migrator.settings import BucketKeyNames, Secret
+from migrator.settings import BucketSettings, Secret
 
 _ID, _SECRET = "PIXOP_SOURCE_ACCESS_KEY_ID", "PIXOP_SOURCE_SECRET_ACCESS_KEY"
 
@@ -51,19 +51,25 @@ class KeyRing:
 
 
 async def load_keys(
-    buckets: Mapping[str, BucketKeyNames], environment: Mapping[str, str]
+    buckets: Mapping[str, BucketSettings],
+    environment: Mapping[str, str],
+    *,
+    required: bool = True,
 ) -> KeyRing:
     """The key ring: PIXOP_SOURCE_… first, else static keys of the standard AWS chain.
+
+    `required` False: there may be none at all.
 
     Raises UsageError for half a pair, for no keys at all, and for temporary credentials.
     """
     by_bucket = {
-        bucket: _pair(environment, names.access_key_id_env, names.secret_access_key_env)
-        for bucket, names in buckets.items()
+        bucket: _pair(environment, own.access_key_id_env, own.secret_access_key_env)
+        for bucket, own in buckets.items()
+        if own.access_key_id_env is not None and own.secret_access_key_env is not None
     }
     if environment.get(_ID) or environment.get(_SECRET):
         return KeyRing(_pair(environment, _ID, _SECRET), by_bucket)
-    return KeyRing(await _chain(required=not by_bucket), by_bucket)
+    return KeyRing(await _chain(required=required and not by_bucket), by_bucket)
 
 
 def _pair(environment: Mapping[str, str], id_name: str, secret_name: str) -> SourceKeys:

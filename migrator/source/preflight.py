@@ -5,12 +5,13 @@ for all of its objects: that it does not exist, or that it refuses the keys.
 """
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass
 from http import HTTPStatus
 
 from migrator.lifecycle import Event
 from migrator.model import CERTAINLY_TOO_LARGE_BYTES, DecidedBy, Reason
-from migrator.source.s3 import ObjectFacts, S3Refusal, SourceS3
+from migrator.source.s3 import Asked, ObjectFacts, S3Refusal, SourceS3
 
 REFUSED_KEYS = frozenset({"InvalidAccessKeyId", "SignatureDoesNotMatch", "InvalidToken",
                           "ExpiredToken", "TokenRefreshRequired"})  # fmt: skip
@@ -76,7 +77,8 @@ def judge_refusal(refusal: S3Refusal) -> Refusal | None:
         reason = Reason.BAD_CREDENTIALS
     elif refusal.code == "NoSuchBucket":
         reason = Reason.BUCKET_NOT_FOUND
-    elif refusal.code in {"NoSuchKey", "404"}:
+    elif refusal.code in {"NoSuchKey", "404", "NoSuchVersion", "MethodNotAllowed", "405"}:
+        # A version that is a delete marker is not to be had by that method (S3 API, HeadObject).
         reason = Reason.OBJECT_NOT_FOUND
     elif refusal.code in {"AccessDenied", "403", "AllAccessDisabled"}:
         reason = Reason.ACCESS_DENIED
@@ -96,7 +98,11 @@ def judge_refusal(refusal: S3Refusal) -> Refusal | None:
 class Preflight:
     """Asks S3 about objects, and about each bucket only once what all of its objects share."""
 
-    def __init__(self, source: SourceS3) -> None:
+    def __init__(
+        self, source: SourceS3, by_url: Callable[[str], bool] = lambda _bucket: False
+    ) -> None:
+        """`by_url`: of which buckets the platform gets URLs, and so the version that is meant."""
+        self.by_url = by_url
         self._source = source
         self._refused: dict[str, Refusal] = {}
         self._first: dict[str, asyncio.Lock] = {}
@@ -126,15 +132,21 @@ class Preflight:
     async def _look(
         self, bucket: str, key: str, version_id: str | None
     ) -> tuple[ObjectFacts | None, Refusal | None]:
+        if self.by_url(bucket):
+            asked, wanted = Asked(version_id, checksum=True), None
+        else:
+            asked, wanted = Asked(), version_id
         try:
-            facts = await self._source.head(bucket, key)
+            facts = await self._source.head(bucket, key, asked)
         except S3Refusal as bare:
-            return None, await self._explain(bucket, key, bare)
-        return facts, judge(facts, key, version_id)
+            return None, await self._explain(bucket, key, asked, bare)
+        return facts, judge(facts, key, wanted)
 
-    async def _explain(self, bucket: str, key: str, bare: S3Refusal) -> Refusal | None:
+    async def _explain(
+        self, bucket: str, key: str, asked: Asked, bare: S3Refusal
+    ) -> Refusal | None:
         try:
-            await self._source.read_code(bucket, key)
+            await self._source.read_code(bucket, key, asked)
         except S3Refusal as told:
             refusal = judge_refusal(told)
         else:

@@ -5,8 +5,9 @@ does not answer becomes `SourceUnreachable`.
 """
 
 import asyncio
+import base64
 from collections.abc import Iterator, Mapping
-from contextlib import AsyncExitStack, contextmanager
+from contextlib import AsyncExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from email.utils import parsedate_to_datetime
@@ -31,7 +32,7 @@ from migrator import __version__
 from migrator.certificates import HINT_UNTRUSTED, why_untrusted
 from migrator.errors import RunFailed, UsageError
 from migrator.redaction import Redactor
-from migrator.settings import StoreSettings
+from migrator.settings import Secret, StoreSettings
 from migrator.source.credentials import KeyRing, SourceKeys
 from migrator.source.pages import ListPage, read_page
 from migrator.source.reading import BoundedSession
@@ -47,6 +48,7 @@ ATTEMPTS = 4
 
 PAUSE_S = 0.5
 """Seconds before a part of an object that broke off is asked for again."""
+CRC32C_BYTES = 4
 
 MAX_CODE, MAX_MESSAGE = 100, 1000
 """Characters of S3's own words that are kept."""
@@ -58,7 +60,8 @@ class ObjectFacts:
 
     `etag` is without its quotes, `last_modified_ms` epoch milliseconds; `version_id` and
     `storage_class` are None where it has none. `archived` is True when the object must be restored
-    before it can be read, None when only a HEAD can tell.
+    before it can be read, None when only a HEAD can tell. `crc32c` is the checksum of the whole
+    object, where S3 knows it and was asked.
     """
 
     size_bytes: int
@@ -67,6 +70,18 @@ class ObjectFacts:
     version_id: str | None = None
     storage_class: str | None = None
     archived: bool | None = False
+    crc32c: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What of an object is meant: one version of it, else the current one; its checksum too."""
+
+    version_id: str | None = None
+    checksum: bool = False
+
+
+CURRENT = Asked()
 
 
 class S3Refusal(Exception):
@@ -98,23 +113,24 @@ class SourceS3:
         store: StoreSettings,
         region: str,
         certificates: str | None = None,
+        endpoints: Mapping[str, str] | None = None,
     ) -> None:
         self._ring = ring
         self._endpoint_url = store.s3_endpoint_url
+        self._endpoints: Mapping[str, str | None] = endpoints or {}
         self._region = region
-        # Stores of others are seldom reached by a name for each bucket; S3 is.
-        is_settled = store.s3_addressing_style != "auto" or store.s3_endpoint_url is None
-        self._addressing_style = store.s3_addressing_style if is_settled else "path"
+        self._addressing_style = store.s3_addressing_style
         self._payer = {"RequestPayer": "requester"} if store.requester_pays else {}
         self._certificates = certificates
         self._redactor = Redactor(pair.secret_access_key for pair in ring.all_keys())
         self._stack = AsyncExitStack()
-        self._clients: dict[SourceKeys, Any] = {}
+        self._clients: dict[tuple[SourceKeys, str | None], Any] = {}
+        self._regions_known: set[str] = set()
 
     async def __aenter__(self) -> Self:
         try:
             for keys in self._ring.all_keys():
-                await self._client(keys)
+                await self._made(keys, self._endpoint_url)
         except (BotoCoreError, ValueError) as error:
             await self._stack.aclose()
             raise UsageError(
@@ -126,22 +142,52 @@ class SourceS3:
     async def __aexit__(self, *_exc: object) -> None:
         await self._stack.aclose()
 
-    async def head(self, bucket: str, key: str) -> ObjectFacts:
+    async def head(self, bucket: str, key: str, asked: Asked = CURRENT) -> ObjectFacts:
         """HEAD one object. Raises S3Refusal or SourceUnreachable.
 
         A HEAD's refusal has no body; the caller learns the code with `read_code`.
         """
-        answer = await self._ask(bucket, "head_object", Bucket=bucket, Key=key)
+        named = _named(bucket, key, asked)
+        if asked.checksum:
+            named["ChecksumMode"] = "ENABLED"
+        answer = await self._ask(bucket, "head_object", **named)
         with _sense():
             return _facts_of_head(answer)
 
-    async def read_code(self, bucket: str, key: str) -> None:
+    async def read_code(self, bucket: str, key: str, asked: Asked = CURRENT) -> None:
         """GET the first byte, only to learn from the body of the refusal what S3 objects to.
 
         Returns when S3 does not object. Raises S3Refusal with a code, or SourceUnreachable.
         """
-        answer = await self._ask(bucket, "get_object", Bucket=bucket, Key=key, Range="bytes=0-0")
+        named = _named(bucket, key, asked)
+        answer = await self._ask(bucket, "get_object", **named, Range="bytes=0-0")
         answer["Body"].close()
+
+    async def presigned(self, bucket: str, key: str, version_id: str | None, life_s: int) -> Secret:
+        """A URL by which anybody may GET the object, or one version of it, for so many seconds.
+
+        Signed here; of a bucket of AWS its region is asked for first, once. Raises S3Refusal for a
+        name that no bucket has, SourceUnreachable where S3 does not answer.
+        """
+        client = await self._client(bucket)
+        await self._learn_region(bucket)
+        named = _named(bucket, key, Asked(version_id))
+        try:
+            url = await client.generate_presigned_url("get_object", named, ExpiresIn=life_s)
+        except ParamValidationError as error:
+            raise S3Refusal("InvalidBucketName", 400, self._one_line(error)) from None
+        return Secret(url)
+
+    async def _learn_region(self, bucket: str) -> None:
+        """Have the client find out where a bucket is: a URL that names another region is refused.
+
+        botocore keeps what S3 tells of it beside an answer, a refusal too.
+        """
+        if bucket in self._regions_known or self._endpoint_of(bucket):
+            return
+        with suppress(S3Refusal):
+            await self._ask(bucket, "head_bucket", Bucket=bucket)
+        self._regions_known.add(bucket)
 
     async def page(
         self, bucket: str, prefix: str, *, after: str = "", token: str = "", delimiter: str = ""
@@ -190,7 +236,7 @@ class SourceS3:
         raise AssertionError  # the last attempt answers or raises
 
     async def _ask(self, bucket: str, operation: str, **arguments: str) -> dict[str, Any]:
-        client = await self._client(self._ring.keys_for(bucket))
+        client = await self._client(bucket)
         try:
             with _sense():
                 answer: dict[str, Any] = await getattr(client, operation)(
@@ -225,8 +271,20 @@ class SourceS3:
     def _one_line(self, error: Exception) -> str:
         return _one_line(self._redactor.text(str(error)))
 
-    async def _client(self, keys: SourceKeys) -> Any:
-        if keys not in self._clients:
+    async def _client(self, bucket: str) -> Any:
+        return await self._made(self._ring.keys_for(bucket), self._endpoint_of(bucket))
+
+    def _style(self, endpoint_url: str | None) -> str:
+        # Stores of others are seldom reached by a name for each bucket; S3 is.
+        is_settled = self._addressing_style != "auto" or endpoint_url is None
+        return self._addressing_style if is_settled else "path"
+
+    def _endpoint_of(self, bucket: str) -> str | None:
+        return self._endpoints.get(bucket, self._endpoint_url)
+
+    async def _made(self, keys: SourceKeys, endpoint_url: str | None) -> Any:
+        known = self._clients.get((keys, endpoint_url))
+        if known is None:
             session = AioSession()
             parsers = _Parsers()
             parsers.set_parser_defaults(timestamp_parser=_moment)
@@ -234,11 +292,11 @@ class SourceS3:
             if _ERRORS_IN_200 is not None:
                 session.unregister("before-parse.s3.*", _ERRORS_IN_200)
             session.register("before-parse.s3.*", _read_first)
-            self._clients[keys] = await self._stack.enter_async_context(
+            known = await self._stack.enter_async_context(
                 session.create_client(
                     "s3",
                     region_name=self._region,
-                    endpoint_url=self._endpoint_url,
+                    endpoint_url=endpoint_url,
                     aws_access_key_id=keys.access_key_id,
                     aws_secret_access_key=keys.secret_access_key.reveal(),
                     verify=self._certificates,
@@ -249,11 +307,14 @@ class SourceS3:
                         connect_timeout=10,
                         read_timeout=30,
                         retries={"mode": "standard", "total_max_attempts": ATTEMPTS},
-                        s3={"addressing_style": self._addressing_style},
+                        s3={"addressing_style": self._style(endpoint_url)},
+                        # A URL would else be signed by version 2, which S3 has given up.
+                        signature_version="s3v4",
                     ),
                 )
             )
-        return self._clients[keys]
+            self._clients[keys, endpoint_url] = known
+        return known
 
 
 _PAGE = "migrator.page"
@@ -350,7 +411,31 @@ def _facts_of_head(answer: Mapping[str, Any]) -> ObjectFacts:
         version_id=answer.get("VersionId"),
         storage_class=storage_class,
         archived=archived and not restored,
+        crc32c=_crc32c(answer),
     )
+
+
+def _crc32c(answer: Mapping[str, Any]) -> int | None:
+    """The CRC-32C of the whole object; None where S3 has another kind of checksum, or of its parts.
+
+    S3 writes it in base64, as four bytes, the first the highest (S3 user guide, "Checking object
+    integrity"); the platform takes the number.
+    """
+    if answer.get("ChecksumType") == "COMPOSITE":
+        return None
+    try:
+        raw = base64.b64decode(answer.get("ChecksumCRC32C") or "", validate=True)
+    except ValueError:  # with "-N" behind it: of N parts
+        return None
+    return int.from_bytes(raw, "big") if len(raw) == CRC32C_BYTES else None
+
+
+def _named(bucket: str, key: str, asked: Asked) -> dict[str, str]:
+    """An object, and a version of it where one is asked for, as S3's operations name it."""
+    named = {"Bucket": bucket, "Key": key}
+    if asked.version_id is not None:
+        named["VersionId"] = asked.version_id
+    return named
 
 
 def _page_of(answer: Mapping[str, Any]) -> ListPage:

@@ -112,7 +112,7 @@ class Sandbox:
         if batch is not None:
             found = [one for one in found if batch_of_tag(one["description"]) == batch]
         if bucket is not None:
-            found = [one for one in found if one["bucket"] == bucket]
+            found = [one for one in found if one.get("bucket") == bucket]
         return found
 
     def windows(self):

@@ -13,7 +13,7 @@ from migrator.model import ManifestRow
 from migrator.report.conditions import conditions
 from migrator.report.sizes import LIMITS, NAMES, size_classes
 from migrator.report.timeline import COLUMNS, timeline
-from migrator.settings import BatchSettings, BucketKeyNames, InputSettings, PaceSettings
+from migrator.settings import BatchSettings, BucketSettings, InputSettings, PaceSettings
 
 MINUTE = 60_000
 
@@ -151,7 +151,7 @@ def test_every_setting_is_told_by_its_flag_and_what_was_chosen_is_marked():
     settings = BatchSettings(
         inputs=InputSettings(manifest="/a/b.csv", prefix=("s3://x/", "s3://y/")),
         pace=PaceSettings(requests_per_minute=1200),
-        bucket_keys={"old": BucketKeyNames(access_key_id_env="A", secret_access_key_env="B")},
+        buckets={"old": BucketSettings(access_key_id_env="A", secret_access_key_env="B")},
     )
     found = {c.name: (c.value, c.chosen) for c in conditions(settings)}
     assert found["--manifest"] == ("/a/b.csv", True)
@@ -161,5 +161,6 @@ def test_every_setting_is_told_by_its_flag_and_what_was_chosen_is_marked():
     assert found["--stuck-after"] == ("6h", False)
     assert found["--full-ingestion"] == ("no", False)
     assert found["--namespace"] == ("—", False)
-    assert found["keys of old"] == ("A, B", True)
+    assert found["old: access-key-id-env"] == ("A", True)
+    assert found["old: secret-access-key-env"] == ("B", True)
     assert settings.care.max_outage == timedelta(hours=1)

@@ -8,7 +8,7 @@ import pytest
 from migrator.errors import UsageError
 from migrator.settings import (
     BatchSettings,
-    BucketKeyNames,
+    BucketSettings,
     CareSettings,
     InputSettings,
     PlatformSettings,
@@ -16,7 +16,7 @@ from migrator.settings import (
     check_settings,
     parse_prefix,
     read_api_key,
-    read_bucket_keys,
+    read_buckets,
 )
 
 
@@ -25,7 +25,7 @@ def test_settings_come_back_from_the_checkpoint_as_they_were():
         inputs=InputSettings(manifest="a/b.csv", prefix=("s3://bucket/p",)),
         platform=PlatformSettings(api_key_file=Path("key")),
         care=CareSettings(stuck_after=timedelta(minutes=90)),
-        bucket_keys={"b": BucketKeyNames(access_key_id_env="X", secret_access_key_env="Y")},
+        buckets={"b": BucketSettings(access_key_id_env="X", secret_access_key_env="Y")},
     )
     assert BatchSettings.from_json(settings.to_json()) == settings
 
@@ -96,7 +96,7 @@ def test_a_file_of_settings_that_is_wrong_is_refused_with_its_name(tmp_path, tex
     file = tmp_path / "migrator.toml"
     file.write_text(text)
     with pytest.raises(UsageError) as caught:
-        read_bucket_keys(file)
+        read_buckets(file)
     assert str(file) in caught.value.message
     assert words in caught.value.message
 
@@ -105,6 +105,6 @@ def test_a_named_settings_file_that_is_missing_is_an_error_and_an_unnamed_one_is
     tmp_path, monkeypatch
 ):
     monkeypatch.chdir(tmp_path)
-    assert read_bucket_keys(None) == {}
+    assert read_buckets(None) == {}
     with pytest.raises(UsageError):
-        read_bucket_keys(tmp_path / "migrator.toml")
+        read_buckets(tmp_path / "migrator.toml")

@@ -35,7 +35,7 @@ def stop_after(bench, submits):
 class Source:
     """A source in which every object has 100 bytes."""
 
-    async def head(self, _bucket, _key):
+    async def head(self, _bucket, _key, *_asked):
         return ObjectFacts(100, "etag", 1)
 
 

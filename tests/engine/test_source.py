@@ -13,7 +13,7 @@ from migrator.lifecycle import Event
 from migrator.model import CERTAINLY_TOO_LARGE_BYTES, Reason
 from migrator.sandbox import s3 as local_s3
 from migrator.sandbox.keys import KeyPair
-from migrator.settings import BucketKeyNames, Secret, StoreSettings
+from migrator.settings import BucketSettings, Secret, StoreSettings
 from migrator.source.credentials import KeyRing, SourceKeys, load_keys
 from migrator.source.listing import listed_rows
 from migrator.source.preflight import Preflight, Refusal, judge
@@ -106,7 +106,7 @@ async def test_refused_keys_are_asked_once_for_a_bucket_and_not_once_an_object(r
         asked = []
         head = s3.head
 
-        async def counted(bucket, key):
+        async def counted(bucket, key, *_asked):
             asked.append(key)
             return await head(bucket, key)
 
@@ -274,7 +274,7 @@ async def test_no_keys_at_all_are_refused(no_aws):
 
 
 async def test_a_bucket_s_own_keys_are_named_and_must_be_there(no_aws):
-    names = {"b": BucketKeyNames(access_key_id_env="B_ID", secret_access_key_env="B_SECRET")}
+    names = {"b": BucketSettings(access_key_id_env="B_ID", secret_access_key_env="B_SECRET")}
     ring = await load_keys(names, {"B_ID": "AKIAB", "B_SECRET": "s"})
     assert ring.keys_for("b").access_key_id == "AKIAB"
     with pytest.raises(UsageError, match="no keys for bucket other"):

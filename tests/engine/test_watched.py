@@ -20,7 +20,7 @@ class Source:
     def __init__(self, silent_until=lambda: True):
         self.answers = silent_until
 
-    async def head(self, _bucket, _key):
+    async def head(self, _bucket, _key, *_asked):
         if not self.answers():
             raise SourceUnreachable("timed out")
         return ObjectFacts(100, "etag", 0)

@@ -28,7 +28,7 @@ from migrator.model import MAX_KEY_BYTES, InvalidRow, LearnedBy, ManifestRow, ut
 from migrator.pixop import wire
 from migrator.pixop.quota import MAX_LIMIT, MAX_WAIT_S, epoch_s, read_quota
 from migrator.redaction import PIECE, Redactor
-from migrator.settings import BucketKeyNames, Secret, read_bucket_keys
+from migrator.settings import BucketSettings, Secret, read_buckets
 from migrator.text import plain
 
 VIDEO = "00000000-0000-4000-8000-000000000001"
@@ -304,11 +304,11 @@ def tag(data):
 def toml(data):
     """A migrator.toml."""
     try:
-        found = read_bucket_keys(_written(data))
+        found = read_buckets(_written(data))
     except UsageError as error:
         _says_what_and_what_next(error)
     else:
-        assert all(isinstance(names, BucketKeyNames) for names in found.values())
+        assert all(isinstance(names, BucketSettings) for names in found.values())
 
 
 def redaction(data):

@@ -23,14 +23,14 @@ class Source:
         self._start = start
         self._chance = Random(f"source {world.climate.seed} {start.number}")
 
-    async def head(self, bucket, key):
+    async def head(self, bucket, key, *_asked):
         thing = await self._ask(bucket, key)
         if thing.fate in CODES:
             status, _ = CODES[thing.fate]
             raise S3Refusal(str(status), status, "")
         return facts(thing)
 
-    async def read_code(self, bucket, key):
+    async def read_code(self, bucket, key, *_asked):
         thing = await self._ask(bucket, key)
         if thing.fate in CODES:
             status, code = CODES[thing.fate]

@@ -24,6 +24,7 @@ from migrator.engine.decide.copies import (
     judge_restart,
     restart,
     stuck,
+    unless_expired,
 )
 from migrator.engine.decide.ending import exit_code
 from migrator.engine.decide.posts import (
@@ -67,4 +68,5 @@ __all__ = [
     "removed",
     "restart",
     "stuck",
+    "unless_expired",
 ]

@@ -1,9 +1,10 @@
 """What a look at a copy, or the reply to its restart, means."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from http import HTTPStatus
 
-from migrator.checkpoint.change import Change
+from migrator.checkpoint.change import Change, Transfer
 from migrator.engine.breaker import is_own_404
 from migrator.engine.decide.changes import cut, failed
 from migrator.lifecycle import Event, State
@@ -59,10 +60,15 @@ class Sight:
 
 @dataclass(frozen=True, slots=True)
 class CopyRules:
-    """The settings that a copy is judged by."""
+    """The settings that a copy is judged by.
+
+    `url_ends_ms` says of a row when the URL that it was sent with opens its object no longer;
+    None where no URLs are used.
+    """
 
     restarts: int
     until_ingested: bool
+    url_ends_ms: Callable[[Transfer], int | None] | None = None
 
 
 def judge_copy(
@@ -131,6 +137,18 @@ def _judge_failed_copy(
         Event.COPY_FAILED,
         {"not_before_ms": now_ms + delay_s * 1000, "error_code": code, "message": message},
     )
+
+
+def unless_expired(
+    change: Change, transfer: Transfer, rules: CopyRules, learned_by: LearnedBy, now_ms: int
+) -> Change:
+    """No restart of a copy whose URL opens nothing any more: the platform would use that URL."""
+    ends_ms = rules.url_ends_ms(transfer) if rules.url_ends_ms is not None else None
+    if change.event is not Event.COPY_FAILED or ends_ms is None or now_ms < ends_ms:
+        return change
+    message = cut(f"its URL has expired, so that it is not restarted: {change.facts['message']}")
+    code = change.facts["error_code"]
+    return failed(Reason.COPY_FAILED, now_ms, message=message, code=code, learned_by=learned_by)
 
 
 def restart(restarts: int) -> Change:
