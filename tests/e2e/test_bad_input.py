@@ -61,7 +61,9 @@ def test_an_unusable_manifest_is_refused_by_name(world, untouched, case):
 
 def test_an_empty_directory_is_no_manifest(world, untouched):
     (world.directory / "folder").mkdir()
-    assert_told(world.call("run", "--manifest", "folder", "--out", "out"), 2, "folder", "no Parquet file")
+    assert_told(
+        world.call("run", "--manifest", "folder", "--out", "out"), 2, "folder", "no Parquet file"
+    )
 
 
 def test_a_pipe_is_no_manifest(world, untouched):
