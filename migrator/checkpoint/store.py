@@ -50,6 +50,10 @@ from migrator.model import DecidedBy, InvalidRow, ManifestRow, Reason
 SCHEMA_VERSION = 6
 """`PRAGMA user_version` of the files that this program writes; any other is refused."""
 
+LARGE_BYTES = 64_000_000
+"""A checkpoint that is larger (some 250,000 rows) gets the quick check after an end in order, so
+that a run of a million rows begins within two seconds; any other gets the whole one."""
+
 TRANSFER_COLUMNS = ", ".join(Transfer.__dataclass_fields__)
 
 
@@ -113,9 +117,10 @@ class Checkpoint:
         path = directory / "checkpoint.db"
         # Before anything is set: what is no checkpoint stays as it is, to the byte.
         in_order = examine(path, SCHEMA_VERSION)
-        check = "quick_check" if in_order else "integrity_check"
         connection = None
         try:
+            is_large = path.stat().st_size > LARGE_BYTES
+            check = "quick_check" if in_order and is_large else "integrity_check"
             connection = _connect(path)
             _prepare(connection)
             verdict = connection.execute(f"PRAGMA {check}(1)").fetchone()[0]

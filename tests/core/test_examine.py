@@ -6,6 +6,7 @@ import sqlite3
 
 import pytest
 
+from migrator.checkpoint import store
 from migrator.checkpoint.change import Change
 from migrator.checkpoint.examine import unreadable
 from migrator.checkpoint.store import SCHEMA_VERSION, Checkpoint
@@ -220,17 +221,29 @@ def test_a_page_that_was_overwritten_is_noticed(stopped):
         assert_refused(stopped.parent, "damaged or not a checkpoint|cannot be opened")
 
 
-def test_an_index_that_is_not_its_table_s_is_noticed_after_a_run_that_was_killed(batch, tmp_path):
-    """Every page of it is sound: only the whole check compares the two, row for row."""
-    batch.submit(*range(1, 20))
-    killed = batch.as_killed_now(tmp_path / "killed")
-    with sqlite3.connect(killed / "checkpoint.db") as db:
+def mix_up_an_index(directory):
+    """Every page of it stays sound: only the whole check compares it with its table."""
+    with sqlite3.connect(directory / "checkpoint.db") as db:
         db.execute("PRAGMA writable_schema = ON")
         db.execute(
             "UPDATE sqlite_schema SET rootpage = (SELECT rootpage FROM sqlite_schema"
             " WHERE name = 'object_presumed_absent') WHERE name = 'object_identity'"
         )
     db.close()
+
+
+def test_an_index_that_is_not_its_table_s_is_noticed(stopped):
+    mix_up_an_index(stopped.parent)
+    assert_refused(stopped.parent, "damaged or not a checkpoint")
+
+
+def test_an_index_that_is_not_its_table_s_is_noticed_in_a_large_one_that_was_killed(
+    batch, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(store, "LARGE_BYTES", 0)
+    batch.submit(*range(1, 20))
+    killed = batch.as_killed_now(tmp_path / "killed")
+    mix_up_an_index(killed)
     with pytest.raises(CheckpointError, match="damaged or not a checkpoint"):
         Checkpoint.open(killed)
 
