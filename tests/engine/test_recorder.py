@@ -65,12 +65,12 @@ async def test_what_holds_the_run_up_is_counted_by_the_second(
     monkeypatch.setattr(recorder, "TICK_S", 0)
     monkeypatch.setattr(recorder, "SHORTEST_S", 3)
     checkpoint = Checkpoint.create(tmp_path, {})
-    quotas = SimpleNamespace(quotas=SimpleNamespace(per_window=600))
-    gateway = SimpleNamespace(pacer=quotas, counts=SimpleNamespace(total=7))
-    kept = Recorder(Book(Direct(checkpoint)), gateway, 1, lambda: waiting_on)
+    gateways = SimpleNamespace(per_window=600, counts=SimpleNamespace(total=7))
+    kept = Recorder(Book(Direct(checkpoint)), gateways, 1, lambda: waiting_on)
     job = asyncio.ensure_future(kept.run())
     try:
         while len(samples := checkpoint.history.samples()) < 2:
+            assert not job.done(), job
             await asyncio.sleep(0)
     finally:
         job.cancel()
