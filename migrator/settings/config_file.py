@@ -167,6 +167,8 @@ class _Reader:
         known = {one.name for one in fields(kind)}  # type: ignore[arg-type]  # it is a dataclass
         here = (of, title)
         places = {}
+        if table == {}:
+            raise UsageError(f"{self._at(*here)}: [{of}.{title!r}] is empty", hint)
         if isinstance(table, dict):
             for key in table:
                 name = key.replace("-", "_")

@@ -92,6 +92,7 @@ def test_the_summary_is_told_on_stdin_without_a_shell_and_without_keys(world, te
     config.write_text(
         f'[buckets."{rows[0][0]}"]\naccess_key_id_env = "OF_BUCKET_ID"\n'
         'secret_access_key_env = "OF_BUCKET_SECRET"\n'
+        '[keys.second]\napi_key_env = "PIXOP_API_KEY_2"\nbuckets = ["another"]\n'
     )
     env = {
         "OF_BUCKET_ID": world.sandbox.env["PIXOP_SOURCE_ACCESS_KEY_ID"],
