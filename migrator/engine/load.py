@@ -15,6 +15,7 @@ from collections.abc import (
     Mapping,
     Sequence,
 )
+from contextlib import aclosing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
@@ -364,10 +365,9 @@ async def _load_listing(shelf: Shelf, source: Source, pages: AsyncIterator[ListP
     book = shelf.book
     bucket, key_prefix = parse_prefix(source.location)
     first_row = await book.run(Checkpoint.last_row) + 1
-    async with Lane() as lane:
-        async for listed in listed_rows(
-            pages, bucket, key_prefix, shelf.wanted, first_row=first_row
-        ):
+    rows = listed_rows(pages, bucket, key_prefix, shelf.wanted, first_row=first_row)
+    async with Lane() as lane, aclosing(rows):
+        async for listed in rows:
             await lane.put(lambda page=listed: shelf.put_listed(source, page))  # type: ignore[misc]
     if not await book.run(lambda c: c.listed_to(source.id)):
         raise UsageError(

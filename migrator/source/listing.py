@@ -1,6 +1,6 @@
 """Listing a prefix as rows in: the same values as a manifest gives, with what S3 told of each."""
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -25,7 +25,7 @@ class Listed:
 
 async def listed_rows(
     pages: AsyncIterator[ListPage], bucket: str, prefix: str, wanted: Filter, *, first_row: int
-) -> AsyncIterator[Listed]:
+) -> AsyncGenerator[Listed, None]:
     """Rows of the objects that are `wanted`, numbered from `first_row`; `pages` are of the prefix.
 
     Raises UsageError when S3 refuses the listing, RunFailed when it cannot be reached.

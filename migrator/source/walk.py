@@ -13,6 +13,7 @@ is not split, and one with few is split further, level by level.
 import asyncio
 from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterator, Coroutine, Iterable, Iterator
+from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Protocol, Self
 
@@ -103,7 +104,7 @@ class Walks:
         while self._waiting and len(self._running) < WALKS_AT_ONCE:
             self._running.append(_Ahead(self._waiting.popleft()))
         self._read.append(self._running.popleft())
-        return aiter(self._read[-1])
+        return self._read[-1]
 
 
 class _Ahead:
@@ -113,11 +114,16 @@ class _Ahead:
         self._pages = pages
         self._queue, self._task = _begin(pages)
 
-    async def __aiter__(self) -> AsyncGenerator[ListPage, None]:
-        while (page := await self._queue.get()) is not None:
-            if isinstance(page, Exception):
-                raise page
-            yield page
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> ListPage:
+        page = await self._queue.get()
+        if page is None:
+            raise StopAsyncIteration
+        if isinstance(page, Exception):
+            raise page
+        return page
 
     async def close(self) -> None:
         self._task.cancel()
@@ -126,14 +132,15 @@ class _Ahead:
 
 
 def _begin(
-    pages: AsyncIterator[ListPage],
+    pages: AsyncGenerator[ListPage, None],
 ) -> tuple[asyncio.Queue[ListPage | Exception | None], asyncio.Task[None]]:
     queue: asyncio.Queue[ListPage | Exception | None] = asyncio.Queue(PAGES_AHEAD)
 
     async def fetch() -> None:
         try:
-            async for page in pages:
-                await queue.put(page)
+            async with aclosing(pages):
+                async for page in pages:
+                    await queue.put(page)
         except Exception as error:  # noqa: BLE001 - raised where the pages are read
             await queue.put(error)
         else:
@@ -142,7 +149,7 @@ def _begin(
     return queue, asyncio.ensure_future(fetch())
 
 
-async def _listed(lister: Lister, bucket: str, branch: _Branch) -> AsyncIterator[ListPage]:
+async def _listed(lister: Lister, bucket: str, branch: _Branch) -> AsyncGenerator[ListPage, None]:
     if branch.known is not None:
         yield branch.known
         return
