@@ -24,7 +24,7 @@ class Call:
     params: dict
     body: bytes | None
     thing: object
-    informed: bool
+    told_limit: int | None
     sent_s: float
     key: int = 0
     answered: object = None
@@ -46,7 +46,7 @@ class Network:
         self._start = start
         self._climate = world.climate
         self._chance = Random(f"network {world.climate.seed} {start.number}{key or ''}")
-        self._informed = False
+        self._told_limit = None
         self._held_until_s = self._held_since_s = 0.0
         self._refused_s = None
 
@@ -54,7 +54,7 @@ class Network:
         start, world = self._start, self._world
         start.alive()
         call = Call(
-            method, path, dict(params or {}), body, None, self._informed, world.now_s, self._key
+            method, path, dict(params or {}), body, None, self._told_limit, world.now_s, self._key
         )
         call.thing = world.thing_of_call(call)
         self._check(call)
@@ -252,7 +252,8 @@ class Network:
 
     def _take_note(self, call, reply):
         now_s, quota = self._world.now_s, reply.quota
-        self._informed = self._informed or quota.limit is not None
+        if quota.limit is not None:
+            self._told_limit = quota.limit
         if reply.status == 401:
             self._refused_s = self._refused_s or now_s
         if reply.status == 429:

@@ -174,9 +174,9 @@ class Platform:
         window = self.window()
         sent = self.ours[self.key, window]
         sent.append(call.sent_s)
-        if not call.informed:
-            self.uninformed[self.key, window] += 1
         limit, others, ours = self.limit(window), self.used_by_others(window), len(sent)
+        if call.told_limit is None or call.told_limit > limit:  # no answer has told of it yet
+            self.uninformed[self.key, window] += 1
         # What leaves in two windows and comes in in one is the network's doing.
         spread_s = max(sent) - min(sent) + DELAYED_S
         excused = self.fell(window) or self.uninformed[self.key, window] > 0 or spread_s > WINDOW_S
