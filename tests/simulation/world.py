@@ -1,8 +1,8 @@
 """One seed: the world, the starts of the program in it, and whether what always holds has held."""
 
 import asyncio
-import inspect
 import hashlib
+import inspect
 import json
 import logging
 import tempfile
