@@ -144,7 +144,7 @@ def test_who_serves_what_is_pinned(world):
 @pytest.mark.parametrize(
     ("text", "why"),
     [
-        ("", "`api_key_env`"),
+        ("", "is empty"),
         ('api_key_env = "PIXOP_API_KEY_2"', "serves nothing"),
         ('api_key_env = "NO_SUCH_KEY"\nbuckets = ["bucket"]', "NO_SUCH_KEY is empty"),
         ('api_key_env = "PIXOP_API_KEY"\nbuckets = ["bucket"]', "the same API key"),
