@@ -112,13 +112,15 @@ def test_rows_of_an_inventory_and_of_a_prefix_are_sent_by_their_sizes(filled, or
     # HEADs side by side let a row overtake another, and so do requests.
     one_by_one = ("--no-preflight", "--max-concurrency", "1")
     flags = ("--prefix", f"s3://{bucket}/", *one_by_one, "--order-by", order_by)
-    batch, creates = imports(world, inventory, f"{order_by}-{bucket}", *flags, code=3)
+    name = f"{order_by}-{bucket}"
+    batch, creates = imports(world, inventory, name, *flags, code=3)
     told = {line["Key"]: int(line["size"] or 0) for line in batch.lines if line["size"]}
     told |= {"b": 900, "c": 5, "a": 300_000, "d": 40}
     sizes = [told[made["objectKey"]] for made in creates]
     assert len(set(sizes)) > 3
     assert sizes == sorted(sizes, reverse=order_by == "size-desc")
-    refused = world.call("run", "--manifest", inventory, *flags[:2], "--out", batch.directory.name)
+    same = ("--manifest", inventory, "--namespace", name, "--out", name)
+    refused = world.call("run", *same, *flags[:2])
     assert refused.code == 5
     assert f"begun with --order-by {order_by}" in refused.err
 
