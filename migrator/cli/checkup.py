@@ -30,9 +30,10 @@ from migrator.settings import (
     parse_prefix,
     read_api_key,
 )
+from migrator.source.answers import S3Refusal, SourceUnreachable
 from migrator.source.credentials import load_keys
 from migrator.source.preflight import Preflight, Refusal
-from migrator.source.s3 import S3Refusal, SourceS3, SourceUnreachable
+from migrator.source.s3 import SourceS3
 
 T = TypeVar("T")
 

@@ -11,8 +11,9 @@ from migrator.cli.session import source_of
 from migrator.errors import MigratorError, RunFailed, UsageError
 from migrator.manifest import RemoteFacts
 from migrator.settings import BatchSettings
+from migrator.source.answers import ObjectFacts, S3Refusal, SourceUnreachable
 from migrator.source.credentials import load_keys
-from migrator.source.s3 import ObjectFacts, S3Refusal, SourceS3, SourceUnreachable
+from migrator.source.s3 import SourceS3
 from migrator.text import plain
 
 T = TypeVar("T")

@@ -64,7 +64,7 @@ class Crossing:
     async def post(self, transfer: Transfer, wanted: Wanted, crc32c: int | None) -> Post:
         """The POST of a row. `crc32c` is what S3 says of its object, as a number.
 
-        Raises source.s3.S3Refusal where no URL can be made.
+        Raises source.answers.S3Refusal where no URL can be made.
         """
         assert transfer.bucket is not None
         assert transfer.key is not None

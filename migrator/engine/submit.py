@@ -21,7 +21,7 @@ from migrator.engine.resolve import Resolver
 from migrator.engine.stop import Stop, Stopping
 from migrator.errors import StoppedByItself
 from migrator.lifecycle import Event, State
-from migrator.source.s3 import S3Refusal, SourceUnreachable
+from migrator.source.answers import S3Refusal, SourceUnreachable
 
 
 @dataclass(frozen=True, slots=True)

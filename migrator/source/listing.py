@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from migrator.errors import RunFailed, UsageError
 from migrator.filters import STANDARD, Facts, Filter
 from migrator.model import MAX_KEY_BYTES, InvalidRow, ManifestRow
+from migrator.source.answers import S3Refusal, SourceUnreachable
 from migrator.source.pages import ListPage
-from migrator.source.s3 import S3Refusal, SourceUnreachable
 
 HEADER = ("bucket", "key")
 """The columns of a listing, as a manifest would have them."""

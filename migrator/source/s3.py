@@ -5,20 +5,11 @@ does not answer becomes `SourceUnreachable`.
 """
 
 import asyncio
-import base64
-from collections.abc import Iterator, Mapping
-from contextlib import AsyncExitStack, contextmanager, suppress
-from dataclasses import dataclass
-from datetime import datetime
-from email.utils import parsedate_to_datetime
-from http import HTTPStatus
+from collections.abc import Mapping
+from contextlib import AsyncExitStack, suppress
 from typing import Any, Self
 
 import aiohttp
-from aiobotocore.config import AioConfig
-from aiobotocore.parsers import AioResponseParserFactory, AioRestXMLParser
-from aiobotocore.session import AioSession
-from botocore import handlers
 from botocore.exceptions import (
     BotoCoreError,
     ClientError,
@@ -26,79 +17,32 @@ from botocore.exceptions import (
     ParamValidationError,
     SSLError,
 )
-from botocore.utils import parse_timestamp
 
-from migrator import __version__
 from migrator.certificates import HINT_UNTRUSTED, why_untrusted
 from migrator.errors import RunFailed, UsageError
 from migrator.redaction import Redactor
 from migrator.settings import Secret, StoreSettings
+from migrator.source.answers import (
+    CURRENT,
+    Asked,
+    ObjectFacts,
+    S3Refusal,
+    SourceUnreachable,
+    facts_of_head,
+    making_sense,
+    named,
+    page_of,
+)
+from migrator.source.clients import ATTEMPTS, PAGE, configured, s3_session
 from migrator.source.credentials import KeyRing, SourceKeys
-from migrator.source.pages import ListPage, read_page
-from migrator.source.reading import BoundedSession
-
-MAX_CONNECTIONS = 64
-"""Connections to the source for each pair of keys."""
-
-USER_AGENT = f"migrator/{__version__}"
-"""Also quick: botocore puts its own together anew for each request, for a ninth of a HEAD."""
-
-ATTEMPTS = 4
-"""Tries of the library's own for each question; beyond them the engine waits and asks again."""
+from migrator.source.pages import ListPage
+from migrator.source.reading import read_bounded
 
 PAUSE_S = 0.5
 """Seconds before a part of an object that broke off is asked for again."""
-CRC32C_BYTES = 4
 
 MAX_CODE, MAX_MESSAGE = 100, 1000
 """Characters of S3's own words that are kept."""
-
-
-@dataclass(frozen=True, slots=True)
-class ObjectFacts:
-    """What S3 tells about an object.
-
-    `etag` is without its quotes, `last_modified_ms` epoch milliseconds; `version_id` and
-    `storage_class` are None where it has none. `archived` is True when the object must be restored
-    before it can be read, None when only a HEAD can tell. `crc32c` is the checksum of the whole
-    object, where S3 knows it and was asked.
-    """
-
-    size_bytes: int
-    etag: str | None
-    last_modified_ms: int | None
-    version_id: str | None = None
-    storage_class: str | None = None
-    archived: bool | None = False
-    crc32c: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """What of an object is meant: one version of it, else the current one; its checksum too."""
-
-    version_id: str | None = None
-    checksum: bool = False
-
-
-CURRENT = Asked()
-
-
-class S3Refusal(Exception):
-    """S3 answered, and the answer is no.
-
-    `code` is S3's error code, or HTTP's number as text where S3 sent no body; `status` is HTTP's.
-    """
-
-    def __init__(self, code: str, status: int, message: str) -> None:
-        super().__init__(f"{code}: {message}")
-        self.code = code
-        self.status = status
-        self.message = message
-
-
-class SourceUnreachable(Exception):
-    """S3 did not answer, or answered with a fault of its own, after the library's own retries."""
 
 
 class SourceS3:
@@ -147,20 +91,20 @@ class SourceS3:
 
         A HEAD's refusal has no body; the caller learns the code with `read_code`.
         """
-        named = _named(bucket, key, asked)
+        arguments = named(bucket, key, asked)
         if asked.checksum:
-            named["ChecksumMode"] = "ENABLED"
-        answer = await self._ask(bucket, "head_object", **named)
-        with _sense():
-            return _facts_of_head(answer)
+            arguments["ChecksumMode"] = "ENABLED"
+        answer = await self._ask(bucket, "head_object", **arguments)
+        with making_sense():
+            return facts_of_head(answer)
 
     async def read_code(self, bucket: str, key: str, asked: Asked = CURRENT) -> None:
         """GET the first byte, only to learn from the body of the refusal what S3 objects to.
 
         Returns when S3 does not object. Raises S3Refusal with a code, or SourceUnreachable.
         """
-        named = _named(bucket, key, asked)
-        answer = await self._ask(bucket, "get_object", **named, Range="bytes=0-0")
+        meant = named(bucket, key, asked)
+        answer = await self._ask(bucket, "get_object", **meant, Range="bytes=0-0")
         answer["Body"].close()
 
     async def presigned(self, bucket: str, key: str, version_id: str | None, life_s: int) -> Secret:
@@ -171,9 +115,9 @@ class SourceS3:
         """
         client = await self._client(bucket)
         await self._learn_region(bucket)
-        named = _named(bucket, key, Asked(version_id))
+        meant = named(bucket, key, Asked(version_id))
         try:
-            url = await client.generate_presigned_url("get_object", named, ExpiresIn=life_s)
+            url = await client.generate_presigned_url("get_object", meant, ExpiresIn=life_s)
         except ParamValidationError as error:
             raise S3Refusal("InvalidBucketName", 400, self._one_line(error)) from None
         return Secret(url)
@@ -201,8 +145,8 @@ class SourceS3:
         answer = await self._ask(
             bucket, "list_objects_v2", Bucket=bucket, Prefix=prefix, **arguments
         )
-        with _sense():
-            page = answer.get(_PAGE) or _page_of(answer)
+        with making_sense():
+            page = answer.get(PAGE) or page_of(answer)
         assert isinstance(page, ListPage)
         if page.next_token is not None and page.next_token in {"", token}:
             raise SourceUnreachable("S3 says that a listing goes on, and not where")
@@ -221,7 +165,7 @@ class SourceS3:
                 bucket, "get_object", Bucket=bucket, Key=key, Range=wanted, **arguments
             )
             try:
-                content = await _read_bounded(answer["Body"], length)
+                content = await read_bounded(answer["Body"], length)
             except (OSError, HTTPClientError, BotoCoreError, aiohttp.ClientError) as error:
                 if not left:
                     raise SourceUnreachable(self._one_line(error)) from None
@@ -238,7 +182,7 @@ class SourceS3:
     async def _ask(self, bucket: str, operation: str, **arguments: str) -> dict[str, Any]:
         client = await self._client(bucket)
         try:
-            with _sense():
+            with making_sense():
                 answer: dict[str, Any] = await getattr(client, operation)(
                     **arguments, **self._payer
                 )
@@ -285,28 +229,15 @@ class SourceS3:
     async def _made(self, keys: SourceKeys, endpoint_url: str | None) -> Any:
         known = self._clients.get((keys, endpoint_url))
         if known is None:
-            session = AioSession()
-            parsers = _Parsers()
-            parsers.set_parser_defaults(timestamp_parser=_moment)
-            session.register_component("response_parser_factory", parsers)
-            if _ERRORS_IN_200 is not None:
-                session.unregister("before-parse.s3.*", _ERRORS_IN_200)
-            session.register("before-parse.s3.*", _read_first)
             known = await self._stack.enter_async_context(
-                session.create_client(
+                s3_session().create_client(
                     "s3",
                     region_name=self._region,
                     endpoint_url=endpoint_url,
                     aws_access_key_id=keys.access_key_id,
                     aws_secret_access_key=keys.secret_access_key.reveal(),
                     verify=self._certificates,
-                    config=AioConfig(
-                        http_session_cls=BoundedSession,
-                        user_agent=USER_AGENT,
-                        max_pool_connections=MAX_CONNECTIONS,
-                        connect_timeout=10,
-                        read_timeout=30,
-                        retries={"mode": "standard", "total_max_attempts": ATTEMPTS},
+                    config=configured(
                         s3={"addressing_style": self._style(endpoint_url)},
                         # A URL would else be signed by version 2, which S3 has given up.
                         signature_version="s3v4",
@@ -317,146 +248,5 @@ class SourceS3:
         return known
 
 
-_PAGE = "migrator.page"
-
-
-class _Parser(AioRestXMLParser):  # type: ignore[misc]  # botocore has no types
-    """botocore's parser, but for a page of a listing that is read already."""
-
-    def _do_parse(self, response: Mapping[str, Any], shape: Any) -> Any:
-        if _PAGE in response:
-            return {_PAGE: response[_PAGE]}
-        return super()._do_parse(response, shape)
-
-
-class _Parsers(AioResponseParserFactory):  # type: ignore[misc]  # botocore has no types
-    def create_parser(self, protocol_name: str) -> Any:
-        if protocol_name == "rest-xml":
-            return _Parser(**self._defaults)
-        return super().create_parser(protocol_name)
-
-
-def _read_first(operation_model: Any, response_dict: dict[str, Any], **how: Any) -> None:
-    """Read a page of a listing, if it is of the usual form.
-
-    In the place of botocore's handler for errors that come as a 200, which for that takes each
-    answer apart by itself and costs more than all else: a page of the usual form is no error.
-    """
-    if operation_model.name == "ListObjectsV2" and response_dict["status_code"] == HTTPStatus.OK:
-        page = read_page(response_dict["body"])
-        if page is not None:
-            response_dict[_PAGE] = page
-            return
-    if _ERRORS_IN_200 is not None:
-        _ERRORS_IN_200(operation_model=operation_model, response_dict=response_dict, **how)
-
-
-_ERRORS_IN_200 = getattr(handlers, "_handle_200_error", None)
-
-
-async def _read_bounded(body: Any, length: int) -> bytes:
-    """The body up to one byte more than there must be; shut before its end if there is more."""
-    parts: list[bytes] = []
-    left = length + 1
-    try:
-        while left and (part := await body.read(left)):
-            parts.append(part)
-            left -= len(part)
-    finally:
-        body.close()
-    return b"".join(parts)
-
-
 def _one_line(text: str) -> str:
     return " ".join(text.split())[:200]
-
-
-@contextmanager
-def _sense() -> Iterator[None]:
-    """An answer without what every answer has, or with something else there: SourceUnreachable."""
-    try:
-        yield
-    except (KeyError, TypeError, ValueError, OverflowError, RuntimeError) as error:
-        raise SourceUnreachable(f"S3's answer makes no sense ({type(error).__name__})") from None
-
-
-def _moment(value: Any) -> datetime | None:
-    """A time as botocore reads it; None where it is none: nothing is decided by it.
-
-    What HEADs write is read by what is quick: dateutil took an eighth of a HEAD's time.
-    """
-    try:
-        if isinstance(value, str) and value.endswith("GMT"):
-            return parsedate_to_datetime(value)
-        return parse_timestamp(value)  # type: ignore[no-any-return]  # botocore has no types
-    except (ValueError, OverflowError, RuntimeError, TypeError, IndexError):
-        return None
-
-
-def _size_bytes(value: Any) -> int:
-    size_bytes = int(value)
-    if not 0 <= size_bytes < 2**63:
-        raise ValueError("no size")
-    return size_bytes
-
-
-def _facts_of_head(answer: Mapping[str, Any]) -> ObjectFacts:
-    storage_class = answer.get("StorageClass")
-    restored = 'ongoing-request="false"' in answer.get("Restore", "")
-    archived = storage_class in {"GLACIER", "DEEP_ARCHIVE"} or "ArchiveStatus" in answer
-    return ObjectFacts(
-        size_bytes=_size_bytes(answer["ContentLength"]),
-        etag=_etag(answer),
-        last_modified_ms=_ms(answer.get("LastModified")),
-        version_id=answer.get("VersionId"),
-        storage_class=storage_class,
-        archived=archived and not restored,
-        crc32c=_crc32c(answer),
-    )
-
-
-def _crc32c(answer: Mapping[str, Any]) -> int | None:
-    """The CRC-32C of the whole object; None where S3 has another kind of checksum, or of its parts.
-
-    S3 writes it in base64, as four bytes, the first the highest (S3 user guide, "Checking object
-    integrity"); the platform takes the number.
-    """
-    if answer.get("ChecksumType") == "COMPOSITE":
-        return None
-    try:
-        raw = base64.b64decode(answer.get("ChecksumCRC32C") or "", validate=True)
-    except ValueError:  # with "-N" behind it: of N parts
-        return None
-    return int.from_bytes(raw, "big") if len(raw) == CRC32C_BYTES else None
-
-
-def _named(bucket: str, key: str, asked: Asked) -> dict[str, str]:
-    """An object, and a version of it where one is asked for, as S3's operations name it."""
-    named = {"Bucket": bucket, "Key": key}
-    if asked.version_id is not None:
-        named["VersionId"] = asked.version_id
-    return named
-
-
-def _page_of(answer: Mapping[str, Any]) -> ListPage:
-    """A page as botocore has read it."""
-    entries = answer.get("Contents", ())
-    token = answer.get("NextContinuationToken") or ""
-    return ListPage(
-        keys=[entry["Key"] for entry in entries],
-        sizes=[_size_bytes(entry["Size"]) for entry in entries],
-        etags=[_etag(entry) for entry in entries],
-        modified_ms=[_ms(entry.get("LastModified")) for entry in entries],
-        storage_classes=[entry.get("StorageClass") for entry in entries],
-        folders=[each["Prefix"] for each in answer.get("CommonPrefixes", ())],
-        next_token=token if answer.get("IsTruncated") else None,
-    )
-
-
-def _etag(answer: Mapping[str, Any]) -> str | None:
-    etag = answer.get("ETag")
-    return etag.strip('"') if isinstance(etag, str) else None
-
-
-def _ms(moment: object) -> int | None:
-    return int(moment.timestamp() * 1000) if isinstance(moment, datetime) else None

@@ -10,10 +10,11 @@ from migrator.filters import Filter
 from migrator.model import InvalidRow
 from migrator.settings import Secret, StoreSettings
 from migrator.source import s3 as s3_module
+from migrator.source.answers import SourceUnreachable
 from migrator.source.credentials import KeyRing, SourceKeys
 from migrator.source.listing import listed_rows
 from migrator.source.preflight import Preflight
-from migrator.source.s3 import SourceS3, SourceUnreachable
+from migrator.source.s3 import SourceS3
 from migrator.source.walk import walk
 
 SECRET = "canary/Secret+Access=Key/0123456789abcd"
