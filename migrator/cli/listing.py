@@ -12,7 +12,7 @@ from migrator.atomic import AtomicFile
 from migrator.certificates import check_certificates, source_certificates
 from migrator.cli.loop import region_of
 from migrator.cli.words import size
-from migrator.errors import ExitCode, RunFailed, UsageError
+from migrator.errors import ExitCode, RunFailed, StoppedByItself, UsageError
 from migrator.filters import Filter
 from migrator.settings import (
     BucketSettings,
@@ -75,14 +75,21 @@ async def list_into(
     check_filters(filters)
     check_store(store)
     check_certificates(environment)
-    keys = await load_keys(buckets, environment)
+    certificates, region = source_certificates(environment), region_of(environment)
+    keys = await load_keys(
+        buckets,
+        environment,
+        store=store,
+        to_hand_over=False,
+        region=region,
+        certificates=certificates,
+    )
     wanted, told = Filter(filters), _Told(quiet=quiet)
     try:
         with ExitStack() as stack:
             file = stack.enter_context(AtomicFile(output))
             sink = sink_of(file.stream)
-            certificates, endpoints = source_certificates(environment), own_endpoints(buckets)
-            source = SourceS3(keys, store, region_of(environment), certificates, endpoints)
+            source = SourceS3(keys, store, region, certificates, own_endpoints(buckets))
             async with (
                 source,
                 Walks(source, [(*place, "") for place in places]) as walks,
@@ -96,6 +103,8 @@ async def list_into(
             told.refuse_nothing()
             sink.close()
             file.publish()
+    except StoppedByItself as error:
+        raise RunFailed(error.message, "renew them, and list again") from None
     except OSError as error:
         raise RunFailed(
             f"--output {output}: cannot be written ({error.strerror or error})",

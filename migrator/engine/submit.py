@@ -72,15 +72,10 @@ class Submitter:
         wanted = self.requests.wanted(transfer)
         try:
             post = await self.crossing.post(transfer, wanted, self.feed.checksums.get(transfer.row))
-        except (S3Refusal, SourceUnreachable) as error:
+        except (S3Refusal, SourceUnreachable, StoppedByItself) as error:
             self.gateway.unused()
             self._leave(transfer)
-            self.stop.because(
-                StoppedByItself(
-                    f"no URL can be made for bucket {transfer.bucket}: {error}",
-                    "check --s3-endpoint-url and the network, then resume: nothing is lost",
-                )
-            )
+            self.stop.because(_no_url(transfer, error))
             return
         self.gateway.count("submit")
         # A row that was presumed absent is looked for from its first intent on: it may have two.
@@ -212,3 +207,12 @@ class Submitter:
             decide.given_back(transfer, f"the platform answered {status} for {path}"),
             stops=f"the platform refuses every row: it answers {status} for {path} too",
         )
+
+
+def _no_url(transfer: Transfer, error: Exception) -> StoppedByItself:
+    if isinstance(error, StoppedByItself):
+        return error
+    return StoppedByItself(
+        f"no URL can be made for bucket {transfer.bucket}: {error}",
+        "check --s3-endpoint-url and the network, then resume: nothing is lost",
+    )

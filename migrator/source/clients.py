@@ -1,5 +1,6 @@
 """Clients of AWS's services as this program wants them: bounded, quick, and retrying quietly."""
 
+import logging
 from collections.abc import Mapping
 from datetime import datetime
 from email.utils import parsedate_to_datetime
@@ -15,6 +16,9 @@ from botocore.utils import parse_timestamp
 from migrator import __version__
 from migrator.source.pages import read_page
 from migrator.source.reading import BoundedSession
+
+logging.getLogger("aiobotocore").addHandler(logging.NullHandler())
+"""Without a handler Python prints what it warns of, tracebacks too; all of it is raised as well."""
 
 MAX_CONNECTIONS = 64
 """Connections to the source for each pair of keys."""

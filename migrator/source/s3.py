@@ -22,8 +22,10 @@ from migrator.certificates import HINT_UNTRUSTED, why_untrusted
 from migrator.errors import RunFailed, UsageError
 from migrator.redaction import Redactor
 from migrator.settings import Secret, StoreSettings
+from migrator.source.access import Access, CredentialsEnded
 from migrator.source.answers import (
     CURRENT,
+    REFUSED_KEYS,
     Asked,
     ObjectFacts,
     S3Refusal,
@@ -34,7 +36,7 @@ from migrator.source.answers import (
     page_of,
 )
 from migrator.source.clients import ATTEMPTS, PAGE, configured, s3_session
-from migrator.source.credentials import KeyRing, SourceKeys
+from migrator.source.credentials import KeyRing
 from migrator.source.pages import ListPage
 from migrator.source.reading import read_bounded
 
@@ -68,13 +70,14 @@ class SourceS3:
         self._certificates = certificates
         self._redactor = Redactor(pair.secret_access_key for pair in ring.all_keys())
         self._stack = AsyncExitStack()
-        self._clients: dict[tuple[SourceKeys, str | None], Any] = {}
+        self._clients: dict[tuple[Access, str | None], Any] = {}
+        self._seen: dict[Access, str] = {}
         self._regions_known: set[str] = set()
 
     async def __aenter__(self) -> Self:
         try:
-            for keys in self._ring.all_keys():
-                await self._made(keys, self._endpoint_url)
+            for access in self._ring.accesses():
+                await self._made(access, self._endpoint_url)
         except (BotoCoreError, ValueError) as error:
             await self._stack.aclose()
             raise UsageError(
@@ -111,9 +114,14 @@ class SourceS3:
         """A URL by which anybody may GET the object, or one version of it, for so many seconds.
 
         Signed here; of a bucket of AWS its region is asked for first, once. Raises S3Refusal for a
-        name that no bucket has, SourceUnreachable where S3 does not answer.
+        name that no bucket has, SourceUnreachable where S3 does not answer, CredentialsEnded where
+        the URL would open nothing before it has lived so long.
         """
+        access = self._ring.access_for(bucket)
         client = await self._client(bucket)
+        lasts_s = access.lasts_s() if access.is_temporary else None
+        if access.is_temporary and (lasts_s is None or lasts_s < life_s):
+            raise CredentialsEnded(access.name, "a URL of --url-life would outlive them")
         await self._learn_region(bucket)
         meant = named(bucket, key, Asked(version_id))
         try:
@@ -187,7 +195,7 @@ class SourceS3:
                     **arguments, **self._payer
                 )
         except ClientError as error:
-            raise self._refusal(error) from None
+            raise self._refusal(error, self._ring.access_for(bucket)) from None
         except ParamValidationError as error:
             raise S3Refusal("InvalidBucketName", 400, self._one_line(error)) from None
         except (BotoCoreError, HTTPClientError, OSError) as error:
@@ -202,7 +210,7 @@ class SourceS3:
         if why:
             raise RunFailed(f"the certificate of S3 is not trusted: {why}", HINT_UNTRUSTED)
 
-    def _refusal(self, error: ClientError) -> Exception:
+    def _refusal(self, error: ClientError, access: Access) -> Exception:
         response: Mapping[str, Any] = error.response
         told: Mapping[str, Any] = response.get("Error", {})
         status = int(response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
@@ -210,13 +218,26 @@ class SourceS3:
         message = self._redactor.text(str(told.get("Message", "")))[:MAX_MESSAGE]
         if status >= 500:  # noqa: PLR2004 - HTTP's own number
             return SourceUnreachable(f"{code}: {message} (HTTP {status})")
+        if access.apart and code in REFUSED_KEYS:
+            return CredentialsEnded(access.name, code)
         return S3Refusal(code, status, message)
 
     def _one_line(self, error: Exception) -> str:
         return _one_line(self._redactor.text(str(error)))
 
     async def _client(self, bucket: str) -> Any:
-        return await self._made(self._ring.keys_for(bucket), self._endpoint_of(bucket))
+        access = self._ring.access_for(bucket)
+        if access.is_temporary:
+            await self._hide(access)
+        return await self._made(access, self._endpoint_of(bucket))
+
+    async def _hide(self, access: Access) -> None:
+        """Have the secrets of credentials masked, also of those that took the place of others."""
+        now = await access.frozen()
+        if self._seen.get(access) != now.token:
+            self._seen[access] = now.token
+            secrets = [pair.secret_access_key for pair in self._ring.all_keys()]
+            self._redactor = Redactor([*secrets, Secret(now.secret_key), Secret(now.token)])
 
     def _style(self, endpoint_url: str | None) -> str:
         # Stores of others are seldom reached by a name for each bucket; S3 is.
@@ -226,16 +247,20 @@ class SourceS3:
     def _endpoint_of(self, bucket: str) -> str | None:
         return self._endpoints.get(bucket, self._endpoint_url)
 
-    async def _made(self, keys: SourceKeys, endpoint_url: str | None) -> Any:
-        known = self._clients.get((keys, endpoint_url))
+    async def _made(self, access: Access, endpoint_url: str | None) -> Any:
+        known = self._clients.get((access, endpoint_url))
         if known is None:
+            keys = access.keys
+            session = s3_session()
+            if keys is None:  # what refreshes itself cannot be told otherwise
+                session._credentials = access.credentials  # noqa: SLF001
             known = await self._stack.enter_async_context(
-                s3_session().create_client(
+                session.create_client(
                     "s3",
                     region_name=self._region,
                     endpoint_url=endpoint_url,
-                    aws_access_key_id=keys.access_key_id,
-                    aws_secret_access_key=keys.secret_access_key.reveal(),
+                    aws_access_key_id=keys and keys.access_key_id,
+                    aws_secret_access_key=keys and keys.secret_access_key.reveal(),
                     verify=self._certificates,
                     config=configured(
                         s3={"addressing_style": self._style(endpoint_url)},
@@ -244,7 +269,7 @@ class SourceS3:
                     ),
                 )
             )
-            self._clients[keys, endpoint_url] = known
+            self._clients[access, endpoint_url] = known
         return known
 
 
