@@ -126,7 +126,6 @@ FLAGS = {
     "key file that is not there": ["--api-key-file", "gone.txt"],
     "key file that is a directory": ["--api-key-file", "."],
     "profile with a line break": ["--aws-profile", "a\nb"],
-    "profile that is not there": ["--aws-profile", "nobody-has-this"],
     "role that is no ARN": ["--assume-role", "looks"],
     "external id with a space": ["--role-external-id", "a b"],
     "session without a role": ["--role-session", "2h"],
