@@ -1,0 +1,168 @@
+"""Transfers: which rows stand where, and the one way in which a row is changed."""
+
+from collections.abc import Iterable, Sequence
+from functools import lru_cache
+
+import msgspec
+
+from migrator.checkpoint.change import Change, Transfer
+from migrator.checkpoint.packing import pack_etag, pack_id, unpack_id
+from migrator.checkpoint.queries import SQL, Tables
+from migrator.checkpoint.records import stored, told
+from migrator.checkpoint.values import Foreseen
+from migrator.errors import CheckpointError
+from migrator.lifecycle import IllegalTransition, State, advance
+from migrator.model import DecidedBy, Reason
+
+
+class Transfers(Tables):
+    """Rows on their way."""
+
+    def pending_buckets(self) -> list[str]:
+        """Every bucket that a row names which is pending, or may be again."""
+        return [str(bucket) for (bucket,) in self._db.execute(SQL["pending_buckets"])]
+
+    def buckets_of_videos(self) -> list[str]:
+        """Every bucket of which there is, or was, a video."""
+        return [str(bucket) for (bucket,) in self._db.execute(SQL["buckets_of_videos"])]
+
+    def has_open_rows(self) -> bool:
+        """Whether any row has no outcome yet."""
+        return self._db.execute(SQL["any_open"]).fetchone() is not None
+
+    def pending_after(self, row: int, limit: int, lane: int | None = None) -> list[Transfer]:
+        """The next `limit` pending rows beyond `row`, in row order; of one lane, or of all."""
+        if lane is None:
+            return self._transfers("pending_after", (row, limit))
+        return self._transfers("pending_of_lane_after", (row, lane, limit))
+
+    def serve(self, first: int, last: int, lanes: Iterable[tuple[int, str, str]]) -> None:
+        """Give the pending rows `first` to `last` to their lanes: (lane, bucket, key prefix).
+
+        The longest prefix counts; what none serves stays with lane 0.
+        """
+        for lane, bucket, prefix in sorted(lanes, key=lambda each: len(each[2])):
+            self._db.execute(SQL["serve"], (lane, first, last, bucket, prefix))
+
+    def ended_after(self, row: int, limit: int) -> list[Transfer]:
+        """The next `limit` rejected, missing or failed rows beyond `row`, in row order."""
+        return self._transfers("ended_after", (row, limit))
+
+    def replacing_after(self, row: int, limit: int, lane: int = 0) -> list[Transfer]:
+        """The next `limit` rows of a lane whose old video is to be removed, in row order."""
+        return self._transfers("replacing_after", (row, lane, limit))
+
+    def in_state(self, state: State) -> list[Transfer]:
+        """All rows in one of the open states that a run bounds (never `pending`)."""
+        return self._transfers("in_state", (state,))
+
+    def sent_and_ended(self) -> tuple[int, int]:
+        """Rows that this batch has sent itself: how many are imported, and how many refused."""
+        imported, refused = self._db.execute(SQL["sent_and_ended"]).fetchone()
+        return int(imported), int(refused)
+
+    def sent_and_open(self, limit: int) -> list[int]:
+        """The first rows that were sent and have no outcome yet, but for pending ones."""
+        return [int(row) for (row,) in self._db.execute(SQL["sent_and_open"], (limit,))]
+
+    def made_videos(self, limit: int) -> list[tuple[int, str, str, str]]:
+        """(row, bucket, key, video id) of the first videos that this batch has made."""
+        return [
+            (int(row), bucket, key, unpack_id(video) or "")
+            for row, bucket, key, video in self._db.execute(SQL["made_videos"], (limit,))
+        ]
+
+    def transfer(self, row: int) -> Transfer:
+        """One row."""
+        return self._transfers("transfer", (row,))[0]
+
+    def transfers_after(self, row: int, limit: int) -> list[Transfer]:
+        """The next `limit` rows beyond `row` in any state: the report reads with this."""
+        return self._transfers("every_transfer", (row, limit))
+
+    def transfers_of_objects(self, object_ids: Sequence[bytes]) -> list[Transfer]:
+        """The rows of these objects that this batch has."""
+        marks = ", ".join("?" * len(object_ids))
+        sql = SQL["of_objects"].replace("(?)", f"({marks})")
+        return [told(found) for found in self._db.execute(sql, object_ids)]
+
+    def row_of_video(self, video_id: str) -> int | None:
+        """The row that a video belongs to, or None when it is none of ours."""
+        found = self._db.execute(SQL["row_of_video"], (pack_id(video_id),)).fetchone()
+        return None if found is None else int(found[0])
+
+    def apply(self, row: int, state: State, change: Change) -> State:
+        """Let `change` happen to a row that stands in `state`; answers the state that follows.
+
+        Raises lifecycle.IllegalTransition when the table has no such move, and CheckpointError when
+        the row is not in `state`: two writers, which the lock forbids.
+        """
+        try:
+            follows = advance(state, change.event)
+        except IllegalTransition:
+            raise IllegalTransition(state, change.event, self.transfer(row).story) from None
+        facts = stored(follows, change.facts)
+        values = (follows, *facts.values(), row, state)
+        if self._db.execute(_update_statement(tuple(facts)), values).rowcount != 1:
+            found = self.transfer(row)
+            raise CheckpointError(
+                f"the checkpoint disagrees: expected {state}, found {found.story}",
+                "please report this with the checkpoint; resuming is safe",
+            )
+        return follows
+
+    def preflighted(
+        self,
+        row: int,
+        size_bytes: int | None,
+        etag: str | None,
+        last_modified_ms: int | None,
+        now_ms: int,
+        foreseen: Foreseen | None = None,
+    ) -> None:
+        """Keep what the source told about an object, and what is against sending it, if anything.
+
+        The row stays pending: where it would not be sent, a run settles it by what is kept here.
+        """
+        values = (size_bytes, pack_etag(etag), last_modified_ms, now_ms, row)
+        self._db.execute(SQL["preflighted"], values)
+        if foreseen is None:
+            self._db.execute(SQL["foresee_nothing"], (row,))
+        else:
+            self.foresee(row, foreseen)
+
+    def foresee(self, row: int, foreseen: Foreseen) -> None:
+        """Keep what is against sending a row, by what is known of its object already."""
+        self._db.execute(
+            SQL["foresee"],
+            (row, foreseen.reason, foreseen.decided_by, foreseen.error_code,
+             foreseen.http_status, foreseen.message),
+        )  # fmt: skip
+
+    def recheck(self) -> None:
+        """Forget what preflight has against pending rows: it is asked again."""
+        self._db.execute(SQL["recheck_rows"])
+        self._db.execute(SQL["forget_foreseen"])
+
+    def foreseen_between(self, first: int, last: int) -> dict[int, Foreseen]:
+        """What preflight has against rows `first` to `last`, by row."""
+        return {
+            row: Foreseen(Reason(reason), DecidedBy(decided_by), *told)
+            for row, reason, decided_by, *told in self._db.execute(
+                SQL["foreseen_between"], (first, last)
+            )
+        }
+
+    def add_duplicate_videos(self, row: int, video_ids: Sequence[str]) -> None:
+        """Add further videos that carry the tag of a row."""
+        transfer = self.transfer(row)
+        known = msgspec.json.decode(transfer.duplicate_video_ids or "[]", type=list[str])
+        merged = sorted({*known, *video_ids} - {transfer.video_id})
+        self._db.execute(SQL["add_duplicate_videos"], (msgspec.json.encode(merged).decode(), row))
+
+
+@lru_cache(maxsize=64)
+def _update_statement(columns: tuple[str, ...]) -> str:
+    assert set(columns) <= set(Transfer.__dataclass_fields__)
+    sets = ", ".join(f"{column} = ?" for column in ("state", *columns))
+    return f"UPDATE object SET {sets}, room = NULL WHERE row = ? AND state = ?"  # noqa: S608 - columns of ours
