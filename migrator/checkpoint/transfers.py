@@ -1,18 +1,23 @@
 """Transfers: which rows stand where, and the one way in which a row is changed."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
+from itertools import chain
+from typing import cast
 
 import msgspec
 
-from migrator.checkpoint.change import Change, Transfer
+from migrator.checkpoint.change import Change, Move, Transfer
 from migrator.checkpoint.packing import pack_etag, pack_id, unpack_id
 from migrator.checkpoint.queries import SQL, Tables
-from migrator.checkpoint.records import stored, told
+from migrator.checkpoint.records import TEXTS, stored, told
 from migrator.checkpoint.values import Foreseen
 from migrator.errors import CheckpointError
 from migrator.lifecycle import IllegalTransition, State, advance
 from migrator.model import DecidedBy, Reason
+
+AT_ONCE = 64
+"""Changes in one statement, at most: beyond that its text costs what its steps save."""
 
 
 class Transfers(Tables):
@@ -91,25 +96,79 @@ class Transfers(Tables):
         found = self._db.execute(SQL["row_of_video"], (pack_id(video_id),)).fetchone()
         return None if found is None else int(found[0])
 
+    def _rows_of_videos(self, video_ids: Sequence[str]) -> dict[str, int]:
+        """The rows that have some of these videos, by video."""
+        if not video_ids:
+            return {}
+        of_packed = {pack_id(video_id): video_id for video_id in video_ids}
+        marks = ", ".join("?" * len(of_packed))
+        sql = SQL["rows_of_videos"].replace("(?)", f"({marks})")
+        return {of_packed[video]: int(row) for video, row in self._db.execute(sql, [*of_packed])}
+
     def apply(self, row: int, state: State, change: Change) -> State:
         """Let `change` happen to a row that stands in `state`; answers the state that follows.
 
         Raises lifecycle.IllegalTransition when the table has no such move, and CheckpointError when
         the row is not in `state`: two writers, which the lock forbids.
         """
-        try:
-            follows = advance(state, change.event)
-        except IllegalTransition:
-            raise IllegalTransition(state, change.event, self.transfer(row).story) from None
-        facts = stored(follows, change.facts)
-        values = (follows, *facts.values(), row, state)
-        if self._db.execute(_update_statement(tuple(facts)), values).rowcount != 1:
-            found = self.transfer(row)
-            raise CheckpointError(
-                f"the checkpoint disagrees: expected {state}, found {found.story}",
-                "please report this with the checkpoint; resuming is safe",
-            )
-        return follows
+        return self.apply_all([Move(row, state, change)])[0][0]
+
+    def apply_all(self, moves: Sequence[Move]) -> list[tuple[State, Change]]:
+        """Let changes happen to different rows; answers what happened to each, and its state after.
+
+        That is the change, or what was to happen in its place where its video is another row's.
+
+        Those that set the same columns are one statement: SQLite works on it without the
+        interpreter, which sends meanwhile. Raises what `apply` does, and then nothing must be
+        committed.
+        """
+        happened: list[tuple[State, Change]] = []
+        alike: dict[tuple[str, ...], list[tuple[object, ...]]] = {}
+        for move, change in zip(moves, self._not_taken(moves), strict=True):
+            try:
+                follows = advance(move.state, change.event)
+            except IllegalTransition:
+                story = self.transfer(move.row).story
+                raise IllegalTransition(move.state, change.event, story) from None
+            facts = stored(follows, change.facts)
+            values = (move.row, TEXTS[move.state], TEXTS[follows], *facts.values())
+            alike.setdefault(tuple(facts), []).append(values)
+            happened.append((follows, change))
+        for columns, rows in alike.items():
+            for some in (rows[at : at + AT_ONCE] for at in range(0, len(rows), AT_ONCE)):
+                self._update(columns, some)
+        return happened
+
+    def _not_taken(self, moves: Sequence[Move]) -> Iterator[Change]:
+        """The changes, but for those that would give a row the video of another one."""
+        wanted = [
+            move.change.facts["video_id"]
+            for move in moves
+            if move.if_taken is not None and "video_id" in move.change.facts
+        ]
+        owners = self._rows_of_videos([video for video in wanted if video is not None])
+        for move in moves:
+            change, video_id = move.change, move.change.facts.get("video_id")
+            if video_id is not None:
+                owner = owners.setdefault(video_id, move.row)
+                if owner != move.row and move.if_taken is not None:
+                    change = move.if_taken(owner)
+            yield change
+
+    def _update(self, columns: tuple[str, ...], rows: Sequence[tuple[object, ...]]) -> None:
+        """Write rows of (row, state before, state after, values of `columns`)."""
+        size = 1 << (len(rows) - 1).bit_length()
+        nobody: tuple[object, ...] = (None,) * (3 + len(columns))  # so that few statements do
+        filled = [*rows, *(nobody for _ in range(size - len(rows)))]
+        statement = _update_statement(columns, size)
+        if self._db.execute(statement, tuple(chain.from_iterable(filled))).rowcount == len(rows):
+            return
+        found = [self.transfer(cast("int", row)) for row, *_ in rows]
+        place = next((n for n, (_, _, after, *_) in enumerate(rows) if found[n].state != after), 0)
+        raise CheckpointError(
+            f"the checkpoint disagrees: expected {rows[place][1]}, found {found[place].story}",
+            "please report this with the checkpoint; resuming is safe",
+        )
 
     def preflighted(
         self,
@@ -161,8 +220,14 @@ class Transfers(Tables):
         self._db.execute(SQL["add_duplicate_videos"], (msgspec.json.encode(merged).decode(), row))
 
 
-@lru_cache(maxsize=64)
-def _update_statement(columns: tuple[str, ...]) -> str:
+@lru_cache(maxsize=128)
+def _update_statement(columns: tuple[str, ...], rows: int) -> str:
+    """A change of so many rows at once; one whose number is NULL is none."""
     assert set(columns) <= set(Transfer.__dataclass_fields__)
-    sets = ", ".join(f"{column} = ?" for column in ("state", *columns))
-    return f"UPDATE object SET {sets}, room = NULL WHERE row = ? AND state = ?"  # noqa: S608 - columns of ours
+    sets = ", ".join(f"{name} = new.column{place}" for place, name in enumerate(columns, 4))
+    values = ", ".join([f"({', '.join('?' * (3 + len(columns)))})"] * rows)
+    return (
+        f"UPDATE object SET state = new.column3{', ' if sets else ''}{sets}, room = NULL "  # noqa: S608 - columns of ours
+        f"FROM (VALUES {values}) AS new "
+        "WHERE object.row = new.column1 AND object.state = new.column2"
+    )

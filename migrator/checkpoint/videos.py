@@ -31,6 +31,10 @@ class Videos(Tables):
         cursor = self._db.execute(SQL["carriers_of_our_objects"], (first, last))
         return [Carrier(row, unpack_id(video) or "", *rest) for row, video, *rest in cursor]
 
+    def saw_untagged(self) -> bool:
+        """Whether the first sweep saw any master without a tag that `look_alike` might answer."""
+        return self._db.execute(SQL["any_untagged"]).fetchone() is not None
+
     def look_alike(self, file_name: str, size_bytes: int) -> str | None:
         """An untagged master that the first sweep saw with this file name and size, or None."""
         found = self._db.execute(SQL["look_alike"], (file_name, size_bytes)).fetchone()
