@@ -8,6 +8,7 @@ others send.
 """
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -35,16 +36,14 @@ WORKERS_A_PLACE = 2
 
 @dataclass(frozen=True, slots=True)
 class _Sent:
-    """A row whose POST has left, and what came of that.
+    """A row whose POST has left, and what its answer means.
 
-    `intent_date_s` is the platform's clock at its first intent, `asked_at` what is to be asked for
-    where a 404 does not say what is absent.
+    `intent_date_s` is the platform's clock at its first intent.
     """
 
     transfer: Transfer
     intent_date_s: int | None
-    asked_at: tuple[str, ...]
-    reply: Reply
+    verdict: decide.Verdict
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +94,7 @@ class Submitter:
             finally:
                 self.places.release()
             if sent is not None:
-                await self._settle(sent, await self._judged(sent))
+                await self._settle(sent)
 
     async def _is_refused(self, transfer: Transfer) -> bool:
         """Reject a row whose bucket's keys the platform refuses: it costs no call."""
@@ -151,17 +150,28 @@ class Submitter:
         project_id = wanted.project_id
         place = f"/v1/projects/{project_id}" if project_id else f"/v1/teams/{self.team_id}"
         asked_at = (post.place, place) if post.place else (place,)
-        return _Sent(transfer, intent_date_s, asked_at, reply)
+        verdict = await self._judged(transfer, reply, asked_at)
+        if verdict.change.event in {Event.ACCEPT, Event.REJECT, Event.MISS}:
+            assert transfer.bucket is not None
+            self.buckets.observe(
+                transfer.bucket, verdict.change.facts, keys_refused=verdict.keys_refused
+            )
+        return _Sent(transfer, intent_date_s, verdict)
 
-    async def _judged(self, sent: _Sent) -> decide.Verdict:
-        """What the answer means, once it is asked whom a refusal is about."""
-        verdict = decide.judge_submit(sent.reply, sent.transfer, self.book.now_ms())
+    async def _judged(
+        self, transfer: Transfer, reply: Reply, asked_at: Sequence[str]
+    ) -> decide.Verdict:
+        """What a reply means, once it is asked whom a refusal is about.
+
+        `asked_at` is what is asked for where a 404 does not say what is absent.
+        """
+        verdict = decide.judge_submit(reply, transfer, self.book.now_ms())
         if verdict.ask_account:
-            return await self._ask(sent.transfer, verdict, "/v1/account")
+            return await self._ask(transfer, verdict, "/v1/account")
         if verdict.ask_place:
-            for path in sent.asked_at:
+            for path in asked_at:
                 if not verdict.stops:
-                    verdict = await self._ask(sent.transfer, verdict, path)
+                    verdict = await self._ask(transfer, verdict, path)
         return verdict
 
     async def _intend(self, transfer: Transfer, wanted: Wanted, intent_date_s: int | None) -> State:
@@ -197,9 +207,8 @@ class Submitter:
         self.flights.add(transfer, video_id, created_ms, state, self.gateway.now_s())
         return state
 
-    async def _settle(self, sent: _Sent, verdict: decide.Verdict) -> None:
-        transfer, date_s = sent.transfer, sent.intent_date_s
-        assert transfer.bucket is not None
+    async def _settle(self, sent: _Sent) -> None:
+        transfer, date_s, verdict = sent.transfer, sent.intent_date_s, sent.verdict
         if verdict.stops:  # at once: the disk may take its time
             self.stop.because(
                 StoppedByItself(
@@ -227,10 +236,6 @@ class Submitter:
             self.feed.done_with(transfer.row, failed=True)
         else:
             self._leave(transfer, pending_again=state is State.PENDING)
-        if state in {State.COPYING, State.REJECTED, State.MISSING}:
-            self.buckets.observe(
-                transfer.bucket, verdict.change.facts, keys_refused=verdict.keys_refused
-            )
 
     def _leave(self, transfer: Transfer, *, pending_again: bool = False) -> None:
         self.flights.withdraw()
