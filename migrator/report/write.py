@@ -8,16 +8,16 @@ import msgspec
 import pyarrow.parquet as pq
 
 from migrator.atomic import AtomicFile
-from migrator.checkpoint.change import Transfer
 from migrator.checkpoint.store import Checkpoint
 from migrator.errors import RunFailed, Unbalanced
 from migrator.model import OUTCOME_OF
 from migrator.report import tables
+from migrator.report.chunk import Chunk
 from migrator.report.conditions import META, conditions, pinned
 from migrator.report.files import publish_bytes
 from migrator.report.page import Story, page
 from migrator.report.problems import Problems, needs_a_person
-from migrator.report.reconcile import disagreements, outcome_of, totals
+from migrator.report.reconcile import disagreements, totals
 from migrator.report.retry import RetryTable
 from migrator.report.sizes import LIMITS, size_classes
 from migrator.report.summary import Summary, summarise, to_json
@@ -71,14 +71,16 @@ def _write(
             stack.enter_context(AtomicFile(directory / name))
             for name in ("objects.parquet", "objects.csv", "retry.csv")
         )
-        objects = tables.ObjectTables(parquet.stream, csv_file.stream, sources, batch, scope)
-        stack.callback(objects.close)
+        objects = stack.enter_context(
+            tables.ObjectTables(parquet.stream, csv_file.stream, sources, batch, scope)
+        )
         retry = RetryTable(retry_file.stream, sources)
-        for transfers in _chunks(checkpoint):
-            verdicts = [outcome_of(transfer.state, transfer.reason) for transfer in transfers]
-            for part in (objects, retry, problems):
-                part.append(transfers, verdicts)
-        objects.close()
+        for chunk in _chunks(checkpoint):
+            objects.append(chunk)
+            noted = chunk.noted()
+            retry.append(*noted)
+            problems.append(*noted)
+        objects.finish()
         digests = {file.path.name: file.publish() for file in (parquet, csv_file, retry_file)}
 
     rows = sum(s.row_count if s.complete else checkpoint.rows_of_source(s.id) for s in sources)
@@ -107,11 +109,11 @@ def _write(
     return summary, wrong
 
 
-def _chunks(checkpoint: Checkpoint) -> Iterator[list[Transfer]]:
+def _chunks(checkpoint: Checkpoint) -> Iterator[Chunk]:
     last = 0
-    while transfers := checkpoint.transfers_after(last, tables.CHUNK_ROWS):
-        yield transfers
-        last = transfers[-1].row
+    while records := checkpoint.reported_after(last, tables.CHUNK_ROWS):
+        yield Chunk(records)
+        last = records[-1][0]
 
 
 def _publish(path: Path, pieces: Iterable[bytes]) -> str:
