@@ -146,7 +146,7 @@ def join(key: Key, place: Place, gateway: Gateway, shared: Shared) -> Lane:
     reader = ListReader(gateway, place.team_id)
     feed = Feed(
         book, stop, shared.preflights, care.attempts, shared.guard, gateway, gateway.now_s,
-        ports.chance, key.lane,
+        ports.chance, key.lane, by_place=settings.inputs.order_by != "manifest",
     )  # fmt: skip
     resolver = Resolver(
         book, gateway, reader, observer, flights, feed, requests,

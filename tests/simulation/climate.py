@@ -155,6 +155,7 @@ class Climate:
     page_size: int
     preflight: bool
     listing: bool
+    order_by: str
     until: str
     tag_in: str
     assume_empty: bool
@@ -179,6 +180,9 @@ class Climate:
 
 KEYS = (1, 1, 1, 2)
 """API keys of a batch, each for some of its two buckets."""
+
+ORDERS = ("manifest", "manifest", "size-asc", "size-desc")
+"""In which order rows are sent; of some of them a manifest tells no size."""
 
 
 def draw(seed):
@@ -223,6 +227,7 @@ def draw(seed):
         page_size=rng.choice([10, 10, 25, 100]),
         preflight=preflight,
         listing=listing,
+        order_by=Random(f"order {seed}").choice(ORDERS),
         until=until,
         tag_in=tag_in,
         assume_empty=assume_empty,
