@@ -140,6 +140,16 @@ class Checkpoint:
             raise damaged(path, str(verdict))
         return cls(connection)
 
+    @contextmanager
+    def reader(self) -> Iterator["Checkpoint"]:
+        """A second connection to the file, which only reads: for another thread."""
+        path = Path(self._db.execute("PRAGMA database_list").fetchone()[2])
+        uri = f"{path.absolute().as_uri()}?mode=ro"
+        with closing(
+            sqlite3.connect(uri, uri=True, isolation_level=None, check_same_thread=False)
+        ) as connection:
+            yield Checkpoint(connection)
+
     def close(self) -> None:
         """Close the connection; the write-ahead log is folded into the file."""
         self._db.close()

@@ -57,9 +57,7 @@ class Chunk:
         if all(wanted):
             return self
         kept = [
-            record
-            for record, kind in zip(self._records, self._kinds, strict=True)
-            if wanted[kind]
+            record for record, kind in zip(self._records, self._kinds, strict=True) if wanted[kind]
         ]
         return type(self)(kept) if kept else None
 

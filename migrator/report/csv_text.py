@@ -23,7 +23,7 @@ Blanks, quotes and characters that show nothing may stand before them, since a p
 the file may drop those first (OWASP, "CSV Injection").
 """
 
-_HARMLESS = np.array([chr(byte).isalnum() and byte < 0x80 for byte in range(256)])
+_HARMLESS = np.array([bytes([byte]).isalnum() for byte in range(256)])  # in ASCII
 """First bytes of texts that are no formula: there is no need to look any further."""
 
 _QUOTED = r"[,\"\r\n]"

@@ -69,6 +69,7 @@ class ObjectTables:
         csv.writer(self._sink, lineterminator=LINE_END).writerow(header)
         self.outcomes: Counter[Outcome] = Counter()
         self._stack = ExitStack()
+        self._stack.callback(self._parquet.close)
         self._beside_parquet, self._beside_csv = (
             self._stack.enter_context(Sideline()) for _ in range(2)
         )

@@ -1,7 +1,9 @@
 """Write all report files of a batch from its checkpoint."""
 
+import gc
 from collections.abc import Iterable, Iterator
-from contextlib import ExitStack
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import msgspec
@@ -67,10 +69,16 @@ def _write(
         {r: n for r, n in found.reasons.items() if needs_a_person(OUTCOME_OF[r], r)},
     )
     with ExitStack() as stack:
+        stack.enter_context(_no_collector())
         parquet, csv_file, retry_file = (
             stack.enter_context(AtomicFile(directory / name))
             for name in ("objects.parquet", "objects.csv", "retry.csv")
         )
+        # What the page and the summary count beside, another thread counts meanwhile.
+        reader = stack.enter_context(checkpoint.reader())
+        beside = stack.enter_context(ThreadPoolExecutor(1))
+        adopted_and_duplicates = beside.submit(reader.adopted_and_duplicates)
+        story = beside.submit(_story, reader, settings)
         objects = stack.enter_context(
             tables.ObjectTables(parquet.stream, csv_file.stream, sources, batch, scope)
         )
@@ -82,6 +90,7 @@ def _write(
             problems.append(*noted)
         objects.finish()
         digests = {file.path.name: file.publish() for file in (parquet, csv_file, retry_file)}
+        adopted, duplicates = adopted_and_duplicates.result()
 
     rows = sum(s.row_count if s.complete else checkpoint.rows_of_source(s.id) for s in sources)
     written = {
@@ -89,7 +98,6 @@ def _write(
         "objects.csv": objects.csv_rows,
     }
     wrong = disagreements(rows, found, written, objects.outcomes, scope)
-    adopted, duplicates = checkpoint.adopted_and_duplicates()
     summary = summarise(
         batch=batch,
         sources=sources,
@@ -102,11 +110,23 @@ def _write(
         report_files=digests,
         calls_by_key=_calls_by_key(checkpoint, settings),
     )
-    pieces = page(summary, problems, _story(checkpoint, settings), wrong)
+    pieces = page(summary, problems, story.result(), wrong)
     digest = _publish(directory / "report.html", pieces)
     summary = msgspec.structs.replace(summary, report_files={**digests, "report.html": digest})
     publish_bytes(directory / "summary.json", to_json(summary))
     return summary, wrong
+
+
+@contextmanager
+def _no_collector() -> Iterator[None]:
+    """No search for cycles in the block: rows make none, and each chunk would have them sought."""
+    was_at_work = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_at_work:
+            gc.enable()
 
 
 def _chunks(checkpoint: Checkpoint) -> Iterator[Chunk]:
