@@ -36,8 +36,8 @@ def measure(scale, directory):
     return [
         Line(part=part, what="all files written", figure=figures["wall_s"], unit="s",
              **against("pyarrow, both tables", figures["wall_s"], peer_s), limit="<= 3",
-             note="the same tables in memory, in the same row groups and compression; ours are read "
-             "from the checkpoint, and the page, retry.csv, digests and syncs are in it"),
+             note="the same tables, held in memory, in the same row groups and compression; ours "
+             "come from the checkpoint, with the page, retry.csv, digests and syncs"),
         Line(part=part, what="memory at the peak", figure=figures["peak_mb"], unit="MB",
              **against("limit", figures["peak_mb"], MOST_MB), limit="<= 1"),
         Line(part=part, what="the page", figure=size_mb, unit="MB",
