@@ -23,10 +23,12 @@ def record(
     namespace: str,
     now_ms: int,
     by_url: Callable[[str], bool],
+    place: int | None = None,
 ) -> tuple[object, ...]:
     """The values of `add_object` for one row; `file` names its source in what is said of it.
 
     `by_url` says of which buckets a version is another object: the platform can be told it.
+    `place` is where the row stands in another order than that of rows (`order`).
     """
     if isinstance(row, InvalidRow):
         # Lone surrogates stand for bytes that are not UTF-8: only JSON's escapes can hold them.
@@ -36,7 +38,7 @@ def record(
         return (
             row.row, source_id, None, row.bucket, row.key, None, cells, 2 if row.ragged else 1,
             State.REJECTED, Reason.INVALID_ROW, DecidedBy.MANIFEST,
-            None, None, None, None, now_ms, problem,
+            None, None, None, None, now_ms, problem, place,
         )  # fmt: skip
     version_id = row.version_id if row.version_id and by_url(row.bucket) else None
     object_id = identity(namespace, row.bucket, row.key, version_id)
@@ -52,7 +54,7 @@ def record(
         row.row, source_id, object_id, row.bucket, row.key,
         row.version_id, msgspec.json.encode(row.cells).decode() if row.cells else None, 0,
         *state, row.size_bytes, pack_etag(row.etag), row.last_modified_ms,
-        now_ms if listed else None, finished_ms, message,
+        now_ms if listed else None, finished_ms, message, place,
     )  # fmt: skip
 
 
@@ -150,7 +152,7 @@ def _skipped(
 _RECORD_FIELDS = (
     "row", "source_id", "object_id", "bucket", "key", "version_id", "cells", "raw", "state",
     "reason", "decided_by", "size_bytes", "etag", "last_modified_ms", "preflighted_ms",
-    "finished_ms", "message",
+    "finished_ms", "message", "place",
 )  # fmt: skip
 
 

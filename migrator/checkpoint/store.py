@@ -19,7 +19,7 @@ from typing import Any
 
 import msgspec
 
-from migrator.checkpoint import identities
+from migrator.checkpoint import identities, order
 from migrator.checkpoint.change import Change, Transfer
 from migrator.checkpoint.examine import damaged, examine, unreadable
 from migrator.checkpoint.history import History
@@ -46,8 +46,9 @@ from migrator.checkpoint.values import (
 from migrator.errors import CheckpointError, RunFailed
 from migrator.lifecycle import IllegalTransition, State, advance
 from migrator.model import DecidedBy, InvalidRow, ManifestRow, Reason
+from migrator.settings.inputs import OrderBy
 
-SCHEMA_VERSION = 6
+SCHEMA_VERSION = 7
 """`PRAGMA user_version` of the files that this program writes; any other is refused."""
 
 LARGE_BYTES = 64_000_000
@@ -256,10 +257,13 @@ class Checkpoint:
     def begin_rows(self) -> None:
         """Before the first row: what finds duplicates is put aside, until `settle_rows`."""
         identities.put_aside(self._db)
+        order.forget(self._db)
 
-    def settle_rows(self, now_ms: int) -> None:
-        """All rows are there: find those of an object that has one already."""
+    def settle_rows(self, now_ms: int, order_by: OrderBy = "manifest") -> None:
+        """All rows are there: find those of an object that has one already, and order the rest."""
         identities.settle(self._db, now_ms)
+        if order_by != "manifest":
+            order.keep(self._db)
 
     def add_records(
         self,
@@ -325,6 +329,13 @@ class Checkpoint:
         if lane is None:
             return self._transfers("pending_after", (row, limit))
         return self._transfers("pending_of_lane_after", (row, lane, limit))
+
+    def pending_by_place_after(self, row: int, limit: int, lane: int) -> list[Transfer]:
+        """The next `limit` pending rows of a lane beyond `row` in the order of their places.
+
+        For a batch whose rows have places (`order`); row 0 is before all others.
+        """
+        return self._transfers("pending_by_place_after", (row, limit, lane))
 
     def serve(self, first: int, last: int, lanes: Iterable[tuple[int, str, str]]) -> None:
         """Give the pending rows `first` to `last` to their lanes: (lane, bucket, key prefix).
@@ -434,13 +445,13 @@ class Checkpoint:
         self._db.execute(_SQL["recheck_rows"])
         self._db.execute(_SQL["forget_foreseen"])
 
-    def foreseen_between(self, first: int, last: int) -> dict[int, Foreseen]:
-        """What preflight has against rows `first` to `last`, by row."""
+    def foreseen_of(self, rows: Sequence[int]) -> dict[int, Foreseen]:
+        """What preflight has against some of these rows, by row."""
+        marks = ", ".join("?" * len(rows))
+        sql = _SQL["foreseen_of"].replace("(?)", f"({marks})")
         return {
             row: Foreseen(Reason(reason), DecidedBy(decided_by), *told)
-            for row, reason, decided_by, *told in self._db.execute(
-                _SQL["foreseen_between"], (first, last)
-            )
+            for row, reason, decided_by, *told in self._db.execute(sql, rows)
         }
 
     def add_duplicate_videos(self, row: int, video_ids: Sequence[str]) -> None:

@@ -39,7 +39,7 @@ from migrator.settings.fields import (
     WHAT_IF,
 )
 from migrator.settings.filters import FilterSettings, check_filters
-from migrator.settings.inputs import InputSettings, parse_prefix, with_absolute_paths
+from migrator.settings.inputs import InputSettings, OrderBy, parse_prefix, with_absolute_paths
 from migrator.settings.layers import Layers, variable
 from migrator.settings.naming import NamingSettings
 from migrator.settings.output import (
@@ -91,6 +91,7 @@ __all__ = [
     "InputSettings",
     "Layers",
     "NamingSettings",
+    "OrderBy",
     "PaceSettings",
     "PlanSettings",
     "PlatformSettings",
