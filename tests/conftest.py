@@ -13,13 +13,13 @@ from fakes.platform import FakePlatform
 from migrator.checkpoint.store import Checkpoint
 from migrator.cli.selection import covered, open_rows
 from migrator.engine import changes, decide, follow, gateway, preflights, resolve, retries, run
-from migrator.engine.load import open_inputs
+from migrator.engine.load import check_inputs, open_inputs
 from migrator.engine.meter import Meter, Unmetered
 from migrator.engine.ports import Ports
 from migrator.engine.reopen import Choice
 from migrator.engine.stop import Stop
 from migrator.engine.tag import new_batch_id
-from migrator.errors import MigratorError
+from migrator.errors import CheckpointError, MigratorError
 from migrator.settings import (
     BatchSettings,
     CareSettings,
@@ -168,6 +168,21 @@ class Bench:
         open_rows(checkpoint, choice, 1)
         checkpoint.close()
         return acts, await self.run(source)
+
+    def refuses_now(self, change, words, directory=None):
+        """A batch that has begun takes no other inputs than its own; as long as not all of its
+        rows were read, it reads those that `change` makes of them anew."""
+        checkpoint = Checkpoint.open(directory or self.directory)
+        try:
+            check_inputs(checkpoint, open_inputs(self.settings.inputs))
+            change()
+            with pytest.raises(CheckpointError, match=words):
+                check_inputs(checkpoint, open_inputs(self.settings.inputs))
+            checkpoint._db.execute("UPDATE source SET complete = 0")
+            check_inputs(checkpoint, open_inputs(self.settings.inputs))
+            assert checkpoint.sources() == []  # nothing can have been sent
+        finally:
+            checkpoint.close()
 
     def transfers(self):
         checkpoint = Checkpoint.open(self.directory)

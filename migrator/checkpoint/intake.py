@@ -5,13 +5,14 @@ from types import MappingProxyType
 
 import msgspec
 
-from migrator.checkpoint import identities
+from migrator.checkpoint import identities, order
 from migrator.checkpoint.packing import unpack_etag, unpack_id
 from migrator.checkpoint.queries import SQL, Tables
 from migrator.checkpoint.records import as_duplicate, as_filtered, as_imported, record
 from migrator.checkpoint.values import Source
 from migrator.errors import CheckpointError
 from migrator.model import InvalidRow, ManifestRow
+from migrator.settings.inputs import OrderBy
 
 
 class Intake(Tables):
@@ -90,10 +91,13 @@ class Intake(Tables):
     def begin_rows(self) -> None:
         """Before the first row: what finds duplicates is put aside, until `settle_rows`."""
         identities.put_aside(self._db)
+        order.forget(self._db)
 
-    def settle_rows(self, now_ms: int) -> None:
-        """All rows are there: find those of an object that has one already."""
+    def settle_rows(self, now_ms: int, order_by: OrderBy = "manifest") -> None:
+        """All rows are there: find those of an object that has one already, and order the rest."""
         identities.settle(self._db, now_ms)
+        if order_by != "manifest":
+            order.keep(self._db)
 
     def add_records(
         self,

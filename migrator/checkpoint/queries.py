@@ -6,16 +6,20 @@ from collections.abc import Mapping
 from importlib import resources
 
 from migrator.checkpoint.change import Transfer
-from migrator.checkpoint.records import told
+from migrator.checkpoint.records import REPORTED, told
 
 TRANSFER_COLUMNS = ", ".join(Transfer.__dataclass_fields__)
+_REPORTED = ", ".join(REPORTED)
 
 
 def _load_queries() -> Mapping[str, str]:
     text = resources.files(__package__).joinpath("queries.sql").read_text()
     parts = re.split(r"^-- name: (\w+)\n", text, flags=re.MULTILINE)[1:]
     pairs = zip(parts[::2], parts[1::2], strict=True)
-    return {name: sql.replace("{transfer}", TRANSFER_COLUMNS).strip() for name, sql in pairs}
+    return {
+        name: sql.replace("{transfer}", TRANSFER_COLUMNS).replace("{reported}", _REPORTED).strip()
+        for name, sql in pairs
+    }
 
 
 SQL = _load_queries()

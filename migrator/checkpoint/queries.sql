@@ -67,8 +67,8 @@ UPDATE source SET listed_to = ?, filtered = filtered + ? WHERE id = ?;
 -- its object where nobody has told of that yet. Its first change gives the room back.
 INSERT OR IGNORE INTO object (
     row, source_id, object_id, bucket, key, version_id, cells, raw, state, reason, decided_by,
-    size_bytes, etag, last_modified_ms, preflighted_ms, finished_ms, message, room
-) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?,
+    size_bytes, etag, last_modified_ms, preflighted_ms, finished_ms, message, place, room
+) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?,
     CASE WHEN ?9 <> 'pending' THEN NULL WHEN ?15 IS NULL THEN zeroblob(66) ELSE zeroblob(36) END);
 
 -- name: rows_between
@@ -89,6 +89,13 @@ SELECT {transfer} FROM object WHERE state = 'pending' AND row > ? ORDER BY row L
 -- name: pending_of_lane_after
 SELECT {transfer} FROM object WHERE state = 'pending' AND row > ? AND lane = ?
 ORDER BY row LIMIT ?;
+
+-- name: pending_by_place_after
+-- The cursor is a row, whose place never changes, whatever is learned of its size.
+SELECT {transfer} FROM object INDEXED BY object_pending_by_place
+WHERE state = 'pending' AND lane = ?3 AND (place, row) >
+    (coalesce((SELECT place FROM object WHERE row = ?1), -9223372036854775808), ?1)
+ORDER BY place, row LIMIT ?2;
 
 -- name: serve
 -- A longer prefix comes after a shorter one, and takes its rows over.
@@ -118,6 +125,9 @@ SELECT {transfer} FROM object WHERE row = ?;
 
 -- name: every_transfer
 SELECT {transfer} FROM object WHERE row > ? ORDER BY row LIMIT ?;
+
+-- name: every_reported
+SELECT {reported} FROM object WHERE row > ? ORDER BY row LIMIT ?;
 
 -- name: sent_and_ended
 -- Rows that this batch itself has sent: those imported, and those the platform did not take.
@@ -163,9 +173,10 @@ VALUES (?, ?, ?, ?, ?, ?);
 -- name: foresee_nothing
 DELETE FROM foreseen WHERE row = ?;
 
--- name: foreseen_between
+-- name: foreseen_of
+-- The one mark stands for as many as are asked for.
 SELECT row, reason, decided_by, error_code, http_status, message FROM foreseen
-WHERE row BETWEEN ? AND ?;
+WHERE row IN (?);
 
 -- name: add_duplicate_videos
 UPDATE object SET duplicate_video_ids = ? WHERE row = ?;

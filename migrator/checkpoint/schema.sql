@@ -57,6 +57,7 @@ CREATE TABLE object (        -- one row of the manifest, and all that became of 
     message          TEXT,
     lane             INTEGER NOT NULL DEFAULT 0,     -- the API key that serves it, as `meta` names
                                                      -- them: 0 is the default one
+    place            INTEGER,                        -- where it stands by --order-by; NULL: by `row`
     -- Whatever goes wrong above: a row with a video is never sent again.
     CHECK (video_id IS NULL OR state NOT IN
         ('pending', 'submitting', 'unresolved', 'rejected', 'missing'))

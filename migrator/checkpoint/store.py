@@ -26,7 +26,7 @@ from migrator.checkpoint.videos import Videos
 from migrator.errors import CheckpointError, RunFailed
 from migrator.lifecycle import State
 
-SCHEMA_VERSION = 6
+SCHEMA_VERSION = 7
 """`PRAGMA user_version` of the files that this program writes; any other is refused."""
 
 LARGE_BYTES = 64_000_000
@@ -99,6 +99,16 @@ class Checkpoint(Intake, Transfers, Videos, Runs):
             connection.close()
             raise damaged(path, str(verdict))
         return cls(connection)
+
+    @contextmanager
+    def reader(self) -> Iterator["Checkpoint"]:
+        """A second connection to the file, which only reads: for another thread."""
+        path = Path(self._db.execute("PRAGMA database_list").fetchone()[2])
+        uri = f"{path.absolute().as_uri()}?mode=ro"
+        with closing(
+            sqlite3.connect(uri, uri=True, isolation_level=None, check_same_thread=False)
+        ) as connection:
+            yield Checkpoint(connection)
 
     def close(self) -> None:
         """Close the connection; the write-ahead log is folded into the file."""

@@ -10,7 +10,7 @@ import msgspec
 from migrator.checkpoint.change import Change, Move, Transfer
 from migrator.checkpoint.packing import pack_etag, pack_id, unpack_id
 from migrator.checkpoint.queries import SQL, Tables
-from migrator.checkpoint.records import TEXTS, stored, told
+from migrator.checkpoint.records import TEXTS, Reported, stored, told
 from migrator.checkpoint.values import Foreseen
 from migrator.errors import CheckpointError
 from migrator.lifecycle import IllegalTransition, State, advance
@@ -40,6 +40,13 @@ class Transfers(Tables):
         if lane is None:
             return self._transfers("pending_after", (row, limit))
         return self._transfers("pending_of_lane_after", (row, lane, limit))
+
+    def pending_by_place_after(self, row: int, limit: int, lane: int) -> list[Transfer]:
+        """The next `limit` pending rows of a lane beyond `row` in the order of their places.
+
+        For a batch whose rows have places (`order`); row 0 is before all others.
+        """
+        return self._transfers("pending_by_place_after", (row, limit, lane))
 
     def serve(self, first: int, last: int, lanes: Iterable[tuple[int, str, str]]) -> None:
         """Give the pending rows `first` to `last` to their lanes: (lane, bucket, key prefix).
@@ -82,8 +89,12 @@ class Transfers(Tables):
         return self._transfers("transfer", (row,))[0]
 
     def transfers_after(self, row: int, limit: int) -> list[Transfer]:
-        """The next `limit` rows beyond `row` in any state: the report reads with this."""
+        """The next `limit` rows beyond `row` in any state."""
         return self._transfers("every_transfer", (row, limit))
+
+    def reported_after(self, row: int, limit: int) -> list[Reported]:
+        """The same for a report, which makes no object of each: what it may tell of them."""
+        return self._db.execute(SQL["every_reported"], (row, limit)).fetchall()
 
     def transfers_of_objects(self, object_ids: Sequence[bytes]) -> list[Transfer]:
         """The rows of these objects that this batch has."""
@@ -203,13 +214,13 @@ class Transfers(Tables):
         self._db.execute(SQL["recheck_rows"])
         self._db.execute(SQL["forget_foreseen"])
 
-    def foreseen_between(self, first: int, last: int) -> dict[int, Foreseen]:
-        """What preflight has against rows `first` to `last`, by row."""
+    def foreseen_of(self, rows: Sequence[int]) -> dict[int, Foreseen]:
+        """What preflight has against some of these rows, by row."""
+        marks = ", ".join("?" * len(rows))
+        sql = SQL["foreseen_of"].replace("(?)", f"({marks})")
         return {
             row: Foreseen(Reason(reason), DecidedBy(decided_by), *told)
-            for row, reason, decided_by, *told in self._db.execute(
-                SQL["foreseen_between"], (first, last)
-            )
+            for row, reason, decided_by, *told in self._db.execute(sql, rows)
         }
 
     def add_duplicate_videos(self, row: int, video_ids: Sequence[str]) -> None:

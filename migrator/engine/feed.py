@@ -1,8 +1,8 @@
 """Pending rows from the checkpoint, through preflight, to the submitters.
 
-The checkpoint is the queue: the feeder reads pending rows in row order in small chunks, and begins
-again from the top when a row has come back to pending. Preflight runs ahead of submitting, as far
-as the bounded queue between them reaches.
+The checkpoint is the queue: the feeder reads pending rows in small chunks, in row order or in that
+of `--order-by`, and begins again from the top when a row has come back to pending. Preflight runs
+ahead of submitting, as far as the bounded queue between them reaches.
 """
 
 import asyncio
@@ -39,7 +39,8 @@ PREFLIGHTS = 48
 class Feed:
     """The way of rows from the checkpoint to the submitters.
 
-    `checksums` are the CRC-32C of objects of claimed rows, where S3 has told them.
+    `checksums` are the CRC-32C of objects of claimed rows, where S3 has told them. `by_place` says
+    that the batch has another order than that of rows.
     """
 
     def __init__(
@@ -53,8 +54,11 @@ class Feed:
         clock: Callable[[], float],
         chance: random.Random,
         lane: int = 0,
+        *,
+        by_place: bool = False,
     ) -> None:
         self._lane = lane
+        self._by_place = by_place
         self.ready: asyncio.Queue[Transfer] = asyncio.Queue(AHEAD)
         self.checksums: dict[int, int] = {}
         self._found: asyncio.Queue[Transfer] = asyncio.Queue(CHUNK)
@@ -113,7 +117,7 @@ class Feed:
         cursor = 0
         while True:
             chunk, foreseen = await self._book.run(
-                lambda c, after=cursor: pending_chunk(c, after, self._lane)  # type: ignore[misc]
+                lambda c, after=cursor: self._chunk(c, after)  # type: ignore[misc]
             )
             if not chunk:
                 return
@@ -126,6 +130,14 @@ class Feed:
                 await self._found.put(transfer)
             if len(let) < len(fresh):  # the rest waits for the canary
                 return
+
+    def _chunk(
+        self, checkpoint: Checkpoint, after: int
+    ) -> tuple[list[Transfer], dict[int, Foreseen]]:
+        if not self._by_place:
+            return pending_chunk(checkpoint, after, self._lane)
+        chunk = checkpoint.pending_by_place_after(after, CHUNK, self._lane)
+        return chunk, checkpoint.foreseen_of([transfer.row for transfer in chunk])
 
     async def _canaries(self) -> None:
         """Rows of a canary that are pending again, wherever they stand."""
@@ -208,10 +220,10 @@ def pending_chunk(
 ) -> tuple[list[Transfer], dict[int, Foreseen]]:
     """Pending rows beyond row `after`, and what an earlier preflight has against some of them.
 
-    Of one lane, or of all.
+    Of one lane, or of all; in the order of rows.
     """
     chunk = checkpoint.pending_after(after, CHUNK, lane)
-    return chunk, checkpoint.foreseen_between(after + 1, chunk[-1].row) if chunk else {}
+    return chunk, checkpoint.foreseen_of([transfer.row for transfer in chunk])
 
 
 def _refused(refusal: Refusal, told: ObjectFacts | None, now_ms: int) -> Change:

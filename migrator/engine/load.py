@@ -22,6 +22,7 @@ from typing import Any, Self
 
 import msgspec
 
+from migrator.checkpoint import order
 from migrator.checkpoint.earlier import EarlierBatches, earlier_batches
 from migrator.checkpoint.records import record
 from migrator.checkpoint.store import Checkpoint
@@ -37,6 +38,7 @@ from migrator.settings import (
     FilterSettings,
     InputSettings,
     NamingSettings,
+    OrderBy,
     parse_prefix,
 )
 from migrator.source.listing import HEADER, Listed, listed_rows
@@ -65,6 +67,7 @@ class Inputs:
     filters: FilterSettings = field(default_factory=FilterSettings)
     naming: NamingSettings = field(default_factory=NamingSettings)
     remote: bool = False
+    order_by: OrderBy = "manifest"
 
 
 def open_inputs(settings: InputSettings, objects: Objects | None = None) -> Inputs:
@@ -101,6 +104,7 @@ def open_inputs(settings: InputSettings, objects: Objects | None = None) -> Inpu
         settings.filters,
         settings.naming,
         remote=(settings.manifest or "").startswith("s3://"),
+        order_by=settings.order_by,
     )
 
 
@@ -170,6 +174,12 @@ def _other_settings(checkpoint: Checkpoint, inputs: Inputs) -> CheckpointError |
             "this batch was begun with other templates, or another --map, than are given now",
             "use `migrator resume`, or another --out directory: what was sent keeps its names",
         )
+    order_by = checkpoint.meta("order_by") or "manifest"
+    if order_by != inputs.order_by:
+        return CheckpointError(
+            f"this batch was begun with --order-by {order_by}, and now it is {inputs.order_by}",
+            "give the same again, use `migrator resume`, or another --out directory",
+        )
     return None
 
 
@@ -195,7 +205,9 @@ async def load(
     sources = [source for source in await book.run(Checkpoint.sources) if not source.complete]
     with earlier_batches(inputs.skip_imported if sources else ()) as earlier:
         await book.run(earlier.check)
-        shelf = Shelf(book, namespace, earlier, Filter(inputs.filters), by_url, serving)
+        shelf = Shelf(
+            book, namespace, earlier, Filter(inputs.filters), by_url, serving, inputs.order_by
+        )
         prefixes = [source for source in sources if source.kind == "listing"]
         begins = [
             (*parse_prefix(each.location), await book.run(lambda c, of=each.id: c.listed_to(of)))  # type: ignore[misc]
@@ -210,20 +222,27 @@ async def load(
                     await _load_listing(shelf, source, walks.next())
                 is_last = source is sources[-1]
                 await book.run(
-                    lambda c, s=source, last=is_last: _complete(c, s, book.now_ms(), last=last)  # type: ignore[misc]
+                    lambda c, s=source, last=is_last: _complete(  # type: ignore[misc]
+                        c, s, book.now_ms(), inputs.order_by if last else None
+                    )
                 )
     _check_fields(inputs.naming, await book.run(Checkpoint.sources))
     book.tallies.load(await book.run(Checkpoint.tallies))
 
 
-def _complete(checkpoint: Checkpoint, source: Source, now_ms: int, *, last: bool) -> None:
-    """A source was read to its end; with the last one all duplicates are found."""
+def _complete(
+    checkpoint: Checkpoint, source: Source, now_ms: int, order_by: OrderBy | None
+) -> None:
+    """A source was read to its end; with the last one all duplicates are found.
+
+    `order_by` is the batch's order with the last source, and None with any other.
+    """
     digest = source.sha256
     if source.kind == "listing":
         digest = _listing_digest(checkpoint.listing_facts(source.id))
     checkpoint.complete_source(source.id, digest)
-    if last:
-        checkpoint.settle_rows(now_ms)
+    if order_by is not None:
+        checkpoint.settle_rows(now_ms, order_by)
 
 
 def _announce(checkpoint: Checkpoint, inputs: Inputs) -> None:
@@ -233,6 +252,7 @@ def _announce(checkpoint: Checkpoint, inputs: Inputs) -> None:
     checkpoint.set_meta("skip_imported", _paths(inputs.skip_imported))
     checkpoint.set_meta("filters", _kept(inputs.filters))
     checkpoint.set_meta("naming", _kept(inputs.naming))
+    checkpoint.set_meta("order_by", inputs.order_by)
     if inputs.reader is not None:
         source_id += 1
         assert inputs.manifest is not None
@@ -256,23 +276,28 @@ class Shelf:
     wanted: Filter
     by_url: Callable[[str], bool]
     serving: Sequence[tuple[int, str, str]] = ()
+    order_by: OrderBy = "manifest"
 
     async def put(
         self,
         source: Source,
         rows: Rows,
+        places: Sequence[int | None],
         left_out: Mapping[int, str],
         projects: Collection[str],
         header: Sequence[str] | None,
     ) -> None:
         """Store rows of a manifest, the projects that they name, and its header if it has grown.
 
-        In one commit.
+        In one commit. `places` are those of `rows`, in the same order.
         """
         now_ms, imported = self.book.now_ms(), self.earlier.imported
         # Here and not in the checkpoint's thread, which has its hands full.
         source_id, file, space = source.id, source.file, self.namespace
-        records = [record(source_id, file, row, space, now_ms, self.by_url) for row in rows]
+        records = [
+            record(source_id, file, row, space, now_ms, self.by_url, place)
+            for row, place in zip(rows, places, strict=True)
+        ]
 
         def store(checkpoint: Checkpoint) -> None:
             if header is not None:
@@ -287,8 +312,10 @@ class Shelf:
     async def put_listed(self, source: Source, listed: Listed) -> None:
         """Store a page of a listing, and how far it is, in one commit."""
         now_ms, imported = self.book.now_ms(), self.earlier.imported
+        places = _places(listed.rows, self.order_by, lambda row: Facts(row.size_bytes))
         records = [
-            record(source.id, "", row, self.namespace, now_ms, self.by_url) for row in listed.rows
+            record(source.id, "", row, self.namespace, now_ms, self.by_url, place)
+            for row, place in zip(listed.rows, places, strict=True)
         ]
 
         def store(checkpoint: Checkpoint) -> None:
@@ -341,11 +368,13 @@ async def _load_manifest(
 
         async def keep() -> None:
             nonlocal known
-            left_out = _left_out(rows, shelf.wanted, teller(columns))
+            told = teller(columns)
+            left_out = _left_out(rows, shelf.wanted, told)
+            places = _places(rows, shelf.order_by, told)
             projects = _projects(rows, left_out, columns)
             grown = header if header != known else None
             stored = tuple(rows)
-            await lane.put(lambda: shelf.put(source, stored, left_out, projects, grown))
+            await lane.put(lambda: shelf.put(source, stored, places, left_out, projects, grown))
             known = header
             rows.clear()
 
@@ -407,6 +436,16 @@ def _left_out(rows: Rows, wanted: Filter, told: Callable[[ManifestRow], Facts]) 
         rest = ((row.row, wanted.against(row.key, told(row))) for row in good)
         found = {row: words for row, words in rest if words is not None} | found
     return found
+
+
+def _places(
+    rows: Rows, order_by: OrderBy, told: Callable[[ManifestRow], Facts]
+) -> list[int | None]:
+    """Where each row stands by what its source tells of the object's size."""
+    if order_by == "manifest":
+        return [None] * len(rows)
+    sizes = (told(row).size_bytes if isinstance(row, ManifestRow) else None for row in rows)
+    return [order.place(order_by, size_bytes) for size_bytes in sizes]
 
 
 def _projects(rows: Rows, left_out: Collection[int], columns: Columns) -> set[str]:

@@ -76,17 +76,17 @@ class Submitter:
         if await self._is_refused(transfer):
             return
         await self.gateway.post_turn()
-        await self.flights.promise()
+        await self.flights.promise(transfer.size_bytes)
         await self.places.acquire()
         if await self._is_refused(transfer):  # since
             self.places.release()
-            self.flights.withdraw()
+            self.flights.withdraw(transfer.size_bytes)
             return
         try:
             permit_s = await self.gateway.permit()
         except Stopping:
             self.places.release()
-            self.flights.withdraw()
+            self.flights.withdraw(transfer.size_bytes)
             raise
         with self.gateway.commanding():
             try:
@@ -223,7 +223,7 @@ class Submitter:
             video_id = verdict.change.facts["video_id"]
             assert video_id is not None
             created_ms = None if date_s is None else date_s * 1000
-            self.flights.withdraw()
+            self.flights.withdraw(transfer.size_bytes)
             now_s = self.gateway.now_s()
             flight = self.flights.add(transfer, video_id, created_ms, state, now_s)
             flight.submitted_s = now_s
@@ -231,14 +231,14 @@ class Submitter:
             self.resolver.lag.told(video_id, created_ms, now_s)
             self.feed.done_with(transfer.row)
         elif state is State.UNRESOLVED:
-            self.flights.withdraw()
+            self.flights.withdraw(transfer.size_bytes)
             self.resolver.add(replace(transfer, intent_date_s=date_s))
             self.feed.done_with(transfer.row, failed=True)
         else:
             self._leave(transfer, pending_again=state is State.PENDING)
 
     def _leave(self, transfer: Transfer, *, pending_again: bool = False) -> None:
-        self.flights.withdraw()
+        self.flights.withdraw(transfer.size_bytes)
         self.feed.done_with(transfer.row, failed=pending_again, pending_again=pending_again)
 
     async def _ask(self, transfer: Transfer, verdict: decide.Verdict, path: str) -> decide.Verdict:

@@ -12,6 +12,8 @@ from migrator.settings.fields import INPUT, no_flag
 from migrator.settings.filters import FilterSettings
 from migrator.settings.naming import NamingSettings
 
+OrderBy = Literal["manifest", "size-asc", "size-desc"]
+
 
 @Parameter(name="*", group=INPUT)
 @dataclass(frozen=True, kw_only=True)
@@ -35,6 +37,10 @@ class InputSettings:
     namespace: str = ""
     """Part of every object's identity: a second import of the same objects that is truly wanted
     uses another one."""
+    order_by: OrderBy = "manifest"
+    """Send rows in the order of the manifest, or small objects first (size-asc), or large ones
+    (size-desc), by the sizes that the manifest, an inventory or a listing tells. Rows of which
+    none of them tells one come last."""
     filters: FilterSettings = field(default_factory=FilterSettings)
     """Which of them are wanted."""
     naming: NamingSettings = field(default_factory=NamingSettings)

@@ -36,9 +36,9 @@ def filled(make_sandbox, make_world):
             yield world
 
 
-def imports(world, manifest, name, **how):
+def imports(world, manifest, name, *flags, **how):
     """Migrates in a batch and a namespace of its own; what the platform was asked to make."""
-    batch = world.migrate("--manifest", manifest, "--namespace", name, out=name, **how)
+    batch = world.migrate("--manifest", manifest, "--namespace", name, *flags, out=name, **how)
     batch.assert_balanced()
     return batch, world.sandbox.creates(batch=batch.id)
 
@@ -100,6 +100,29 @@ def test_an_inventory_is_migrated(filled, name, where):
         "not the current version, by the inventory",
         "manifest.json, row 5: of storage class GLACIER by the inventory",
     ]
+
+
+@pytest.mark.parametrize("order_by", ["size-asc", "size-desc"])
+def test_rows_of_an_inventory_and_of_a_prefix_are_sent_by_their_sizes(filled, order_by):
+    world = filled
+    bucket = world.bucket("sized")
+    for key, size in (("b", 900), ("c", 5), ("a", 300_000), ("d", 40)):
+        world.sandbox.put(bucket, key, b"." * size)
+    inventory = SAMPLES / INVENTORY.format("csv")
+    # HEADs side by side let a row overtake another, and so do requests.
+    one_by_one = ("--no-preflight", "--max-concurrency", "1")
+    flags = ("--prefix", f"s3://{bucket}/", *one_by_one, "--order-by", order_by)
+    name = f"{order_by}-{bucket}"
+    batch, creates = imports(world, inventory, name, *flags, code=3)
+    told = {line["Key"]: int(line["size"] or 0) for line in batch.lines if line["size"]}
+    told |= {"b": 900, "c": 5, "a": 300_000, "d": 40}
+    sizes = [told[made["objectKey"]] for made in creates]
+    assert len(set(sizes)) > 3
+    assert sizes == sorted(sizes, reverse=order_by == "size-desc")
+    same = ("--manifest", inventory, "--namespace", name, "--out", name)
+    refused = world.call("run", *same, *flags[:2])
+    assert refused.code == 5
+    assert f"begun with --order-by {order_by}" in refused.err
 
 
 def test_what_was_in_glacier_by_the_inventory_is_retried_once_it_is_restored(filled):

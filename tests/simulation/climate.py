@@ -155,11 +155,13 @@ class Climate:
     page_size: int
     preflight: bool
     listing: bool
+    order_by: str
     until: str
     tag_in: str
     assume_empty: bool
     concurrency: int
     max_in_flight: int
+    max_in_flight_bytes: int | None
     reserve_percent: float
     restarts: int
     attempts: int
@@ -179,6 +181,9 @@ class Climate:
 
 KEYS = (1, 1, 1, 2)
 """API keys of a batch, each for some of its two buckets."""
+
+ORDERS = ("manifest", "manifest", "size-asc", "size-desc")
+"""In which order rows are sent; of some of them a manifest tells no size."""
 
 
 def draw(seed):
@@ -223,11 +228,13 @@ def draw(seed):
         page_size=rng.choice([10, 10, 25, 100]),
         preflight=preflight,
         listing=listing,
+        order_by=Random(f"order {seed}").choice(ORDERS),
         until=until,
         tag_in=tag_in,
         assume_empty=assume_empty,
         concurrency=rng.choice([1, 4, 8, 16]),
         max_in_flight=rng.choice([1, 5, 40, 5000, 5000]),
+        max_in_flight_bytes=_bytes(Random(f"bytes {seed}"), things, sized=preflight or listing),
         reserve_percent=rng.choice([0, 5, 5, 20]),
         restarts=rng.choice([2, 4]),
         attempts=rng.choice([5, 8]),
@@ -240,6 +247,14 @@ def draw(seed):
         starts=_starts(rng),
         stopping=_stopping(Random(f"stopping {seed}"), rows),
     )
+
+
+def _bytes(rng, things, *, sized):
+    """How many bytes may be in flight: any number, or some of all, where sizes are known."""
+    if not sized or rng.random() < 0.6:
+        return None
+    sizes = sorted(thing.size for thing in things)
+    return max(1, rng.choice([sizes[len(sizes) // 2], sizes[-1] // 2, sum(sizes) // 4]))
 
 
 def _stopping(rng, rows):

@@ -405,13 +405,14 @@ def _settings(world):
             )
             for lane, name in enumerate(_names(climate), 1)
         },
-        inputs=InputSettings(),
+        inputs=InputSettings(order_by=climate.order_by),
         platform=PlatformSettings(until=climate.until, tag_in=climate.tag_in),
         source=SourceSettings(preflight=climate.preflight),
         pace=PaceSettings(
             reserve_percent=climate.reserve_percent,
             max_concurrency=climate.concurrency,
             max_in_flight=climate.max_in_flight,
+            max_in_flight_bytes=climate.max_in_flight_bytes,
         ),
         care=CareSettings(
             assume_empty=climate.assume_empty,
@@ -428,7 +429,7 @@ def _settings(world):
 class Manifest:
     """A manifest in memory, read a few rows at a time."""
 
-    columns = Columns.of(("bucket", "key", "version_id"))
+    columns = Columns.of(("bucket", "key", "version_id", "size"))
 
     def __init__(self, things):
         self._rows = [_row(thing) for thing in things]
@@ -440,16 +441,19 @@ class Manifest:
 
 def _row(thing):
     if thing.fate == "invalid":
-        return InvalidRow(thing.row, "key", "is empty", (thing.bucket, "", None))
+        return InvalidRow(thing.row, "key", "is empty", (thing.bucket, "", None, None))
     named = thing.again or thing
-    return ManifestRow(thing.row, named.bucket, named.key, named.version_id)
+    told = str(named.size) if named.row % 3 else None
+    return ManifestRow(thing.row, named.bucket, named.key, named.version_id, (told,))
 
 
 def _inputs(climate):
     if climate.listing:
         buckets = sorted({thing.bucket for thing in climate.things})
-        return Inputs(None, None, "", tuple(f"s3://{bucket}/" for bucket in buckets))
-    return Inputs("rows.csv", Manifest(climate.things), "digest", ())
+        prefixes = tuple(f"s3://{bucket}/" for bucket in buckets)
+        return Inputs(None, None, "", prefixes, order_by=climate.order_by)
+    manifest = Manifest(climate.things)
+    return Inputs("rows.csv", manifest, "digest", (), order_by=climate.order_by)
 
 
 class _Trace(logging.Handler):
