@@ -151,6 +151,8 @@ def _pace(snapshot: Snapshot) -> Sequence[str]:
 def _copies(snapshot: Snapshot) -> Sequence[str]:
     limit = "" if snapshot.max_in_flight is None else f" of {snapshot.max_in_flight:,}"
     known = [size(snapshot.in_flight_bytes)] if snapshot.in_flight_bytes else []
+    if known and snapshot.max_in_flight_bytes is not None:
+        known = [f"{known[0]} of {size(snapshot.max_in_flight_bytes)}"]
     return [f"{snapshot.in_flight:,}{limit} in flight", *known]
 
 

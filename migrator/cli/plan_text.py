@@ -12,7 +12,7 @@ from migrator.text import plain
 
 BOUNDS = {
     "quota": "the quota",
-    "in_flight": "copies in flight (--max-in-flight)",
+    "in_flight": "copies in flight (--max-in-flight, --max-in-flight-bytes)",
     "bytes": "bytes",
 }
 

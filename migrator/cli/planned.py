@@ -129,6 +129,7 @@ def planned(
         what_if.copy_mb_per_s,
         what_if.total_mb_per_s,
         told=told.webhooks is not None,
+        max_in_flight_bytes=settings.pace.max_in_flight_bytes,
     )
     work = Work(census.to_send, census.size_bytes, census.largest_bytes, told.listed, told.checks)
     cost = forecast(work, speed)
@@ -166,7 +167,7 @@ def planned(
         else None,
         plan_calls=told.calls,
         settings=msgspec.to_builtins(settings, enc_hook=str),
-        assumptions=tuple(_assumptions(census, told, settings, speed, cost)),
+        assumptions=tuple(_assumptions(census, told, settings, speed, work, cost)),
     )
 
 
@@ -197,7 +198,12 @@ def _time(cost: Forecast, now: datetime) -> PlannedTime:
 
 
 def _assumptions(
-    census: Census, told: PlatformFacts, settings: BatchSettings, speed: Speed, cost: Forecast
+    census: Census,
+    told: PlatformFacts,
+    settings: BatchSettings,
+    speed: Speed,
+    work: Work,
+    cost: Forecast,
 ) -> Iterator[str]:
     """What the numbers stand on, in sentences."""
     yield "every row that is sent is imported at its first request, and no copy is restarted"
@@ -224,7 +230,7 @@ def _assumptions(
             )
     if settings.care.assume_empty:
         yield "the team's list is empty, as --assume-empty says"
-    yield from _of_copies(settings, speed)
+    yield from _of_copies(settings, speed, work)
     if settings.source.preflight:
         yield "what could be read from here can be read by the platform, until it is sent"
     else:
@@ -237,7 +243,7 @@ def _assumptions(
     )
 
 
-def _of_copies(settings: BatchSettings, speed: Speed) -> Iterator[str]:
+def _of_copies(settings: BatchSettings, speed: Speed, work: Work) -> Iterator[str]:
     if speed.copy_mb_per_s is None and speed.total_mb_per_s is None:
         yield (
             "the platform copies as fast as it is asked to: its speed is not known "
@@ -247,6 +253,11 @@ def _of_copies(settings: BatchSettings, speed: Speed) -> Iterator[str]:
         yield "the speed of a single copy is not known (--copy-mb-per-s)"
     elif speed.total_mb_per_s is None:
         yield "all copies together are no slower than each alone (--total-mb-per-s)"
+    if speed.max_in_flight_bytes is not None and work.objects:
+        yield (
+            f"copies are of mean size, so that {speed.at_once(work):,} run at once "
+            "(--max-in-flight-bytes); one that is larger goes alone"
+        )
     if settings.platform.until == "ingested":
         yield "ingestion takes no time beyond the copy: how long it takes is not known"
 

@@ -1,4 +1,7 @@
-"""Copies that run on the platform now: the bounded set that `follow` looks after."""
+"""Copies that run on the platform now: the bounded set that `follow` looks after.
+
+What may run, since nobody knows what became of its POST, has no place here, but its bytes count.
+"""
 
 import asyncio
 from collections.abc import Iterator
@@ -7,6 +10,7 @@ from dataclasses import dataclass
 from migrator.checkpoint.change import Transfer
 from migrator.engine.decide import Sight
 from migrator.engine.meter import Meter, Unmetered
+from migrator.engine.room import Room
 from migrator.engine.stop import Stop, Stopping
 from migrator.lifecycle import State
 
@@ -55,23 +59,25 @@ NEWEST_SHARE = 0.05
 
 
 class Flights:
-    """All copies in flight, and the places that are taken or promised.
+    """All copies in flight, and the room that is taken or promised.
 
     `size_bytes` is what is known of their sizes, `copy_s` how long copies of this run take on
     average until their end is seen; None before the first.
     """
 
-    def __init__(self, limit: int, stop: Stop, meter: Meter | None = None) -> None:
-        self.limit = limit
+    def __init__(
+        self, limit: int, stop: Stop, meter: Meter | None = None, limit_bytes: int | None = None
+    ) -> None:
+        self.room = Room(limit, limit_bytes)
         self.size_bytes = 0
         self.copy_s: float | None = None
         self._meter = meter or Unmetered()
         self._by_video: dict[str, Flight] = {}
-        self._promised = 0
+        self._doubtful: dict[int, int] = {}
         self._order = 0
-        self._room = asyncio.Event()
+        self._changed = asyncio.Event()
         self._stop = stop
-        stop.listen(self._room.set)
+        stop.listen(self._changed.set)
 
     def __len__(self) -> int:
         return len(self._by_video)
@@ -83,24 +89,32 @@ class Flights:
         """The flight of a video, if it is one of ours and still open."""
         return self._by_video.get(video_id)
 
-    @property
-    def is_full(self) -> bool:
-        """Whether no place is left for one more copy."""
-        return len(self._by_video) + self._promised >= self.limit
-
-    async def promise(self) -> None:
-        """Wait for a place for one more copy, and take it. Raises Stopping."""
-        while self.is_full:
-            self._room.clear()
+    async def promise(self, size_bytes: int | None) -> None:
+        """Wait for room for one more copy of this size, and take it. Raises Stopping."""
+        wish = self.room.wish(size_bytes)
+        while not self.room.enters(wish):
+            self._changed.clear()
             if self._stop.requested:
+                self.room.leaves(wish)
                 raise Stopping
-            await self._room.wait()
-        self._promised += 1
+            await self._changed.wait()
+        if self.room.limit_bytes is not None:
+            self._changed.set()  # those behind it stood back for it
 
-    def withdraw(self) -> None:
-        """Give a promised place back."""
-        self._promised -= 1
-        self._room.set()
+    def withdraw(self, size_bytes: int | None) -> None:
+        """Give promised room back."""
+        self.room.give_back(self.room.weight(size_bytes))
+        self._changed.set()
+
+    def doubt(self, transfer: Transfer) -> None:
+        """A row may have a copy that runs: its bytes count until it is known whether it has."""
+        weight = self._doubtful[transfer.row] = self.room.weight(transfer.size_bytes)
+        self.room.take(weight, places=0)
+
+    def doubt_no_more(self, row: int) -> None:
+        """What became of a row is known, or is not found out by this run."""
+        self.room.give_back(self._doubtful.pop(row), places=0)
+        self._changed.set()
 
     def add(
         self, transfer: Transfer, video_id: str, created_ms: int | None, state: State, now_s: float
@@ -122,13 +136,15 @@ class Flights:
         )
         self._by_video[video_id] = flight
         self.size_bytes += flight.size_bytes or 0
+        self.room.take(self.room.weight(flight.size_bytes))
         return flight
 
     def remove(self, flight: Flight, now_s: float) -> None:
         """A copy ended, in the state that it has now."""
         del self._by_video[flight.video_id]
         self.size_bytes -= flight.size_bytes or 0
-        self._room.set()
+        self.room.give_back(self.room.weight(flight.size_bytes))
+        self._changed.set()
         if flight.submitted_s is not None:
             took_s = max(0.0, now_s - flight.submitted_s)
             mean_s = took_s if self.copy_s is None else self.copy_s

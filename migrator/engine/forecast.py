@@ -37,7 +37,8 @@ class Work:
 class Speed:
     """How fast it may go.
 
-    `per_minute` calls may leave (`Quotas.per_window`), `max_in_flight` copies may run at once.
+    `per_minute` calls may leave (`Quotas.per_window`), `max_in_flight` copies may run at once, and
+    `max_in_flight_bytes` of them, None for any number.
     `copy_mb_per_s` is the speed of one copy, `total_mb_per_s` that of all copies together, both in
     10^6 bytes a second and None where nobody knows. `settle_s` is --settle-seconds. `told`: by
     webhooks it is told which copies have ended.
@@ -49,6 +50,14 @@ class Speed:
     copy_mb_per_s: float | None = None
     total_mb_per_s: float | None = None
     told: bool = False
+    max_in_flight_bytes: int | None = None
+
+    def at_once(self, work: Work) -> int:
+        """How many copies of mean size may run at once."""
+        if self.max_in_flight_bytes is None or not work.size_bytes:
+            return self.max_in_flight
+        fit = self.max_in_flight_bytes * work.objects // work.size_bytes
+        return max(1, min(self.max_in_flight, fit))
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,9 +103,9 @@ class Forecast:
     mean size runs: the last one, beyond the last submit. `duration_s` is all in all, `bound_by`
     what makes it so long: "quota", "in_flight" or "bytes".
 
-    `in_flight_binds_beyond_s`: where a copy takes longer on average, --max-in-flight is what holds
-    the run up and not the quota. `bytes_bind_below_mb_per_s`: so much the platform has to copy in
-    all to keep up with the quota. Both None where there is nothing to send.
+    `in_flight_binds_beyond_s`: where a copy takes longer on average, --max-in-flight (or its bytes)
+    is what holds the run up and not the quota. `bytes_bind_below_mb_per_s`: so much the platform
+    has to copy in all to keep up with the quota. Both None where there is nothing to send.
     """
 
     calls: CallForecast
@@ -114,7 +123,7 @@ def forecast(work: Work, speed: Speed) -> Forecast:
     """Put the estimates together.
 
     duration = max(calls up to the last submit / per_minute + a copy of mean size,
-                   bytes / (copy speed * max_in_flight), the largest object / copy speed,
+                   bytes / (copy speed * copies at once), the largest object / copy speed,
                    bytes / total speed)
     """
     in_flight_s, bytes_s, last_copy_s = _copying(work, speed)
@@ -145,7 +154,7 @@ def forecast(work: Work, speed: Speed) -> Forecast:
         last_copy_s=last_copy_s,
         duration_s=bounds[bound_by],
         bound_by=bound_by,
-        in_flight_binds_beyond_s=speed.max_in_flight * WINDOW_S / speed.per_minute
+        in_flight_binds_beyond_s=speed.at_once(work) * WINDOW_S / speed.per_minute
         if work.objects
         else None,
         bytes_bind_below_mb_per_s=work.size_bytes / MEGABYTE / submit_s if work.objects else None,
@@ -186,7 +195,7 @@ def follow_calls(work: Work, speed: Speed, duration_s: float, last_copy_s: float
     """
     if not work.objects:
         return Span(0, 0)
-    pages = math.ceil(min(work.objects, speed.max_in_flight) / PAGE_SIZE)
+    pages = math.ceil(min(work.objects, speed.at_once(work)) / PAGE_SIZE)
     least = math.ceil(work.objects / PAGE_SIZE)
     if speed.told:
         rounds = math.ceil(duration_s / FALLBACK_S[1]) + rounds_within(FALLBACK_S[0])
@@ -218,7 +227,7 @@ def _copying(work: Work, speed: Speed) -> tuple[float | None, float | None, floa
     in_flight_s = bytes_s = last_copy_s = None
     if speed.copy_mb_per_s is not None:
         one = speed.copy_mb_per_s * MEGABYTE
-        in_flight_s = max(work.size_bytes / (one * speed.max_in_flight), work.largest_bytes / one)
+        in_flight_s = max(work.size_bytes / (one * speed.at_once(work)), work.largest_bytes / one)
         last_copy_s = work.size_bytes / work.objects / one
     if speed.total_mb_per_s is not None:
         bytes_s = work.size_bytes / (speed.total_mb_per_s * MEGABYTE)

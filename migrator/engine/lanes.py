@@ -141,7 +141,8 @@ def join(key: Key, place: Place, gateway: Gateway, shared: Shared) -> Lane:
     care, tagging = settings.care, settings.platform.tag_in != "none"
     naming = settings.inputs.naming
     requests = Requests(shared.sources, shared.batch, key.project_id, naming, tagged=tagging)
-    flights = Flights(settings.pace.max_in_flight, stop, ports.meter)
+    pace = settings.pace
+    flights = Flights(pace.max_in_flight, stop, ports.meter, pace.max_in_flight_bytes)
     observer = Observer(book, flights, stop, shared.batch, rules(settings))
     reader = ListReader(gateway, place.team_id)
     feed = Feed(

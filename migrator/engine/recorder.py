@@ -19,7 +19,9 @@ TICK_S = 1.0
 SHORTEST_S, LONGEST_S = 5, 60
 """Bounds of the time between two samples."""
 
-PAUSES = frozenset({"platform", "posts", "sense", "source", "in_flight_limit", "quota"})
+PAUSES = frozenset(
+    {"platform", "posts", "sense", "source", "in_flight_limit", "in_flight_bytes", "quota"}
+)
 """What keeps a run from sending rows that it could send. The rest is work of its own."""
 
 

@@ -105,6 +105,7 @@ class Resolver:
     def add(self, transfer: Transfer) -> None:
         """A row has become unresolved now; `intent_date_s` is set on it."""
         self._open[transfer.row] = _Open(transfer, self._gateway.now_s())
+        self._flights.doubt(transfer)
         self._added.set()
 
     @property
@@ -247,13 +248,17 @@ class Resolver:
             return
         else:
             return
-        del self._open[transfer.row]
+        self._close(transfer)
 
     def _leave_open(self, transfer: Transfer) -> None:
         """Not to be settled by this run; the next one looks again."""
-        del self._open[transfer.row]
+        self._close(transfer)
         self.left_open += 1
         self._book.tallies.changed.set()
+
+    def _close(self, transfer: Transfer) -> None:
+        del self._open[transfer.row]
+        self._flights.doubt_no_more(transfer.row)
 
     async def _look_alike(self, transfer: Transfer, masters: Iterable[Untagged]) -> Untagged | None:
         """A master without a tag that may be this row's: same file name, and not another size.

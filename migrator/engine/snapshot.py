@@ -49,6 +49,7 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
     in_flight: int
     in_flight_bytes: int = 0
     max_in_flight: int | None = None
+    max_in_flight_bytes: int | None = None
     unresolved: int
     calls: int
     by_operation: dict[str, int]

@@ -137,6 +137,7 @@ class StatusKeeper:
             in_flight=states[State.COPYING] + states[State.RESTARTING] + states[State.INGESTING],
             in_flight_bytes=0 if holds is None else holds.in_flight_bytes,
             max_in_flight=None if holds is None else holds.max_in_flight,
+            max_in_flight_bytes=None if holds is None else holds.max_in_flight_bytes,
             unresolved=states[State.UNRESOLVED],
             calls=counts.total,
             by_operation=_by_operation(counts),

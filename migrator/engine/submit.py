@@ -58,11 +58,11 @@ class Submitter:
             self.feed.done_with(transfer.row)
             return
         await self.gateway.post_turn()
-        await self.flights.promise()
+        await self.flights.promise(transfer.size_bytes)
         try:
             permit_s = await self.gateway.permit()
         except Stopping:
-            self.flights.withdraw()
+            self.flights.withdraw(transfer.size_bytes)
             raise
         with self.gateway.commanding():
             await self._carry(transfer, permit_s)
@@ -174,7 +174,7 @@ class Submitter:
             assert video_id is not None
             date_s = transfer.intent_date_s
             created_ms = None if date_s is None else date_s * 1000
-            self.flights.withdraw()
+            self.flights.withdraw(transfer.size_bytes)
             now_s = self.gateway.now_s()
             flight = self.flights.add(transfer, video_id, created_ms, state, now_s)
             flight.submitted_s = now_s
@@ -182,7 +182,7 @@ class Submitter:
             self.resolver.lag.told(video_id, created_ms, now_s)
             self.feed.done_with(transfer.row)
         elif state is State.UNRESOLVED:
-            self.flights.withdraw()
+            self.flights.withdraw(transfer.size_bytes)
             self.resolver.add(transfer)
             self.feed.done_with(transfer.row, failed=True)
         else:
@@ -193,7 +193,7 @@ class Submitter:
             )
 
     def _leave(self, transfer: Transfer, *, pending_again: bool = False) -> None:
-        self.flights.withdraw()
+        self.flights.withdraw(transfer.size_bytes)
         self.feed.done_with(transfer.row, failed=pending_again, pending_again=pending_again)
 
     async def _ask(self, transfer: Transfer, verdict: decide.Verdict, path: str) -> decide.Verdict:

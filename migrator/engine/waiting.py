@@ -14,8 +14,8 @@ from migrator.engine.sweep import ListReader
 from migrator.lifecycle import State
 
 WaitsOn = Literal[
-    "", "platform", "posts", "sense", "source", "repetitions", "in_flight_limit", "quota", "canary",
-    "list",    "removals", "lost_answers", "copies",
+    "", "platform", "posts", "sense", "source", "repetitions", "in_flight_limit", "in_flight_bytes",
+    "quota", "canary", "list", "removals", "lost_answers", "copies",
 ]  # fmt: skip
 
 
@@ -60,9 +60,16 @@ class Holds:
 
     def _limit(self) -> Waiting | None:
         """A limit that was set, or announced."""
-        if self.flights.is_full and self.tallies.states[State.PENDING]:
-            words = f"a place in flight: {self.flights.limit:,} copies run (--max-in-flight)"
+        room = self.flights.room
+        if room.is_full and self.tallies.states[State.PENDING]:
+            words = f"a place in flight: {room.limit:,} copies run (--max-in-flight)"
             return Waiting("in_flight_limit", words)
+        if room.is_crowded:
+            words = (
+                f"bytes in flight: {room.taken_bytes:,} of {room.limit_bytes:,} are taken "
+                "(--max-in-flight-bytes)"
+            )
+            return Waiting("in_flight_bytes", words)
         held_for_s = self.gateway.pacer.held_for_s
         if held_for_s > 1:
             return Waiting("quota", f"the quota: next window in {held_for_s:.0f} s")
@@ -114,7 +121,13 @@ class AllHolds:
     @property
     def max_in_flight(self) -> int:
         """Places in flight."""
-        return sum(lane.flights.limit for lane in self.lanes)
+        return sum(lane.flights.room.limit for lane in self.lanes)
+
+    @property
+    def max_in_flight_bytes(self) -> int | None:
+        """How many bytes may be in flight; None for any number."""
+        limits = [lane.flights.room.limit_bytes for lane in self.lanes]
+        return sum(limit for limit in limits if limit is not None) or None
 
     @property
     def copy_s(self) -> float | None:

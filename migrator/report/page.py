@@ -50,6 +50,7 @@ HELD_WORDS = {
     "sense": "the platform’s answers made no sense",
     "source": "the source did not answer",
     "in_flight_limit": "as many copies ran as --max-in-flight allows",
+    "in_flight_bytes": "as many bytes were copied as --max-in-flight-bytes allows",
     "quota": "the quota was spent",
 }
 """Why a run paused, in words (the names are those of engine.recorder.PAUSES)."""

@@ -107,12 +107,23 @@ def check_settings(settings: BatchSettings) -> None:
     check_versions(settings.inputs, settings.platform, settings.ways)
     check_filters(settings.inputs.filters)
     _check_naming(settings.inputs)
-    asks = settings.inputs.filters.asks_the_source
-    if asks and settings.inputs.manifest is not None and not settings.source.preflight:
+    if settings.inputs.manifest is not None and not settings.source.preflight:
+        _check_unseen(settings)
+
+
+def _check_unseen(settings: BatchSettings) -> None:
+    """What asks for facts that only a HEAD tells of a manifest's objects."""
+    if settings.inputs.filters.asks_the_source:
         raise UsageError(
             "--no-preflight does not go with a manifest and filters by size, time or storage "
             "class: what a manifest does not tell for certain, only a HEAD does",
             "leave out --no-preflight, or filter by the key alone",
+        )
+    if settings.pace.max_in_flight_bytes is not None:
+        raise UsageError(
+            "--max-in-flight-bytes does not go with a manifest and --no-preflight: what a manifest "
+            "says of sizes is not relied on, so that each object would go alone",
+            "leave out --no-preflight, or bound the copies by --max-in-flight",
         )
 
 

@@ -17,6 +17,7 @@ from migrator.settings.fields import (
     above_zero,
     positive_rate,
     rate,
+    size,
     span,
     whole,
 )
@@ -38,6 +39,11 @@ class PaceSettings:
     """Requests to the platform that may wait for an answer at once."""
     max_in_flight: Annotated[int, Parameter(converter=whole, validator=AT_LEAST_1)] = 5000
     """Copies that may run on the platform at once."""
+    max_in_flight_bytes: Annotated[int | None, Parameter(converter=size, validator=AT_LEAST_1)] = (
+        None
+    )
+    """Bytes that copies running at once may have together (500GB, 2TiB). What is larger goes alone;
+    an object whose size nobody tells counts as the whole bound."""
 
 
 @Parameter(name="*", group=CARE)

@@ -63,6 +63,15 @@ def test_one_object_takes_as_long_as_its_own_copy_however_many_may_run():
     assert found.duration_s == pytest.approx(10_000, abs=2)
 
 
+def test_a_bound_on_bytes_in_flight_leaves_room_for_so_many_copies_of_mean_size():
+    bounded = replace(QUICK, copy_mb_per_s=1, max_in_flight_bytes=500 * MB)
+    found = forecast(Work(1000, 50_000 * MB, 50 * MB, 0, 1), bounded)
+    assert bounded.at_once(Work(1000, 50_000 * MB, 50 * MB, 0, 1)) == 10
+    assert (found.bound_by, found.in_flight_s) == ("in_flight", pytest.approx(5000))
+    assert bounded.at_once(Work(2, 10_000 * MB, 5000 * MB, 0, 1)) == 1
+    assert bounded.at_once(Work(0, 0, 0, 0, 1)) == 5000
+
+
 def test_a_slow_platform_binds_by_its_bytes():
     found = forecast(MILLION, replace(QUICK, total_mb_per_s=100))
     assert (found.bound_by, found.bytes_s) == ("bytes", pytest.approx(500_000))

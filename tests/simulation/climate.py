@@ -161,6 +161,7 @@ class Climate:
     assume_empty: bool
     concurrency: int
     max_in_flight: int
+    max_in_flight_bytes: int | None
     reserve_percent: float
     restarts: int
     attempts: int
@@ -233,6 +234,7 @@ def draw(seed):
         assume_empty=assume_empty,
         concurrency=rng.choice([1, 4, 8, 16]),
         max_in_flight=rng.choice([1, 5, 40, 5000, 5000]),
+        max_in_flight_bytes=_bytes(Random(f"bytes {seed}"), things, sized=preflight or listing),
         reserve_percent=rng.choice([0, 5, 5, 20]),
         restarts=rng.choice([2, 4]),
         attempts=rng.choice([5, 8]),
@@ -245,6 +247,14 @@ def draw(seed):
         starts=_starts(rng),
         stopping=_stopping(Random(f"stopping {seed}"), rows),
     )
+
+
+def _bytes(rng, things, *, sized):
+    """How many bytes may be in flight: any number, or some of all, where sizes are known."""
+    if not sized or rng.random() < 0.6:
+        return None
+    sizes = sorted(thing.size for thing in things)
+    return max(1, rng.choice([sizes[len(sizes) // 2], sizes[-1] // 2, sum(sizes) // 4]))
 
 
 def _stopping(rng, rows):

@@ -2,6 +2,7 @@
 
 import asyncio
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from unittest import mock
 
 from simulation.climate import EPOCH_S
@@ -13,6 +14,7 @@ from migrator.engine import (
     adopt,
     decide,
     feed,
+    flights,
     gateway,
     observe,
     resolve,
@@ -173,6 +175,15 @@ def judges_sizes_by_nothing():
     )
 
 
+def forgets_the_bytes_of_lost_answers():
+    doubt = flights.Flights.doubt
+
+    def weightless(self, transfer):
+        doubt(self, replace(transfer, size_bytes=0))
+
+    return mock.patch.object(flights.Flights, "doubt", weightless)
+
+
 MUTATIONS = {
     mutation.__name__: mutation
     for mutation in (
@@ -195,5 +206,6 @@ MUTATIONS = {
         forgets_to_take_up_unresolved_rows,
         drops_a_row_between_queues,
         judges_sizes_by_nothing,
+        forgets_the_bytes_of_lost_answers,
     )
 }

@@ -232,6 +232,7 @@ class Platform:
         if there:
             self.world.duplicate(thing, there)
         delay_s = self.chance.uniform(0, self.climate.visible_s)
+        self._weigh(thing)
         video = self._make(thing, "us", sent.get("description"), sent["fileName"], delay_s)
         if thing.fate == "vanishes":
             video.gone_s = self.world.now_s + self.chance.uniform(2, 120)
@@ -240,6 +241,27 @@ class Platform:
             derived = self._make(None, "derived", video.description, video.file_name, delay_s)
             derived.master = False
         return self.answer(202, {"videoId": video.id, **self._shown(video)})
+
+    def _weigh(self, thing):
+        """Whether there is room for one more copy, by --max-in-flight-bytes."""
+        limit = self.climate.max_in_flight_bytes
+        if limit is None:
+            return
+        now_s = self.world.now_s
+        running = [
+            video.thing.size
+            for video in self.videos
+            if video.thing is not None
+            and video.by == "us"
+            and video.is_there(now_s)
+            and video.copy(now_s)[0] in {"INITIAL", "IN_PROGRESS"}
+            and video.thing.fate != "stalls"  # it is given up in the end, and runs on
+            and self.world.key_of(video.thing.bucket) == self.key
+        ]
+        if running and sum(running) + thing.size > limit:
+            self.world.violate(
+                thing, f"{sum(running)} bytes are in flight, {thing.size} more come: {limit} may"
+            )
 
     def _restart(self, video):
         status, _ = video.copy(self.world.now_s)

@@ -412,6 +412,7 @@ def _settings(world):
             reserve_percent=climate.reserve_percent,
             max_concurrency=climate.concurrency,
             max_in_flight=climate.max_in_flight,
+            max_in_flight_bytes=climate.max_in_flight_bytes,
         ),
         care=CareSettings(
             assume_empty=climate.assume_empty,

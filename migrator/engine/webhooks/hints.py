@@ -34,7 +34,7 @@ by when nearly all that were begun with it have ended. Then it is looked at, wha
 """
 
 FULL_SHARE = 0.05
-"""Share of --max-in-flight that may be hints while no place is left: they hold up new copies."""
+"""Share of the copies in flight that may be hints while no room is left: they take it."""
 
 HOPEFUL, NEWEST_SHARE, REGAINED = 0.75, 0.3, 0.002
 """The first page by the latest change is tried while it has shown this share of what was hoped for;
@@ -153,7 +153,9 @@ class Chooser:
         if not to_send and most >= self._under(look, flights):  # nothing will be added to it
             return look
         oldest_id, (oldest, flight) = min(told.items(), key=lambda item: item[1][0].told_s)
-        held_up = flights.is_full and len(told) >= flights.limit * FULL_SHARE
+        room = flights.room
+        is_full = room.is_full or room.is_crowded
+        held_up = is_full and len(told) >= len(flights) * FULL_SHARE
         if now_s - oldest.told_s >= patience_s(copy_s):
             most, look = _best(places, self._place(flight, flights))
         elif not held_up and (to_send or len(told) < len(flights)):
