@@ -24,16 +24,3 @@ def check_versions(inputs: InputSettings, platform: PlatformSettings, ways: Ways
             "and nothing would tell their videos apart",
             "leave --tag-in out",
         )
-    if inputs.manifest is None and not inputs.prefix:
-        return  # what is missing is said elsewhere
-    if inputs.manifest_format not in {"auto", "s3-inventory"} and not inputs.prefix:
-        raise no_use(f"--manifest-format {inputs.manifest_format}")
-
-
-def no_use(what: str) -> UsageError:
-    """A manifest names its versions itself."""
-    return UsageError(
-        f"--all-versions has no use with {what}: such a manifest names versions itself, in a "
-        "column version_id",
-        "leave --all-versions out, or give --prefix, or the manifest.json of an S3 Inventory",
-    )
