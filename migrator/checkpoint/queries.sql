@@ -126,6 +126,9 @@ SELECT {transfer} FROM object WHERE row = ?;
 -- name: every_transfer
 SELECT {transfer} FROM object WHERE row > ? ORDER BY row LIMIT ?;
 
+-- name: every_reported
+SELECT {reported} FROM object WHERE row > ? ORDER BY row LIMIT ?;
+
 -- name: sent_and_ended
 -- Rows that this batch itself has sent: those imported, and those the platform did not take.
 SELECT coalesce(sum(state = 'imported' AND adopted = 0), 0),

@@ -25,6 +25,8 @@ from migrator.checkpoint.examine import damaged, examine, unreadable
 from migrator.checkpoint.history import History
 from migrator.checkpoint.packing import pack_etag, pack_id, unpack_etag, unpack_id
 from migrator.checkpoint.records import (
+    REPORTED,
+    Reported,
     as_duplicate,
     as_filtered,
     as_imported,
@@ -56,13 +58,17 @@ LARGE_BYTES = 64_000_000
 that a run of a million rows begins within two seconds; any other gets the whole one."""
 
 TRANSFER_COLUMNS = ", ".join(Transfer.__dataclass_fields__)
+_REPORTED = ", ".join(REPORTED)
 
 
 def _load_queries() -> Mapping[str, str]:
     text = resources.files(__package__).joinpath("queries.sql").read_text()
     parts = re.split(r"^-- name: (\w+)\n", text, flags=re.MULTILINE)[1:]
     pairs = zip(parts[::2], parts[1::2], strict=True)
-    return {name: sql.replace("{transfer}", TRANSFER_COLUMNS).strip() for name, sql in pairs}
+    return {
+        name: sql.replace("{transfer}", TRANSFER_COLUMNS).replace("{reported}", _REPORTED).strip()
+        for name, sql in pairs
+    }
 
 
 _SQL = _load_queries()
@@ -133,6 +139,16 @@ class Checkpoint:
             connection.close()
             raise damaged(path, str(verdict))
         return cls(connection)
+
+    @contextmanager
+    def reader(self) -> Iterator["Checkpoint"]:
+        """A second connection to the file, which only reads: for another thread."""
+        path = Path(self._db.execute("PRAGMA database_list").fetchone()[2])
+        uri = f"{path.absolute().as_uri()}?mode=ro"
+        with closing(
+            sqlite3.connect(uri, uri=True, isolation_level=None, check_same_thread=False)
+        ) as connection:
+            yield Checkpoint(connection)
 
     def close(self) -> None:
         """Close the connection; the write-ahead log is folded into the file."""
@@ -380,8 +396,12 @@ class Checkpoint:
         return self._transfers("transfer", (row,))[0]
 
     def transfers_after(self, row: int, limit: int) -> list[Transfer]:
-        """The next `limit` rows beyond `row` in any state: the report reads with this."""
+        """The next `limit` rows beyond `row` in any state."""
         return self._transfers("every_transfer", (row, limit))
+
+    def reported_after(self, row: int, limit: int) -> list[Reported]:
+        """The same for a report, which makes no object of each: what it may tell of them."""
+        return self._db.execute(_SQL["every_reported"], (row, limit)).fetchall()
 
     def transfers_of_objects(self, object_ids: Sequence[bytes]) -> list[Transfer]:
         """The rows of these objects that this batch has."""

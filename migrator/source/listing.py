@@ -11,6 +11,9 @@ from migrator.model import MAX_KEY_BYTES, InvalidRow, ManifestRow
 from migrator.source.pages import ListPage
 from migrator.source.s3 import NOT_BUILT, S3Refusal, SourceUnreachable
 
+COLUMNS = ("bucket", "key", "size", "etag", "last_modified", "storage_class")
+"""The columns of a manifest that is made of a listing."""
+
 HEADER = ("bucket", "key")
 """The columns of a listing, as a manifest would have them."""
 
