@@ -62,10 +62,12 @@ class Intake(Tables):
         """A listing has read up to `last_key`, and left out so many further objects by filters."""
         self._db.execute(SQL["note_listed"], (last_key, filtered, source_id))
 
-    def listing_facts(self, source_id: int) -> Iterator[tuple[str, str, int | None, str | None]]:
-        """(bucket, key, size in bytes, ETag) of every row of a listing, in order."""
-        for bucket, key, size_bytes, etag in self._db.execute(SQL["listing_facts"], (source_id,)):
-            yield bucket, key, size_bytes, unpack_etag(etag)
+    def listing_facts(self, source_id: int) -> Iterator[tuple[str, ...]]:
+        """Bucket, key, size in bytes, ETag and version, if any, of a listing's rows, in order."""
+        found = self._db.execute(SQL["listing_facts"], (source_id,))
+        for bucket, key, size_bytes, etag, version_id in found:
+            told = (bucket, key, str(size_bytes), unpack_etag(etag) or "")
+            yield told if version_id is None else (*told, version_id)
 
     def add_rows(
         self,

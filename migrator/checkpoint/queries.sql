@@ -159,7 +159,7 @@ FROM object;
 
 -- name: listing_facts
 -- What the fingerprint of a frozen listing covers.
-SELECT bucket, key, size_bytes, etag FROM object WHERE source_id = ? ORDER BY row;
+SELECT bucket, key, size_bytes, etag, version_id FROM object WHERE source_id = ? ORDER BY row;
 
 -- name: preflighted
 UPDATE object SET size_bytes = ?, etag = ?, last_modified_ms = ?, preflighted_ms = ?,

@@ -141,7 +141,10 @@ def join(key: Key, place: Place, gateway: Gateway, shared: Shared) -> Lane:
     book, settings, ports, stop = shared.book, shared.settings, shared.ports, shared.stop
     care, tagging = settings.care, settings.platform.tag_in != "none"
     naming = settings.inputs.naming
-    requests = Requests(shared.sources, shared.batch, key.project_id, naming, tagged=tagging)
+    requests = Requests(
+        shared.sources, shared.batch, key.project_id, naming,
+        tagged=tagging, versioned=settings.inputs.all_versions,
+    )  # fmt: skip
     pace = settings.pace
     flights = Flights(pace.max_in_flight, stop, ports.meter, pace.max_in_flight_bytes)
     observer = Observer(book, flights, stop, shared.batch, rules(settings))
