@@ -6,7 +6,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from migrator.settings import OUTPUT, FilterSettings, StoreSettings, read_buckets
+from migrator.settings import OUTPUT, ClusterSettings, FilterSettings, StoreSettings, read_buckets
 
 
 def list(  # noqa: A001 - the verb's name
@@ -16,6 +16,7 @@ def list(  # noqa: A001 - the verb's name
     output: Annotated[Path, Parameter(name=["--output", "-o"], group=OUTPUT)],
     filters: FilterSettings = FilterSettings(),
     store: StoreSettings = StoreSettings(),
+    cluster: ClusterSettings = ClusterSettings(),
     config: Annotated[Path | None, Parameter(group=OUTPUT)] = None,
     quiet: Annotated[bool, Parameter(name=["--quiet", "-q"], group=OUTPUT, negative=())] = False,
 ) -> int:
@@ -27,11 +28,15 @@ def list(  # noqa: A001 - the verb's name
 
     Example: migrator list s3://masters/2009/ -o 2009.parquet
 
+    Example: migrator list s3://masters -o masters.parquet --cluster tcp://scheduler:8786
+    --cluster-parts s3://scratch/parts
+
     Example: migrator list s3://masters s3://archive --video-only --min-size 1MB -o all.csv
 
-    Exit codes: 0 the manifest is written; 1 S3 does not answer, the credentials have ended, or the
-    disk is full; 2 usage, or no object is there; 130 interrupted. Where it is not 0 no file is
-    written.
+    Exit codes: 0 the manifest is written; 1 S3 or the cluster does not answer, the credentials have
+    ended, or the disk is full; 2 usage, or no object is there; 130 interrupted. Where it is not 0
+    no file is written; the parts that a cluster has made are kept then, and the same command goes
+    on from them.
 
     Parameters
     ----------
@@ -48,6 +53,6 @@ def list(  # noqa: A001 - the verb's name
     from migrator.cli.loop import run_async
 
     work = list_into(
-        output, prefixes, filters, store, read_buckets(config), os.environ, quiet=quiet
+        output, prefixes, filters, store, cluster, read_buckets(config), os.environ, quiet=quiet
     )
     return run_async(work)

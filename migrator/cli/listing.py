@@ -1,39 +1,40 @@
 """A listing written as a manifest."""
 
+import asyncio
 import csv
 import sys
-import time
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import ExitStack, suppress
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import ExitStack, asynccontextmanager, suppress
 from pathlib import Path
-from typing import BinaryIO, Protocol
+from typing import TYPE_CHECKING, BinaryIO, Protocol
 
 from migrator.atomic import AtomicFile
 from migrator.certificates import check_certificates, source_certificates
+from migrator.cli.clustering import crew_of
 from migrator.cli.loop import region_of
 from migrator.cli.words import size
 from migrator.errors import ExitCode, RunFailed, StoppedByItself, UsageError
 from migrator.filters import Filter
 from migrator.settings import (
     BucketSettings,
+    ClusterSettings,
     FilterSettings,
     StoreSettings,
+    check_cluster,
     check_filters,
     check_store,
     own_endpoints,
     parse_prefix,
 )
 from migrator.source.credentials import load_keys
-from migrator.source.listing import page_of_wanted, refusals
+from migrator.source.listing import COLUMNS, page_of_wanted, refusals
 from migrator.source.pages import ListPage
 from migrator.source.s3 import SourceS3
 from migrator.source.walk import Walks
 from migrator.text import plain
 
-COLUMNS = ("bucket", "key", "size", "etag", "last_modified", "storage_class")
-
-GROUP_ROWS = 16_384
-"""Rows in one row group of a Parquet file, and in memory at a time."""
+if TYPE_CHECKING:
+    from migrator.cluster.crew import Crew
 
 TELL_EVERY_S = 5.0
 """Seconds between two lines that say how far it is."""
@@ -56,6 +57,7 @@ async def list_into(
     prefixes: Sequence[str],
     filters: FilterSettings,
     store: StoreSettings,
+    cluster: ClusterSettings,
     buckets: Mapping[str, BucketSettings],
     environment: Mapping[str, str],
     *,
@@ -74,6 +76,7 @@ async def list_into(
     places = [parse_prefix(prefix) for prefix in prefixes]
     check_filters(filters)
     check_store(store)
+    check_cluster(cluster)
     check_certificates(environment)
     certificates, region = source_certificates(environment), region_of(environment)
     keys = await load_keys(
@@ -84,25 +87,31 @@ async def list_into(
         region=region,
         certificates=certificates,
     )
-    wanted, told = Filter(filters), _Told(quiet=quiet)
+    wanted, told = Filter(filters), _Told()
+    source = SourceS3(keys, store, region, certificates, own_endpoints(buckets))
+    beside, what_for = output.with_name(f"{output.name}.parts"), "\n".join(prefixes)
     try:
         with ExitStack() as stack:
             file = stack.enter_context(AtomicFile(output))
             sink = sink_of(file.stream)
-            source = SourceS3(keys, store, region, certificates, own_endpoints(buckets))
             async with (
                 source,
-                Walks(source, [(*place, "") for place in places]) as walks,
+                crew_of(cluster, store, buckets, environment, beside, what_for) as crew,
+                told.telling(crew, quiet=quiet),
             ):
-                for bucket, prefix in places:
-                    with refusals(bucket, prefix):
-                        async for page in walks.next():
-                            kept = page_of_wanted(page, wanted)
-                            sink.add(bucket, kept)
-                            told.add(page, kept)
-            told.refuse_nothing()
-            sink.close()
-            file.publish()
+                begins = [(*place, "") for place in places]
+                async with crew.walks(source, begins) if crew else Walks(source, begins) as walks:
+                    for bucket, prefix in places:
+                        with refusals(bucket, prefix):
+                            async for page in walks.next():
+                                kept = page_of_wanted(page, wanted)
+                                sink.add(bucket, kept)
+                                told.add(page, kept)
+                told.refuse_nothing()
+                sink.close()
+                file.publish()
+                if crew is not None:
+                    await crew.forget()
     except StoppedByItself as error:
         raise RunFailed(error.message, "renew them, and list again") from None
     except OSError as error:
@@ -119,20 +128,32 @@ async def list_into(
 class _Told:
     """Counts what was listed, and says so now and then."""
 
-    def __init__(self, *, quiet: bool) -> None:
+    def __init__(self) -> None:
         self.listed = self.kept = self.size_bytes = 0
-        self._quiet = quiet
-        self._tell_at_s = time.monotonic() + TELL_EVERY_S
 
     def add(self, page: ListPage, kept: ListPage) -> None:
         self.listed += len(page.keys)
         self.kept += len(kept.keys)
         self.size_bytes += sum(kept.sizes)
-        now_s = time.monotonic()
-        if not self._quiet and now_s >= self._tell_at_s:
-            self._tell_at_s = now_s + TELL_EVERY_S
+
+    @asynccontextmanager
+    async def telling(self, crew: "Crew | None", *, quiet: bool) -> AsyncIterator[None]:
+        """As long as the block runs a line every few seconds, unless `quiet`."""
+        task = asyncio.ensure_future(asyncio.sleep(0) if quiet else self._tell(crew))
+        try:
+            yield
+        finally:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+
+    async def _tell(self, crew: "Crew | None") -> None:
+        while True:
+            await asyncio.sleep(TELL_EVERY_S)
+            line = f"listing: {self.kept:,} objects"
+            if crew is not None and crew.progress:
+                line += f", {crew.progress}"
             with suppress(OSError):  # nobody looks any more
-                print(f"listing: {self.kept:,} objects", file=sys.stderr, flush=True)
+                print(line, file=sys.stderr, flush=True)
 
     def refuse_nothing(self) -> None:
         """Raises UsageError where a manifest would have no row."""
@@ -146,44 +167,6 @@ class _Told:
                 f"the filters leave out all {self.listed:,} objects: no manifest is written",
                 "check the filters",
             )
-
-
-class ParquetSink:
-    """Writes Parquet, a row group at a time."""
-
-    def __init__(self, stream: BinaryIO) -> None:
-        import pyarrow as pa
-        import pyarrow.parquet as pq
-
-        text = pa.string()
-        self._types = (text, text, pa.int64(), text, pa.timestamp("ms", tz="UTC"), text)
-        self._schema = pa.schema(zip(COLUMNS, self._types, strict=True))
-        self._writer = pq.ParquetWriter(stream, self._schema, compression="zstd")
-        self._columns: list[list[object]] = [[] for _ in COLUMNS]
-
-    def add(self, bucket: str, page: ListPage) -> None:
-        """Write the objects of a page, once there are enough for a row group."""
-        told = (page.keys, page.sizes, page.etags, page.modified_ms, page.storage_classes)
-        for column, values in zip(self._columns, ([bucket] * len(page.keys), *told), strict=True):
-            column.extend(values)
-        if len(self._columns[0]) >= GROUP_ROWS:
-            self._write()
-
-    def close(self) -> None:
-        """Write what is left, and the footer."""
-        if self._columns[0]:
-            self._write()
-        self._writer.close()
-
-    def _write(self) -> None:
-        import pyarrow as pa
-
-        arrays = [
-            pa.array(values, kind) for values, kind in zip(self._columns, self._types, strict=True)
-        ]
-        self._writer.write_table(pa.Table.from_arrays(arrays, schema=self._schema))
-        for column in self._columns:
-            column.clear()
 
 
 class CsvSink:
@@ -208,7 +191,13 @@ class CsvSink:
         self._text.detach()
 
 
-SINKS: dict[str, Callable[[BinaryIO], Sink]] = {".parquet": ParquetSink, ".csv": CsvSink}
+def _parquet(stream: BinaryIO) -> Sink:
+    from migrator.source.parquet import ListingWriter
+
+    return ListingWriter(stream)
+
+
+SINKS: dict[str, Callable[[BinaryIO], Sink]] = {".parquet": _parquet, ".csv": CsvSink}
 """Formats by the end of a file's name."""
 
 

@@ -27,7 +27,8 @@ from migrator.engine.stop import Stop
 from migrator.engine.verify import verify
 from migrator.errors import ExitCode, StoppedByItself, UsageError
 from migrator.report.drift import TITLE
-from migrator.report.verified import DriftSummary, drift_report
+from migrator.report.drift_summary import DriftSummary
+from migrator.report.verified import drift_report
 from migrator.settings import BatchSettings, DisplaySettings, Secret, read_api_key, refuse_keys
 from migrator.text import plain
 

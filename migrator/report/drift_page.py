@@ -7,17 +7,14 @@ rest is in the tables.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib import resources
-from typing import TYPE_CHECKING
 
 from markupsafe import Markup
 
 from migrator.engine.decide.drift import Drift
 from migrator.report.drift import ADVICE, TITLE, Example
+from migrator.report.drift_summary import DriftSummary
 from migrator.report.page import digest_of, environment_of
 from migrator.report.verdict import Headline
-
-if TYPE_CHECKING:
-    from migrator.report.verified import DriftSummary
 
 AT_THE_SOURCE = frozenset({Drift.SOURCE_GONE, Drift.SOURCE_CHANGED, Drift.SOURCE_UNREADABLE})
 
@@ -34,7 +31,7 @@ class Kind:
     examples: Sequence[Example]
 
 
-def drift_page(summary: "DriftSummary", examples: Mapping[Drift, Sequence[Example]]) -> str:
+def drift_page(summary: DriftSummary, examples: Mapping[Drift, Sequence[Example]]) -> str:
     """The whole page."""
     files = resources.files(__package__).joinpath("templates")
     style = files.joinpath("report.css").read_text(encoding="utf-8")
@@ -56,7 +53,7 @@ def drift_page(summary: "DriftSummary", examples: Mapping[Drift, Sequence[Exampl
     )
 
 
-def headline(summary: "DriftSummary") -> Headline:
+def headline(summary: DriftSummary) -> Headline:
     """The verdict first."""
     rows = summary.rows
     compared = (

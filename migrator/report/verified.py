@@ -1,4 +1,4 @@
-"""What `migrator verify` writes: two tables, a page, and a summary that speaks of them."""
+"""What `migrator verify` writes: two tables, a page, and the summary that speaks of them."""
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -12,59 +12,9 @@ from migrator.engine.decide.drift import Drift, Stray
 from migrator.errors import RunFailed
 from migrator.report.drift import DriftTables
 from migrator.report.drift_page import drift_page
+from migrator.report.drift_summary import ComparedRows, DriftSummary, ListedVideos, VerifyCalls
 from migrator.report.files import publish_bytes
 from migrator.report.words import iso_utc
-
-SCHEMA = "migrator.verify/1"
-
-
-class ComparedRows(msgspec.Struct, frozen=True):
-    """Rows of the batch: all, those that name a video, those without an outcome, those headed."""
-
-    all: int
-    with_video: int
-    open: int
-    headed: int
-
-
-class ListedVideos(msgspec.Struct, frozen=True):
-    """Videos of the team, and of those that no row names: how many are none of this batch's."""
-
-    listed: int
-    other_batches: int
-    before_this_batch: int
-    other_projects: int
-
-
-class VerifyCalls(msgspec.Struct, frozen=True):
-    """What was asked of the platform; `calls` are all."""
-
-    calls: int
-    list: int
-    other: int
-    throttled: int
-    retries: int
-    announced_per_minute: int | None
-
-
-class DriftSummary(msgspec.Struct, frozen=True, kw_only=True):
-    """What `migrator verify --json` prints. `drift` has those kinds that were found.
-
-    `source` says whether the objects were headed; `files` has the SHA-256 of each file.
-    """
-
-    schema: str = SCHEMA
-    batch: str
-    verified_at: str
-    api_url: str
-    team_id: str
-    source: bool
-    findings: int
-    drift: dict[str, int]
-    rows: ComparedRows
-    videos: ListedVideos
-    api: VerifyCalls
-    files: dict[str, str]
 
 
 class DriftReport:

@@ -15,6 +15,7 @@ from migrator.settings.api_keys import (
     refuse_keys,
 )
 from migrator.settings.batch import BatchSettings, check_settings
+from migrator.settings.cluster import ClusterSettings, check_cluster
 from migrator.settings.config_file import (
     dashed,
     read_buckets,
@@ -25,6 +26,7 @@ from migrator.settings.config_file import (
 from migrator.settings.crossing import CrossingSettings, Way, Ways
 from migrator.settings.fields import (
     CARE,
+    CLUSTER,
     CROSSING,
     FILTERS,
     INPUT,
@@ -62,6 +64,7 @@ from migrator.settings.webhooks import WebhookSettings
 
 __all__ = [
     "CARE",
+    "CLUSTER",
     "CROSSING",
     "DEFAULT",
     "FILTERS",
@@ -80,6 +83,7 @@ __all__ = [
     "BatchSettings",
     "BucketSettings",
     "CareSettings",
+    "ClusterSettings",
     "CrossingSettings",
     "DisplaySettings",
     "FilterSettings",
@@ -102,6 +106,7 @@ __all__ = [
     "Ways",
     "WebhookSettings",
     "check_api_url",
+    "check_cluster",
     "check_different",
     "check_filters",
     "check_settings",

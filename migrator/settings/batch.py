@@ -24,6 +24,7 @@ from migrator.settings.source import (
     check_role,
     check_store,
 )
+from migrator.settings.versions import check_versions
 from migrator.settings.webhooks import WebhookSettings, check_webhooks
 
 
@@ -127,6 +128,7 @@ def check_settings(settings: BatchSettings) -> None:
     manifest = settings.inputs.manifest
     if manifest is not None and manifest.startswith("s3:"):
         parse_prefix(manifest, "--manifest")
+    check_versions(settings.inputs, settings.platform, settings.ways)
     check_filters(settings.inputs.filters)
     _check_naming(settings.inputs)
     if settings.inputs.manifest is not None and not settings.source.preflight:

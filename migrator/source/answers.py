@@ -11,6 +11,9 @@ from migrator.source.pages import ListPage
 
 CRC32C_BYTES = 4
 
+NOT_BUILT = "NotImplemented"
+"""S3's code, a 501, for what a store does not do: to ask again is of no use."""
+
 REFUSED_KEYS = frozenset({"InvalidAccessKeyId", "SignatureDoesNotMatch", "InvalidToken",
                           "ExpiredToken", "TokenRefreshRequired"})  # fmt: skip
 """S3's codes that refuse the keys themselves, whatever the object (S3 API reference, "Error

@@ -7,6 +7,7 @@ does not answer becomes `SourceUnreachable`.
 import asyncio
 from collections.abc import Mapping
 from contextlib import AsyncExitStack, suppress
+from dataclasses import replace
 from typing import Any, Self
 
 import aiohttp
@@ -25,6 +26,7 @@ from migrator.settings import Secret, StoreSettings
 from migrator.source.access import Access, CredentialsEnded
 from migrator.source.answers import (
     CURRENT,
+    NOT_BUILT,
     REFUSED_KEYS,
     Asked,
     ObjectFacts,
@@ -39,6 +41,7 @@ from migrator.source.clients import ATTEMPTS, PAGE, configured, s3_session
 from migrator.source.credentials import KeyRing
 from migrator.source.pages import ListPage
 from migrator.source.reading import read_bounded
+from migrator.source.versions import VersionsPage
 
 PAUSE_S = 0.5
 """Seconds before a part of an object that broke off is asked for again."""
@@ -160,6 +163,31 @@ class SourceS3:
             raise SourceUnreachable("S3 says that a listing goes on, and not where")
         return page
 
+    async def versions(
+        self, bucket: str, prefix: str, *, behind: tuple[str, str], delimiter: str
+    ) -> VersionsPage:
+        """A page of the versions under `prefix`, from where `behind` says: see `source.versions`.
+
+        Raises S3Refusal, also where a store does not tell versions, or SourceUnreachable.
+        """
+        told = {"KeyMarker": behind[0], "VersionIdMarker": behind[1], "Delimiter": delimiter}
+        arguments = {name: value for name, value in told.items() if value}
+        answer = await self._ask(
+            bucket, "list_object_versions", Bucket=bucket, Prefix=prefix, **arguments
+        )
+        with making_sense():
+            page = replace(
+                page_of({**answer, "Contents": answer.get("Versions", ())}),
+                next_token=None,
+                versions=[entry["VersionId"] for entry in answer.get("Versions", ())],
+            )
+        if not answer.get("IsTruncated"):
+            return VersionsPage(page, None)
+        ends_at = (answer.get("NextKeyMarker") or "", answer.get("NextVersionIdMarker") or "")
+        if not ends_at[0] or ends_at == behind:
+            raise SourceUnreachable("S3 says that a listing goes on, and not where")
+        return VersionsPage(page, ends_at)
+
     async def read(self, bucket: str, key: str, begin: int, length: int, etag: str | None) -> bytes:
         """`length` bytes of an object from `begin` on, as long as it has this ETag.
 
@@ -216,7 +244,7 @@ class SourceS3:
         status = int(response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
         code = self._redactor.text(str(told.get("Code", status)))[:MAX_CODE]
         message = self._redactor.text(str(told.get("Message", "")))[:MAX_MESSAGE]
-        if status >= 500:  # noqa: PLR2004 - HTTP's own number
+        if status >= 500 and code != NOT_BUILT:  # noqa: PLR2004 - HTTP's own number
             return SourceUnreachable(f"{code}: {message} (HTTP {status})")
         if access.apart and code in REFUSED_KEYS:
             return CredentialsEnded(access.name, code)

@@ -45,8 +45,11 @@ class Lister(Protocol):
 
 
 @dataclass(slots=True)
-class _Branch:
-    """A folder to be listed, or objects that are known already; `whole` is not split any more."""
+class Branch:
+    """A folder to be listed behind `after`, or objects that are `known` already.
+
+    What is `whole` is not split any more.
+    """
 
     prefix: str
     known: ListPage | None = None
@@ -63,7 +66,7 @@ async def walk(
     """
     running: deque[tuple[asyncio.Queue[ListPage | Exception | None], asyncio.Task[None]]] = deque()
     try:
-        waiting = deque(await _branches(lister, bucket, prefix, after))
+        waiting = deque(await branches(lister, bucket, prefix, after))
         while waiting or running:
             while waiting and len(running) < AT_ONCE:
                 running.append(_begin(_listed(lister, bucket, waiting.popleft())))
@@ -149,7 +152,7 @@ def _begin(
     return queue, asyncio.ensure_future(fetch())
 
 
-async def _listed(lister: Lister, bucket: str, branch: _Branch) -> AsyncGenerator[ListPage, None]:
+async def _listed(lister: Lister, bucket: str, branch: Branch) -> AsyncGenerator[ListPage, None]:
     if branch.known is not None:
         yield branch.known
         return
@@ -161,23 +164,28 @@ async def _listed(lister: Lister, bucket: str, branch: _Branch) -> AsyncGenerato
         page = await lister.page(bucket, branch.prefix, after=branch.after, token=page.next_token)
 
 
-async def _branches(lister: Lister, bucket: str, prefix: str, after: str) -> list[_Branch]:
-    """What is left of a prefix behind `after`, split where it has folders; in order."""
-    branches = [_Branch(prefix, after=after)]
+async def branches(
+    lister: Lister, bucket: str, prefix: str, after: str = "", few: int = FEW
+) -> list[Branch]:
+    """What is left of a prefix behind `after`, split where it has folders; in order.
+
+    As long as there are fewer than `few`, those of the next level are looked for.
+    """
+    found = [Branch(prefix, after=after)]
     for _ in range(LEVELS):
-        open_ones = [each for each in branches if each.known is None and not each.whole]
-        if not open_ones or len(branches) >= FEW:
+        open_ones = [each for each in found if each.known is None and not each.whole]
+        if not open_ones or len(found) >= few:
             break
         levels = await _all(
             lister.page(bucket, each.prefix, delimiter=DELIMITER) for each in open_ones
         )
         split = dict(zip(map(id, open_ones), levels, strict=True))
-        branches = [
+        found = [
             part
-            for each in branches
+            for each in found
             for part in (_split(each, split[id(each)]) if id(each) in split else [each])
         ]
-    return branches
+    return found
 
 
 async def _all(questions: Iterable[Coroutine[None, None, ListPage]]) -> list[ListPage]:
@@ -191,30 +199,30 @@ async def _all(questions: Iterable[Coroutine[None, None, ListPage]]) -> list[Lis
         await asyncio.gather(*tasks, return_exceptions=True)
 
 
-def _split(branch: _Branch, level: ListPage) -> list[_Branch]:
+def _split(branch: Branch, level: ListPage) -> list[Branch]:
     """A branch as its objects and folders, where all of them stand on one page."""
     if level.next_token is not None:
-        rest = _Branch(branch.prefix, after=branch.after, whole=True)
+        rest = Branch(branch.prefix, after=branch.after, whole=True)
         if level.folders or branch.after or not level.keys:
             return [rest]
         rest.after = level.keys[-1]
-        return [_Branch(branch.prefix, level), rest]
+        return [Branch(branch.prefix, level), rest]
     return list(_parts(branch, level))
 
 
-def _parts(branch: _Branch, level: ListPage) -> Iterator[_Branch]:
+def _parts(branch: Branch, level: ListPage) -> Iterator[Branch]:
     after = branch.after
     in_order = level.where(sorted(range(len(level.keys)), key=level.keys.__getitem__))
     begin = after
     for folder in sorted(level.folders):
         objects = in_order.between(begin, folder)
         if objects.keys:
-            yield _Branch(branch.prefix, objects)
+            yield Branch(branch.prefix, objects)
         begin = max(after, folder)
         if after.startswith(folder):
-            yield _Branch(folder, after=after)
+            yield Branch(folder, after=after)
         elif folder > after:
-            yield _Branch(folder)
+            yield Branch(folder)
     objects = in_order.between(begin, None)
     if objects.keys:
-        yield _Branch(branch.prefix, objects)
+        yield Branch(branch.prefix, objects)

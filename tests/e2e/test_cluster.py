@@ -1,0 +1,100 @@
+"""`--cluster`: the same rows by the workers of a Dask cluster, real processes, real S3."""
+
+import pyarrow.parquet as pq
+import pytest
+from told import assert_told
+
+from tests.benchmarks.children import server
+
+KEYS = (
+    "a+b c/ü%2F#?.mp4", 'a,"b".MOV', "deep/er/c.mov", "deep/d.txt", "line break .mov", "z.mov",
+    *(f"tapes/{tape:02}/{side}.mov" for tape in range(6) for side in "AB"),
+)  # fmt: skip
+
+LOCAL = ("--cluster", "local:2")
+
+
+@pytest.fixture
+def bucket(world):
+    name = world.bucket()
+    for number, key in enumerate(KEYS):
+        world.sandbox.put(name, key, b"x" * (number + 1))
+    return name
+
+
+def test_a_cluster_lists_what_one_process_lists(world, bucket):
+    other = world.objects(3)[0][0]
+    alone, together = world.directory / "alone.parquet", world.directory / "together.parquet"
+    words = ("list", f"s3://{bucket}", f"s3://{other}/", "--exclude", "*.txt", "-o")
+
+    assert world.call(*words, alone).code == 0
+    result = world.call(*words, together, *LOCAL)
+
+    assert result.code == 0, result.said
+    assert result.out == (
+        f"20 objects, {pq.read_table(alone)['size'].to_numpy().sum()} bytes: {together}\n"
+        "filters leave out 1 further objects\n"
+    )
+    assert result.err == ""
+    assert pq.read_table(together).equals(pq.read_table(alone))
+    assert not list(world.directory.glob("*.parts")), "the parts are of no use any more"
+
+
+def test_a_listing_that_was_interrupted_goes_on_from_the_parts_that_are_there(world, until):
+    alone, together = world.directory / "alone.parquet", world.directory / "together.parquet"
+    with server("tests.benchmarks.s3_stub", "--keys", 20_000, "--delay-ms", 20) as stub:
+        env = {"AWS_ENDPOINT_URL_S3": stub.said}
+        words = ("list", "s3://spread", "-q", "-o")
+        assert world.call(*words, alone, env=env).code == 0
+        child = world.start(*words, together, *LOCAL, env=env)
+        parts = world.directory / "together.parquet.parts"
+        until(lambda: len(list(parts.glob("*.parquet"))) >= 10, "some parts are there")
+        child.kill()
+        left = {part.name: part.stat().st_mtime_ns for part in parts.glob("*.parquet")}
+        assert not together.exists()
+        child = world.start(*words, together, *LOCAL, env=env)
+        until(lambda: len(list(parts.glob("*.parquet"))) > len(left), "further parts are made")
+        again = {part.name: part.stat().st_mtime_ns for part in parts.glob("*.parquet")}
+        result = child.wait()
+
+    assert result.code == 0, result.said
+    assert left.items() <= again.items(), "no part was made again"
+    assert pq.read_table(together).equals(pq.read_table(alone))
+    assert not parts.exists()
+
+
+REFUSED = {
+    "no cluster's name": (["--cluster", "four"], ["--cluster", "four"]),
+    "no workers": (["--cluster", "local:0"], ["--cluster", "local:0"]),
+    "a port that is none": (["--cluster", "tcp://h:99999"], ["tcp://h:99999"]),
+    "parts of no cluster": (["--cluster-parts", "parts"], ["--cluster-parts", "no cluster"]),
+    "parts in no bucket": (["--cluster", "local:1", "--cluster-parts", "s3://x"], ["s3://x"]),
+    "nothing configured": (["--cluster", "configured"], ["names no scheduler"]),
+}
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_what_names_no_cluster_is_told(world, bucket, case):
+    words, told = REFUSED[case]
+    result = world.call("list", f"s3://{bucket}", "-o", "x.csv", *words)
+    assert_told(result, 2, *told)
+
+
+def test_a_scheduler_that_is_not_there_is_told_in_one_line(world, bucket):
+    result = world.call("list", f"s3://{bucket}", "-o", "x.csv", "--cluster", "tcp://127.0.0.1:9")
+    assert_told(result, 1, "tcp://127.0.0.1:9", "no scheduler answers")
+
+
+def test_without_dask_one_line_says_what_to_install(world, bucket):
+    blocked = world.directory / "blocked"
+    blocked.mkdir()
+    (blocked / "dask.py").write_text("raise ModuleNotFoundError('no dask', name='dask')\n")
+    env = {"PYTHONPATH": str(blocked)}
+    result = world.call("list", f"s3://{bucket}", "-o", "x.csv", *LOCAL, env=env)
+    assert_told(result, 2, "needs Dask")
+    assert "migrator[cluster]" in result.err
+
+
+def test_a_bucket_that_cannot_be_listed_is_told_as_by_one_process(world):
+    result = world.call("list", "s3://no-such-bucket", "-o", "x.csv", *LOCAL)
+    assert_told(result, 2, "NoSuchBucket", "s3://no-such-bucket/")
