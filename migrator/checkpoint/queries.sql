@@ -199,6 +199,9 @@ FROM platform_video AS p JOIN object AS o ON o.object_id = p.object_id
 WHERE o.state = 'pending' AND o.row BETWEEN ? AND ?
 ORDER BY o.row, p.created_ms, p.video_id;
 
+-- name: any_untagged
+SELECT 1 FROM platform_video WHERE object_id IS NULL AND file_name IS NOT NULL LIMIT 1;
+
 -- name: look_alike
 SELECT video_id FROM platform_video
 WHERE object_id IS NULL AND file_name = ? AND size_bytes = ? LIMIT 1;
@@ -244,6 +247,10 @@ ORDER BY row DESC LIMIT ?;
 
 -- name: row_of_video
 SELECT row FROM object WHERE video_id = ?;
+
+-- name: rows_of_videos
+-- The one mark stands for as many as are asked for.
+SELECT video_id, row FROM object WHERE video_id IN (?);
 
 -- name: of_objects
 -- The one mark stands for as many as are asked for.
