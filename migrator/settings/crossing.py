@@ -157,11 +157,6 @@ def check_ways(ways: Ways, platform: PlatformSettings, source: SourceSettings) -
             f"--role-session ({source.role_session})",
             "give a shorter life, or a longer session if the role allows it (12h at most)",
         )
-    if source.requester_pays and "https" in used:
-        raise UsageError(
-            "--requester-pays does not go with --via https: a URL does not say who pays",
-            "choose another way, or have the bucket's owner pay",
-        )
     for bucket, way in ways.all():
         _check_way(bucket, way, ways.buckets.get(bucket or ""), platform, source)
 

@@ -44,8 +44,11 @@ def configured(**more: Any) -> AioConfig:
     )
 
 
-def s3_session() -> AioSession:
-    """A session whose clients of S3 read pages of listings quickly."""
+def s3_session(*, says_who_pays: bool = False) -> AioSession:
+    """A session whose clients of S3 read pages of listings quickly.
+
+    `says_who_pays`: a URL that they sign names the requester as the one who pays.
+    """
     session = AioSession()
     session.register_component("data_loader", _LOADER)
     parsers = _Parsers()
@@ -54,6 +57,8 @@ def s3_session() -> AioSession:
     if _ERRORS_IN_200 is not None:
         session.unregister("before-parse.s3.*", _ERRORS_IN_200)
     session.register("before-parse.s3.*", _read_first)
+    if says_who_pays:
+        session.register("before-sign.s3.GetObject", _say_who_pays)
     return session
 
 
@@ -93,6 +98,16 @@ def _read_first(operation_model: Any, response_dict: dict[str, Any], **how: Any)
             return
     if _ERRORS_IN_200 is not None:
         _ERRORS_IN_200(operation_model=operation_model, response_dict=response_dict, **how)
+
+
+def _say_who_pays(request: Any, signature_version: str, **_how: Any) -> None:
+    """Whoever opens a URL sends no header of ours: it says itself, and signed, who pays.
+
+    Amazon S3 user guide, "Downloading objects from Requester Pays buckets": a signed URL has
+    x-amz-request-payer=requester in it.
+    """
+    if signature_version.endswith("-query"):
+        request.params["x-amz-request-payer"] = "requester"
 
 
 _ERRORS_IN_200 = getattr(handlers, "_handle_200_error", None)

@@ -279,7 +279,7 @@ class SourceS3:
         known = self._clients.get((access, endpoint_url))
         if known is None:
             keys = access.keys
-            session = s3_session()
+            session = s3_session(says_who_pays=bool(self._payer))
             if keys is None:  # what refreshes itself cannot be told otherwise
                 session._credentials = access.credentials  # noqa: SLF001
             known = await self._stack.enter_async_context(
