@@ -11,6 +11,7 @@ import msgspec
 
 from migrator.checkpoint.census import BucketCount, Census, ReasonCount, SizeClass
 from migrator.checkpoint.values import Source
+from migrator.engine.clips import ASKED_BY_ID
 from migrator.engine.forecast import CallForecast, Forecast, Span, Speed, Work, forecast
 from migrator.engine.plan import PlatformFacts, Progress
 from migrator.engine.webhooks.registration import MOST_ACTIVE
@@ -131,7 +132,14 @@ def planned(
         told=told.webhooks is not None,
         max_in_flight_bytes=settings.pace.max_in_flight_bytes,
     )
-    work = Work(census.to_send, census.size_bytes, census.largest_bytes, told.listed, told.checks)
+    work = Work(
+        census.to_send,
+        census.size_bytes,
+        census.largest_bytes,
+        told.listed,
+        told.checks,
+        clips=settings.platform.with_clips,
+    )
     cost = forecast(work, speed)
     return Planned(
         made_at=_iso(now),
@@ -260,6 +268,12 @@ def _of_copies(settings: BatchSettings, speed: Speed, work: Work) -> Iterator[st
         )
     if settings.platform.until == "ingested":
         yield "ingestion takes no time beyond the copy: how long it takes is not known"
+    if settings.platform.with_clips:
+        yield (
+            "every clip has ended when the last video is ingested: each further reading of the "
+            f"newest costs a call or two, and up to {ASKED_BY_ID + work.objects // 100:,} videos "
+            "that seem to have none are asked for by id"
+        )
 
 
 def _iso(moment: datetime) -> str:
