@@ -28,6 +28,7 @@ from migrator.checkpoint.records import record
 from migrator.checkpoint.store import Checkpoint
 from migrator.checkpoint.values import Source
 from migrator.engine.book import Book
+from migrator.engine.ports import Crew
 from migrator.errors import CheckpointError, UsageError
 from migrator.filters import Facts, Filter
 from migrator.manifest import ManifestReader, Objects, open_named
@@ -190,12 +191,14 @@ async def load(
     namespace: str,
     serving: Sequence[tuple[int, str, str]] = (),
     by_url: Callable[[str], bool] = lambda _bucket: False,
+    crew: Crew | None = None,
 ) -> None:
     """Read every source that is not complete yet; may be cancelled anywhere, and goes on.
 
     `serving` are (lane, bucket, key prefix) of what further API keys serve: each row is given to
     its key in the commit that it comes in with. `by_url` says of which buckets a version is an
-    object of its own.
+    object of its own. `crew` lists
+    prefixes in the place of this process.
 
     Raises UsageError for an unusable manifest, prefix or earlier batch, RunFailed when S3 cannot be
     reached.
@@ -213,7 +216,8 @@ async def load(
             (*parse_prefix(each.location), await book.run(lambda c, of=each.id: c.listed_to(of)))  # type: ignore[misc]
             for each in prefixes
         ]
-        async with Walks(source_s3, begins) as walks:
+        walking = Walks(source_s3, begins) if crew is None else crew.walks(source_s3, begins)
+        async with walking as walks:
             for source in sources:
                 if source.kind == "manifest":
                     assert inputs.reader is not None
@@ -226,6 +230,8 @@ async def load(
                         c, s, book.now_ms(), inputs.order_by if last else None
                     )
                 )
+    if crew is not None and prefixes:
+        await crew.forget()
     _check_fields(inputs.naming, await book.run(Checkpoint.sources))
     book.tallies.load(await book.run(Checkpoint.tallies))
 

@@ -1,7 +1,8 @@
 """Whether the source is listed and looked at from other machines, and where their parts go."""
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Annotated
 
 from cyclopts import Parameter
@@ -39,6 +40,19 @@ def local_workers(cluster: str) -> int | None:
     """How many processes of this machine are meant; None where the cluster is elsewhere."""
     match = _LOCAL.fullmatch(cluster)
     return int(match[1]) if match else None
+
+
+def is_local(settings: ClusterSettings) -> bool:
+    """Whether the cluster is of this machine alone."""
+    return settings.cluster is not None and local_workers(settings.cluster) is not None
+
+
+def with_absolute_parts(settings: ClusterSettings) -> ClusterSettings:
+    """The same, whatever directory they are used in later: `resume` may be called anywhere."""
+    parts = settings.cluster_parts
+    if not parts or parts.startswith("s3:"):
+        return settings
+    return replace(settings, cluster_parts=str(Path(parts).absolute()))
 
 
 def check_cluster(settings: ClusterSettings) -> None:

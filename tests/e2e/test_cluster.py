@@ -1,5 +1,8 @@
 """`--cluster`: the same rows by the workers of a Dask cluster, real processes, real S3."""
 
+import sqlite3
+from contextlib import closing
+
 import pyarrow.parquet as pq
 import pytest
 from told import assert_told
@@ -98,3 +101,37 @@ def test_without_dask_one_line_says_what_to_install(world, bucket):
 def test_a_bucket_that_cannot_be_listed_is_told_as_by_one_process(world):
     result = world.call("list", "s3://no-such-bucket", "-o", "x.csv", *LOCAL)
     assert_told(result, 2, "NoSuchBucket", "s3://no-such-bucket/")
+
+
+# ------------------------------------------------------------------- migrations
+
+
+def rows_of(batch):
+    """All that the checkpoint holds of each row but for times and what the platform has named."""
+    columns = (
+        "o.row, o.source_id, o.bucket, o.key, o.version_id, o.state, o.reason, o.decided_by, "
+        "o.size_bytes, o.etag, o.last_modified_ms, o.error_code, o.http_status, o.message"
+    )
+    uri = f"file:{batch.directory / 'checkpoint.db'}?mode=ro"
+    with closing(sqlite3.connect(uri, uri=True)) as database:
+        return database.execute(f"SELECT {columns} FROM object AS o ORDER BY o.row").fetchall()
+
+
+@pytest.fixture
+def catalogue(world):
+    """Rows with every trouble that a preflight may find, enough of them for a task."""
+    good = world.objects(60)
+    bucket = good[0][0]
+    world.sandbox.put(bucket, "empty.mp4", b"")
+    world.sandbox.put(bucket, "folder/", b"")
+    rows = [*good, (bucket, "empty.mp4"), *((bucket, f"gone-{n}.mp4") for n in range(5))]
+    rows += [(f"no-such-bucket-{bucket}", f"{n}.mp4") for n in range(4)]
+    return world.manifest([*rows, good[3], ("Not A Bucket!", "x")])
+
+
+@pytest.mark.parametrize("workers", [1, 3])
+def test_a_migration_with_a_cluster_ends_as_one_without(world, catalogue, workers):
+    words = ("--manifest", catalogue, "--assume-empty")
+    alone = world.migrate(*words, out="alone", code=3)
+    together = world.migrate(*words, "--cluster", f"local:{workers}", out="together", code=3)
+    assert rows_of(together) == rows_of(alone)
