@@ -197,8 +197,7 @@ async def load(
 
     `serving` are (lane, bucket, key prefix) of what further API keys serve: each row is given to
     its key in the commit that it comes in with. `by_url` says of which buckets a version is an
-    object of its own. `crew` lists
-    prefixes in the place of this process.
+    object of its own; a `crew` lists prefixes in the place of this process.
 
     Raises UsageError for an unusable manifest, prefix or earlier batch, RunFailed when S3 cannot be
     reached.
@@ -216,8 +215,8 @@ async def load(
             (*parse_prefix(each.location), await book.run(lambda c, of=each.id: c.listed_to(of)))  # type: ignore[misc]
             for each in prefixes
         ]
-        walking = Walks(source_s3, begins) if crew is None else crew.walks(source_s3, begins)
-        async with walking as walks:
+        walking = crew.walks if crew is not None and begins else Walks
+        async with walking(source_s3, begins) as walks:
             for source in sources:
                 if source.kind == "manifest":
                     assert inputs.reader is not None

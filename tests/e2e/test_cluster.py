@@ -1,5 +1,6 @@
 """`--cluster`: the same rows by the workers of a Dask cluster, real processes, real S3."""
 
+import json
 import sqlite3
 from contextlib import closing
 
@@ -135,3 +136,53 @@ def test_a_migration_with_a_cluster_ends_as_one_without(world, catalogue, worker
     alone = world.migrate(*words, out="alone", code=3)
     together = world.migrate(*words, "--cluster", f"local:{workers}", out="together", code=3)
     assert rows_of(together) == rows_of(alone)
+
+
+def test_prefixes_come_into_a_batch_as_by_one_process(world, bucket):
+    words = ("--prefix", f"s3://{bucket}/tapes/", "--prefix", f"s3://{bucket}/deep/",
+             "--exclude", "*.txt", "--assume-empty")  # fmt: skip
+    alone = world.migrate(*words, out="alone")
+    together = world.migrate(*words, *LOCAL, out="together")
+    assert rows_of(together) == rows_of(alone)
+    assert len(rows_of(alone)) == 13
+    assert alone.summary["listing_filtered"] == together.summary["listing_filtered"] == 1
+    assert not (together.directory / "parts").exists()
+
+
+def test_a_plan_by_a_cluster_foresees_what_a_run_then_finds(world, catalogue):
+    plans = []
+    for words in ((), LOCAL):
+        result = world.call("plan", "--manifest", catalogue, "--json", "-q", *words)
+        assert result.code == 0, result.said
+        plans.append(json.loads(result.out))
+    alone, together = plans
+    for what in ("rows", "outcomes", "objects", "reasons", "buckets", "sizes", "preflight"):
+        assert together[what] == alone[what], what
+    assert together["preflight"]["headed_now"] > 60
+
+
+def test_a_verification_by_a_cluster_finds_the_same_drift(world, catalogue):
+    batch = world.migrate("--manifest", catalogue, "--assume-empty", code=3)
+    gone = batch.lines[7]
+    (world.sandbox.directory / "buckets" / gone["Bucket"] / gone["Key"]).unlink()
+    found = []
+    for words in ((), LOCAL):
+        result = world.call("verify", batch.directory, "--json", "-q", *words)
+        assert result.code == 3, result.said
+        told = json.loads(result.out)
+        found.append((told["drift"], told["rows"], told["videos"],
+                      (batch.directory / "verify.csv").read_bytes()))  # fmt: skip
+    assert found[1] == found[0]
+    assert found[0][0]["source_gone"] == 1
+    assert not (batch.directory / "parts").exists()
+
+
+def test_a_verification_without_the_source_needs_no_cluster(world, catalogue):
+    batch = world.migrate("--manifest", catalogue, "--assume-empty", code=3)
+    result = world.call("verify", batch.directory, "--no-source", *LOCAL)
+    assert_told(result, 2, "--cluster", "--no-source")
+
+
+def test_a_plan_that_keeps_nothing_names_no_place_for_parts_elsewhere(world, catalogue):
+    result = world.call("plan", "--manifest", catalogue, "--cluster", "tcp://127.0.0.1:9")
+    assert_told(result, 2, "--cluster", "place")
