@@ -14,7 +14,8 @@ _UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII)
 _ETAG = re.compile(r"([0-9a-f]{32})(?:-([1-9][0-9]{0,4}))?", re.ASCII)
 """An MD5, or that of the MD5s of so many parts: at most 10,000 on S3."""
 
-_MD5_BYTES = 16
+MD5_BYTES, PART_BYTES = 16, 3
+"""Of a packed ETag: its MD5, and the number of parts where it tells one."""
 
 
 def pack_id(text: str | None) -> Packed:
@@ -38,12 +39,12 @@ def pack_etag(text: str | None) -> Packed:
     if found is None:
         return text
     md5, parts = found.groups()
-    return bytes.fromhex(md5) + (int(parts).to_bytes(3, "big") if parts else b"")
+    return bytes.fromhex(md5) + (int(parts).to_bytes(PART_BYTES, "big") if parts else b"")
 
 
 def unpack_etag(stored: Packed) -> str | None:
     """The ETag that `pack_etag` was given."""
     if not isinstance(stored, bytes):
         return stored
-    md5, parts = stored[:_MD5_BYTES].hex(), stored[_MD5_BYTES:]
+    md5, parts = stored[:MD5_BYTES].hex(), stored[MD5_BYTES:]
     return f"{md5}-{int.from_bytes(parts, 'big')}" if parts else md5

@@ -6,7 +6,7 @@ object was looked at matters no more.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -14,6 +14,18 @@ from migrator.checkpoint.change import Facts, Transfer
 from migrator.checkpoint.packing import pack_etag, pack_id, unpack_etag, unpack_id
 from migrator.lifecycle import State
 from migrator.model import DecidedBy, InvalidRow, LearnedBy, ManifestRow, Reason, identity
+
+UNREPORTED = frozenset({
+    "object_id", "preflighted_ms", "not_before_ms", "intent_date_s", "video_created_ms",
+    "forgiven", "accepted", "lane",
+})  # fmt: skip
+"""Fields of Transfer that are for the engine alone."""
+
+REPORTED = tuple(name for name in Transfer.__dataclass_fields__ if name not in UNREPORTED)
+"""The other ones: what a report may tell of a row."""
+
+Reported = tuple[Any, ...]
+"""What is stored of a row, in the order of REPORTED."""
 
 
 def record(
@@ -98,16 +110,36 @@ def stored(state: State, facts: Facts) -> Mapping[str, object]:
     return written
 
 
+class Standing(NamedTuple):
+    """Where a row stands, why, and who says so: fields of Transfer, next to each other there."""
+
+    state: State
+    reason: Reason | None
+    decided_by: str | None
+    learned_by: str | None
+
+
+def standing(
+    state: str, reason: str | None, decided_by: str | None, learned_by: str | None
+) -> Standing:
+    """What the fields of a record say of how its row stands."""
+    if state == State.IMPORTED and reason is None:
+        return _IMPORTED
+    return Standing(_STATES[state], reason_of(state, reason), decided_by, learned_by)
+
+
 def told(found: Sequence[object]) -> Transfer:
-    """The transfer that a record tells of; its values are in the order of Transfer's fields."""
+    """The transfer that a record tells of."""
     values: list[Any] = list(found)
-    values[_STATE] = _STATES[values[_STATE]]
-    if values[_STATE] is State.IMPORTED and values[_REASON] is None:
-        values[_DECIDED_BY], values[_LEARNED_BY] = DecidedBy.PLATFORM, LearnedBy.LIST
-    values[_REASON] = reason_of(values[_STATE], values[_REASON])
+    values[_STANDING] = standing(*values[_STANDING])
     values[_VIDEO_ID] = unpack_id(values[_VIDEO_ID])
     values[_ETAG] = unpack_etag(values[_ETAG])
     return Transfer(*values)
+
+
+def told_in_part(found: Reported) -> Transfer:
+    """The same, of what a report may tell: the other fields are None."""
+    return told([None if place is None else found[place] for place in _REPORTED_PLACES])
 
 
 def reason_of(state: str, reason: str | None) -> Reason | None:
@@ -119,9 +151,11 @@ def reason_of(state: str, reason: str | None) -> Reason | None:
 
 _STATES: dict[str, State] = {state.value: state for state in State}
 _REASONS: dict[str, Reason] = {reason.value: reason for reason in Reason}
-"""By their texts: to ask the class itself takes three times as long, and a report asks it for each
-row."""
+"""By their texts: to ask the class itself takes three times as long."""
 
+
+TEXTS: dict[State, str] = {state: state.value for state in State}
+"""The other way round: what is no plain text, sqlite3 looks for an adapter of."""
 
 _OF_IMPORTED = {
     "reason": Reason.COPIED,
@@ -130,9 +164,15 @@ _OF_IMPORTED = {
 }
 """What an imported row says where its record gives no reason."""
 
-_STATE, _REASON, _DECIDED_BY, _LEARNED_BY, _VIDEO_ID, _ETAG = (
-    list(Transfer.__dataclass_fields__).index(name)
-    for name in ("state", "reason", "decided_by", "learned_by", "video_id", "etag")
+_IMPORTED = Standing(State.IMPORTED, Reason.COPIED, DecidedBy.PLATFORM, LearnedBy.LIST)
+
+_STATE, _VIDEO_ID, _ETAG = (
+    list(Transfer.__dataclass_fields__).index(name) for name in ("state", "video_id", "etag")
+)
+_STANDING = slice(_STATE, _STATE + len(Standing._fields))
+
+_REPORTED_PLACES = tuple(
+    None if name in UNREPORTED else REPORTED.index(name) for name in Transfer.__dataclass_fields__
 )
 
 

@@ -4,16 +4,21 @@ import json
 from collections import Counter
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from itertools import zip_longest
+from typing import Any
 
 import msgspec
 
 from migrator.checkpoint.change import Transfer
 from migrator.checkpoint.values import Source
 from migrator.model import Columns
+from migrator.report.chunk import Chunk
+from migrator.report.words import escaped
 
 Cell = str | None
 
 _decoder = msgspec.json.Decoder(list[str | None])
+_decoder_of_rows = msgspec.json.Decoder(list[list[str | None]])
 
 
 def _stored(transfer: Transfer) -> list[Cell]:
@@ -86,10 +91,35 @@ class Layout:
             unique.append(name)
         return cls(tuple(unique), columns, places)
 
-    def row(self, transfer: Transfer) -> list[Cell]:
-        """The manifest's cells of one row, one for each of `names`."""
-        cells: list[Cell] = [None] * len(self.names)
-        own = other_cells(transfer, self.columns[transfer.source_id])
-        for place, cell in zip(self.places[transfer.source_id], own, strict=False):
-            cells[place] = cell
-        return cells
+    def columns_of(self, chunk: Chunk) -> list[Sequence[Cell]]:
+        """The manifest's cells of a chunk: a column for each of `names`.
+
+        Bytes that are not UTF-8 are written as escapes.
+        """
+        columns: list[Any] = [[None] * len(chunk) for _ in self.names]
+        if not columns:
+            return columns
+        rows = self._rows(chunk)
+        sources = chunk.values("source_id")
+        if len(set(sources)) == 1:
+            for name, cells in zip(self.places[sources[0]], zip_longest(*rows), strict=False):
+                columns[name] = cells
+            return columns
+        for at, (source, row) in enumerate(zip(sources, rows, strict=True)):
+            for name, cell in zip(self.places[source], row, strict=False):
+                columns[name][at] = cell
+        return columns
+
+    def _rows(self, chunk: Chunk) -> list[Sequence[Cell]]:
+        """The cells of each row in the order of its source's `Columns.other`."""
+        stored, raw = chunk.values("cells"), chunk.values("raw")
+        odd = [place for place, each in enumerate(raw) if each] if any(raw) else []
+        if odd:
+            stored = tuple("[]" if form else cells for cells, form in zip(stored, raw, strict=True))
+        usual = ",".join([cells or "[]" for cells in stored])
+        rows: list[Sequence[Cell]] = [*_decoder_of_rows.decode(f"[{usual}]")]
+        for place in odd:
+            transfer = chunk.transfer(place)
+            cells = other_cells(transfer, self.columns[transfer.source_id])
+            rows[place] = [escaped(cell) for cell in cells]
+        return rows

@@ -9,9 +9,10 @@ from typing import Any, NamedTuple
 import msgspec
 import pyarrow as pa
 
-from migrator.checkpoint.change import Transfer
 from migrator.model import Outcome
-from migrator.report.reconcile import Verdict
+from migrator.report import unpacked
+from migrator.report.chunk import Chunk
+from migrator.report.columnar import TEXT, TIME
 
 TASK_STATUS = {
     Outcome.IMPORTED: "succeeded",
@@ -25,48 +26,58 @@ TASK_STATUS = {
 
 
 class Column(NamedTuple):
-    """A column of ours: its name, its Arrow type, and where its value comes from."""
+    """A column of ours: its name, its Arrow type, and the array of a chunk's values."""
 
     name: str
     type: Any
-    value: Callable[[Transfer, Verdict], object]
+    values: Callable[[Chunk], Any]
 
 
-TEXT = pa.string()
-TIME = pa.timestamp("ms", tz="UTC")
 IDS = pa.list_(pa.string())
 _ids = msgspec.json.Decoder(list[str])
 
 
-def _duplicates(transfer: Transfer, _: Verdict) -> list[str] | None:
-    found = _ids.decode(transfer.duplicate_video_ids) if transfer.duplicate_video_ids else []
-    return found or None
+def _text(name: str) -> Callable[[Chunk], Any]:
+    return lambda chunk: chunk.array(name, TEXT)
+
+
+def _int(name: str, kind: Any) -> Callable[[Chunk], Any]:
+    return lambda chunk: chunk.array(name, kind)
+
+
+def _adopted(chunk: Chunk) -> Any:
+    return chunk.array("adopted", pa.int64()).cast(pa.bool_())
+
+
+def _duplicates(chunk: Chunk) -> Any:
+    found = (_ids.decode(each) if each else [] for each in chunk.values("duplicate_video_ids"))
+    return pa.array([each or None for each in found], IDS)
 
 
 COLUMNS = (
     # The columns of an S3 Batch completion report come first and keep their names.
-    Column("Bucket", TEXT, lambda t, _: t.bucket),
-    Column("Key", TEXT, lambda t, _: t.key),
-    Column("VersionId", TEXT, lambda t, _: t.version_id),
-    Column("TaskStatus", TEXT, lambda _, v: TASK_STATUS[v[0]]),
-    Column("ErrorCode", TEXT, lambda t, _: t.error_code),
-    Column("HTTPStatusCode", pa.int32(), lambda t, _: t.http_status),
-    Column("ResultMessage", TEXT, lambda t, _: t.message),
-    Column("Outcome", TEXT, lambda _, v: v[0].value),
-    Column("Reason", TEXT, lambda _, v: None if v[1] is None else v[1].value),
-    Column("VideoId", TEXT, lambda t, _: t.video_id),
-    Column("SizeBytes", pa.int64(), lambda t, _: t.size_bytes),
-    Column("Row", pa.int64(), lambda t, _: t.row),
-    Column("DecidedBy", TEXT, lambda t, _: t.decided_by),
-    Column("LearnedBy", TEXT, lambda t, _: t.learned_by),
-    Column("Adopted", pa.bool_(), lambda t, _: bool(t.adopted)),
+    Column("Bucket", TEXT, _text("bucket")),
+    Column("Key", TEXT, _text("key")),
+    Column("VersionId", TEXT, _text("version_id")),
+    Column("TaskStatus", TEXT, lambda c: c.words(lambda _, v: TASK_STATUS[v[0]])),
+    Column("ErrorCode", TEXT, _text("error_code")),
+    Column("HTTPStatusCode", pa.int32(), _int("http_status", pa.int32())),
+    Column("ResultMessage", TEXT, _text("message")),
+    Column("Outcome", TEXT, lambda c: c.words(lambda _, v: v[0].value)),
+    Column("Reason", TEXT, lambda c: c.words(lambda _, v: None if v[1] is None else v[1].value)),
+    Column("VideoId", TEXT, lambda c: unpacked.ids(c.values("video_id"))),
+    Column("SizeBytes", pa.int64(), _int("size_bytes", pa.int64())),
+    Column("Row", pa.int64(), _int("row", pa.int64())),
+    Column("DecidedBy", TEXT, lambda c: c.words(lambda s, _: s.decided_by)),
+    Column("LearnedBy", TEXT, lambda c: c.words(lambda s, _: s.learned_by)),
+    Column("Adopted", pa.bool_(), _adopted),
     Column("DuplicateVideoIds", IDS, _duplicates),
-    Column("ETag", TEXT, lambda t, _: t.etag),
-    Column("LastModified", TIME, lambda t, _: t.last_modified_ms),
-    Column("Attempts", pa.int32(), lambda t, _: t.attempts),
-    Column("Restarts", pa.int32(), lambda t, _: t.restarts),
-    Column("SubmittedAt", TIME, lambda t, _: t.submitted_ms),
-    Column("FinishedAt", TIME, lambda t, _: t.finished_ms),
+    Column("ETag", TEXT, lambda c: unpacked.etags(c.values("etag"))),
+    Column("LastModified", TIME, _int("last_modified_ms", TIME)),
+    Column("Attempts", pa.int32(), _int("attempts", pa.int32())),
+    Column("Restarts", pa.int32(), _int("restarts", pa.int32())),
+    Column("SubmittedAt", TIME, _int("submitted_ms", TIME)),
+    Column("FinishedAt", TIME, _int("finished_ms", TIME)),
 )
 
 ABOUT = {

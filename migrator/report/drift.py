@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from migrator.engine.decide.drift import Drift, Finding
-from migrator.report.columns import TEXT, TIME
+from migrator.report.columnar import TEXT, TIME
 from migrator.report.files import LINE_END, CsvSink
 from migrator.report.reconcile import outcome_of
 from migrator.report.tables import CHUNK_ROWS, defused_names, for_spreadsheet

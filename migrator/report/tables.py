@@ -8,22 +8,25 @@ it; whoever needs the exact text reads the Parquet file.
 import csv
 from collections import Counter
 from collections.abc import Sequence
-from typing import Any, BinaryIO
+from contextlib import ExitStack
+from typing import Any, BinaryIO, Self
 
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from migrator.checkpoint.change import Transfer
 from migrator.checkpoint.values import Source
 from migrator.model import Outcome
 from migrator.report.cells import Layout
-from migrator.report.columns import ABOUT, COLUMNS, IDS, TEXT, TIME
+from migrator.report.chunk import Chunk
+from migrator.report.columnar import TEXT, TIME
+from migrator.report.columns import ABOUT, COLUMNS, IDS
 from migrator.report.csv_text import RUN_BY_SPREADSHEETS, csv_lines
 from migrator.report.files import LINE_END, CsvSink
-from migrator.report.reconcile import SCOPES, Verdict
-from migrator.report.words import escaped, iso_utc
+from migrator.report.reconcile import SCOPES
+from migrator.report.sideline import Sideline
+from migrator.report.words import iso_utc
 from migrator.settings import ReportScope
 
 CHUNK_ROWS = 4_000
@@ -33,9 +36,10 @@ SCHEMA = "migrator.objects/1"
 
 
 class ObjectTables:
-    """Writes both tables chunk by chunk; `close` ends the Parquet file.
+    """Writes both tables chunk by chunk, each in a thread of its own: Arrow needs no Python there.
 
-    `csv_rows`, `parquet_rows` and `outcomes` count what was written, for the reconciliation.
+    Use as a context manager; `finish` ends the tables. `csv_rows` and `outcomes` count what was
+    written, for the reconciliation.
     """
 
     def __init__(
@@ -63,44 +67,42 @@ class ObjectTables:
         self._sink = CsvSink(csv_file)
         header = defused_names(self._schema.names)
         csv.writer(self._sink, lineterminator=LINE_END).writerow(header)
-        self.parquet_rows = 0
         self.outcomes: Counter[Outcome] = Counter()
+        self._stack = ExitStack()
+        self._stack.callback(self._parquet.close)
+        self._beside_parquet, self._beside_csv = (
+            self._stack.enter_context(Sideline()) for _ in range(2)
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_exc: object) -> None:
+        self._stack.close()
 
     @property
     def csv_rows(self) -> int:
         """Rows in the CSV file so far."""
         return self._sink.lines - 1
 
-    def append(self, transfers: Sequence[Transfer], verdicts: Sequence[Verdict]) -> None:
+    def append(self, chunk: Chunk) -> None:
         """Write one chunk to both tables, as far as it is in the scope."""
-        pairs = [
-            (transfer, verdict)
-            for transfer, verdict in zip(transfers, verdicts, strict=True)
-            if verdict[0] in self._outcomes
-        ]
-        if not pairs:
+        wanted = chunk.within(self._outcomes)
+        if wanted is None:
             return
-        table = self._table(pairs)
-        self._parquet.write_table(table)
-        self.parquet_rows += table.num_rows
+        arrays = [column.values(wanted) for column in COLUMNS]
+        arrays += [pa.array(cells, TEXT) for cells in self._layout.columns_of(wanted)]
+        table = pa.Table.from_arrays(arrays, schema=self._schema)
+        self._beside_parquet.put(lambda: self._parquet.write_table(table))
+        self._beside_csv.put(lambda: self._sink.write_lines(csv_lines(table), table.num_rows))
         for found in pc.value_counts(table["Outcome"]).to_pylist():
             self.outcomes[Outcome(found["values"])] += found["counts"]
-        self._sink.write_lines(csv_lines(table), table.num_rows)
 
-    def close(self) -> None:
-        """Write the footer of the Parquet file; once, however often it is called."""
+    def finish(self) -> None:
+        """Write what is left, and the footer of the Parquet file."""
+        self._beside_parquet.drain()
+        self._beside_csv.drain()
         self._parquet.close()
-
-    def _table(self, pairs: Sequence[tuple[Transfer, Verdict]]) -> Any:
-        values = [[column.value(t, v) for t, v in pairs] for column in COLUMNS]
-        manifest = [self._layout.row(transfer) for transfer, _ in pairs]
-        values += [
-            [escaped(cells[i]) for cells in manifest] for i in range(len(self._layout.names))
-        ]
-        arrays = [
-            pa.array(cells, field.type) for cells, field in zip(values, self._schema, strict=True)
-        ]
-        return pa.Table.from_arrays(arrays, schema=self._schema)
 
 
 def for_spreadsheet(frame: pd.DataFrame, schema: Any) -> pd.DataFrame:

@@ -1,23 +1,25 @@
 """Write all report files of a batch from its checkpoint."""
 
+import gc
 from collections.abc import Iterable, Iterator
-from contextlib import ExitStack
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import msgspec
 import pyarrow.parquet as pq
 
 from migrator.atomic import AtomicFile
-from migrator.checkpoint.change import Transfer
 from migrator.checkpoint.store import Checkpoint
 from migrator.errors import RunFailed, Unbalanced
 from migrator.model import OUTCOME_OF
 from migrator.report import tables
+from migrator.report.chunk import Chunk
 from migrator.report.conditions import META, conditions, pinned
 from migrator.report.files import publish_bytes
 from migrator.report.page import Story, page
 from migrator.report.problems import Problems, needs_a_person
-from migrator.report.reconcile import disagreements, outcome_of, totals
+from migrator.report.reconcile import disagreements, totals
 from migrator.report.retry import RetryTable
 from migrator.report.sizes import LIMITS, size_classes
 from migrator.report.summary import Summary, summarise, to_json
@@ -67,19 +69,28 @@ def _write(
         {r: n for r, n in found.reasons.items() if needs_a_person(OUTCOME_OF[r], r)},
     )
     with ExitStack() as stack:
+        stack.enter_context(_no_collector())
         parquet, csv_file, retry_file = (
             stack.enter_context(AtomicFile(directory / name))
             for name in ("objects.parquet", "objects.csv", "retry.csv")
         )
-        objects = tables.ObjectTables(parquet.stream, csv_file.stream, sources, batch, scope)
-        stack.callback(objects.close)
+        # What the page and the summary count beside, another thread counts meanwhile.
+        reader = stack.enter_context(checkpoint.reader())
+        beside = stack.enter_context(ThreadPoolExecutor(1))
+        adopted_and_duplicates = beside.submit(reader.adopted_and_duplicates)
+        story = beside.submit(_story, reader, settings)
+        objects = stack.enter_context(
+            tables.ObjectTables(parquet.stream, csv_file.stream, sources, batch, scope)
+        )
         retry = RetryTable(retry_file.stream, sources)
-        for transfers in _chunks(checkpoint):
-            verdicts = [outcome_of(transfer.state, transfer.reason) for transfer in transfers]
-            for part in (objects, retry, problems):
-                part.append(transfers, verdicts)
-        objects.close()
+        for chunk in _chunks(checkpoint):
+            objects.append(chunk)
+            noted = chunk.noted()
+            retry.append(*noted)
+            problems.append(*noted)
+        objects.finish()
         digests = {file.path.name: file.publish() for file in (parquet, csv_file, retry_file)}
+        adopted, duplicates = adopted_and_duplicates.result()
 
     rows = sum(s.row_count if s.complete else checkpoint.rows_of_source(s.id) for s in sources)
     written = {
@@ -87,7 +98,6 @@ def _write(
         "objects.csv": objects.csv_rows,
     }
     wrong = disagreements(rows, found, written, objects.outcomes, scope)
-    adopted, duplicates = checkpoint.adopted_and_duplicates()
     summary = summarise(
         batch=batch,
         sources=sources,
@@ -100,18 +110,30 @@ def _write(
         report_files=digests,
         calls_by_key=_calls_by_key(checkpoint, settings),
     )
-    pieces = page(summary, problems, _story(checkpoint, settings), wrong)
+    pieces = page(summary, problems, story.result(), wrong)
     digest = _publish(directory / "report.html", pieces)
     summary = msgspec.structs.replace(summary, report_files={**digests, "report.html": digest})
     publish_bytes(directory / "summary.json", to_json(summary))
     return summary, wrong
 
 
-def _chunks(checkpoint: Checkpoint) -> Iterator[list[Transfer]]:
+@contextmanager
+def _no_collector() -> Iterator[None]:
+    """No search for cycles in the block: rows make none, and each chunk would have them sought."""
+    was_at_work = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_at_work:
+            gc.enable()
+
+
+def _chunks(checkpoint: Checkpoint) -> Iterator[Chunk]:
     last = 0
-    while transfers := checkpoint.transfers_after(last, tables.CHUNK_ROWS):
-        yield transfers
-        last = transfers[-1].row
+    while records := checkpoint.reported_after(last, tables.CHUNK_ROWS):
+        yield Chunk(records)
+        last = records[-1][0]
 
 
 def _publish(path: Path, pieces: Iterable[bytes]) -> str:

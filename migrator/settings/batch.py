@@ -18,6 +18,7 @@ from migrator.settings.output import ReportSettings
 from migrator.settings.platform import UUID_PATTERN, PlatformSettings, check_api_url
 from migrator.settings.running import CareSettings, PaceSettings, StoppingSettings
 from migrator.settings.source import BucketSettings, SourceSettings, check_endpoint, check_store
+from migrator.settings.versions import check_versions
 from migrator.settings.webhooks import WebhookSettings, check_webhooks
 
 
@@ -96,6 +97,12 @@ def check_settings(settings: BatchSettings) -> None:
             raise UsageError(f"{flag} {value!r}: not a UUID", "copy the id from the platform")
     check_store(settings.source)
     check_cluster(settings.cluster)
+    if settings.cluster.cluster and settings.inputs.all_versions and settings.inputs.prefix:
+        raise UsageError(
+            "--cluster does not go with --all-versions and --prefix: a cluster lists the current "
+            "versions alone",
+            "leave out --cluster, or take the versions of an inventory",
+        )
     for bucket, own in settings.buckets.items():
         if own.s3_endpoint_url is not None:
             check_endpoint(f"[buckets.{bucket!r}] s3_endpoint_url", own.s3_endpoint_url)
@@ -106,6 +113,7 @@ def check_settings(settings: BatchSettings) -> None:
     manifest = settings.inputs.manifest
     if manifest is not None and manifest.startswith("s3:"):
         parse_prefix(manifest, "--manifest")
+    check_versions(settings.inputs, settings.platform, settings.ways)
     check_filters(settings.inputs.filters)
     _check_naming(settings.inputs)
     if settings.inputs.manifest is not None and not settings.source.preflight:

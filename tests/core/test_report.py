@@ -271,9 +271,9 @@ def test_a_final_row_whose_reason_is_not_of_its_outcome_does_not_balance(
 
 
 def test_a_row_that_the_tables_lost_does_not_balance(every_kind, tmp_path, monkeypatch):
-    whole = every_kind.transfers_after
+    whole = every_kind.reported_after
     monkeypatch.setattr(
-        every_kind, "transfers_after", lambda *a: [t for t in whole(*a) if t.row != 4]
+        every_kind, "reported_after", lambda *a: [r for r in whole(*a) if r[0] != 4]
     )
     with pytest.raises(Unbalanced, match=r"objects\.parquet holds 14.*1 rows are missing and"):
         write_reports(every_kind, tmp_path)
@@ -357,9 +357,9 @@ def test_the_scope_that_a_batch_was_begun_with_is_kept(every_kind, tmp_path):
 def test_a_row_that_the_tables_lost_does_not_balance_in_any_scope(
     every_kind, tmp_path, monkeypatch
 ):
-    whole = every_kind.transfers_after
+    whole = every_kind.reported_after
     monkeypatch.setattr(
-        every_kind, "transfers_after", lambda *a: [t for t in whole(*a) if t.row != 4]
+        every_kind, "reported_after", lambda *a: [r for r in whole(*a) if r[0] != 4]
     )
     with pytest.raises(Unbalanced, match=r"4 of them for no table, and objects\.csv holds 10"):
         write_reports(every_kind, tmp_path, "FailedTasksOnly")
