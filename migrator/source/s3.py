@@ -323,6 +323,8 @@ class SourceS3:
             if _ERRORS_IN_200 is not None:
                 session.unregister("before-parse.s3.*", _ERRORS_IN_200)
             session.register("before-parse.s3.*", _read_first)
+            if self._payer:
+                session.register("before-sign.s3.GetObject", _say_who_pays)
             known = await self._stack.enter_async_context(
                 session.create_client(
                     "s3",
@@ -383,6 +385,16 @@ def _read_first(operation_model: Any, response_dict: dict[str, Any], **how: Any)
             return
     if _ERRORS_IN_200 is not None:
         _ERRORS_IN_200(operation_model=operation_model, response_dict=response_dict, **how)
+
+
+def _say_who_pays(request: Any, signature_version: str, **_how: Any) -> None:
+    """Whoever opens a URL sends no header of ours: it says itself, and signed, who pays.
+
+    Amazon S3 user guide, "Downloading objects from Requester Pays buckets": a signed URL has
+    x-amz-request-payer=requester in it.
+    """
+    if signature_version.endswith("-query"):
+        request.params["x-amz-request-payer"] = "requester"
 
 
 _ERRORS_IN_200 = getattr(handlers, "_handle_200_error", None)
