@@ -96,13 +96,10 @@ def check_settings(settings: BatchSettings) -> None:
         if value is not None and not UUID_PATTERN.fullmatch(value):
             raise UsageError(f"{flag} {value!r}: not a UUID", "copy the id from the platform")
     check_store(settings.source)
-    check_cluster(settings.cluster)
-    if settings.cluster.cluster and settings.inputs.all_versions and settings.inputs.prefix:
-        raise UsageError(
-            "--cluster does not go with --all-versions and --prefix: a cluster lists the current "
-            "versions alone",
-            "leave out --cluster, or take the versions of an inventory",
-        )
+    check_cluster(
+        settings.cluster,
+        lists_versions=settings.inputs.all_versions and bool(settings.inputs.prefix),
+    )
     for bucket, own in settings.buckets.items():
         if own.s3_endpoint_url is not None:
             check_endpoint(f"[buckets.{bucket!r}] s3_endpoint_url", own.s3_endpoint_url)

@@ -55,8 +55,11 @@ def with_absolute_parts(settings: ClusterSettings) -> ClusterSettings:
     return replace(settings, cluster_parts=str(Path(parts).absolute()))
 
 
-def check_cluster(settings: ClusterSettings) -> None:
-    """Raises UsageError for what names no cluster and no place of parts."""
+def check_cluster(settings: ClusterSettings, *, lists_versions: bool = False) -> None:
+    """Raises UsageError for what names no cluster and no place of parts.
+
+    `lists_versions`: all versions under a prefix are to be listed.
+    """
     if settings.cluster is None:
         if settings.cluster_parts is not None:
             raise UsageError(
@@ -72,6 +75,12 @@ def check_cluster(settings: ClusterSettings) -> None:
         raise UsageError(
             f"--cluster {settings.cluster!r}: names no cluster",
             f"give it like tcp://scheduler:8786, {CONFIGURED}, or local:4 (1 to {MOST_LOCAL})",
+        )
+    if lists_versions:
+        raise UsageError(
+            "--cluster does not go with --all-versions and --prefix: a cluster lists the current "
+            "versions alone",
+            "leave out --cluster, or take the versions of an inventory",
         )
     parts = settings.cluster_parts
     if parts is not None:

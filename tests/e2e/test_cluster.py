@@ -186,3 +186,9 @@ def test_a_verification_without_the_source_needs_no_cluster(world, catalogue):
 def test_a_plan_that_keeps_nothing_names_no_place_for_parts_elsewhere(world, catalogue):
     result = world.call("plan", "--manifest", catalogue, "--cluster", "tcp://127.0.0.1:9")
     assert_told(result, 2, "--cluster", "place")
+
+
+def test_versions_under_a_prefix_are_not_for_a_cluster(world, bucket):
+    result = world.call("plan", "--prefix", f"s3://{bucket}/", "--all-versions", "--via", "https",
+                        "--out", "out", *LOCAL)  # fmt: skip
+    assert_told(result, 2, "--cluster", "--all-versions")
