@@ -132,17 +132,18 @@ def catalogue(world):
 
 @pytest.mark.parametrize("workers", [1, 3])
 def test_a_migration_with_a_cluster_ends_as_one_without(world, catalogue, workers):
-    words = ("--manifest", catalogue, "--assume-empty")
-    alone = world.migrate(*words, out="alone", code=3)
-    together = world.migrate(*words, "--cluster", f"local:{workers}", out="together", code=3)
+    words = ("--manifest", catalogue, "--assume-empty", "--namespace")
+    alone = world.migrate(*words, "alone", out="alone", code=3)
+    cluster = ("--cluster", f"local:{workers}")
+    together = world.migrate(*words, "together", *cluster, out="together", code=3)
     assert rows_of(together) == rows_of(alone)
 
 
 def test_prefixes_come_into_a_batch_as_by_one_process(world, bucket):
     words = ("--prefix", f"s3://{bucket}/tapes/", "--prefix", f"s3://{bucket}/deep/",
-             "--exclude", "*.txt", "--assume-empty")  # fmt: skip
-    alone = world.migrate(*words, out="alone")
-    together = world.migrate(*words, *LOCAL, out="together")
+             "--exclude", "*.txt", "--assume-empty", "--namespace")  # fmt: skip
+    alone = world.migrate(*words, "alone", out="alone")
+    together = world.migrate(*words, "together", *LOCAL, out="together")
     assert rows_of(together) == rows_of(alone)
     assert len(rows_of(alone)) == 13
     assert alone.summary["listing_filtered"] == together.summary["listing_filtered"] == 1
