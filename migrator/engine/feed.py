@@ -24,8 +24,8 @@ from migrator.engine.retries import backoff_s
 from migrator.engine.scouting import PAST_ALL, Scout
 from migrator.engine.stop import Stop
 from migrator.lifecycle import State
+from migrator.source.answers import ObjectFacts
 from migrator.source.preflight import Refusal
-from migrator.source.s3 import ObjectFacts
 
 CHUNK = 500
 """Rows that are read from the checkpoint at once."""
