@@ -30,7 +30,7 @@ from migrator.checkpoint.values import Source
 from migrator.engine.book import Book
 from migrator.errors import CheckpointError, UsageError
 from migrator.filters import Facts, Filter
-from migrator.manifest import InventoryManifest, ManifestReader, Objects, open_named
+from migrator.manifest import InventoryManifest, ManifestReader, Objects, open_named, release_memory
 from migrator.manifest.told import teller
 from migrator.model import Columns, InvalidRow, ManifestRow
 from migrator.settings import (
@@ -50,8 +50,8 @@ from migrator.text import plain
 
 Rows = Sequence[ManifestRow | InvalidRow]
 
-BATCH = 10_000
-"""Rows in one commit while loading, or somewhat more."""
+BATCH = 2_500
+"""Rows in one commit while loading, or somewhat more: a row takes 2 kB while it is read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -248,6 +248,7 @@ async def load(
                         c, s, book.now_ms(), inputs.order_by if last else None
                     )
                 )
+    release_memory()
     _check_fields(inputs.naming, await book.run(Checkpoint.sources))
     book.tallies.load(await book.run(Checkpoint.tallies))
 

@@ -17,7 +17,13 @@ from migrator.manifest.naming import (
     legal_file_name,
     video_name,
 )
-from migrator.manifest.opening import ManifestFormat, ManifestReader, open_manifest, open_named
+from migrator.manifest.opening import (
+    ManifestFormat,
+    ManifestReader,
+    open_manifest,
+    open_named,
+    release_memory,
+)
 from migrator.manifest.places import Objects, RemoteFacts, fingerprint
 
 __all__ = [
@@ -32,5 +38,6 @@ __all__ = [
     "legal_file_name",
     "open_manifest",
     "open_named",
+    "release_memory",
     "video_name",
 ]
