@@ -30,7 +30,7 @@ from migrator.checkpoint.values import Source
 from migrator.engine.book import Book
 from migrator.errors import CheckpointError, UsageError
 from migrator.filters import Facts, Filter
-from migrator.manifest import InventoryManifest, ManifestReader, Objects, open_named, release_memory
+from migrator.manifest import InventoryManifest, ManifestReader, Objects, open_named
 from migrator.manifest.told import teller
 from migrator.model import Columns, InvalidRow, ManifestRow
 from migrator.settings import (
@@ -248,7 +248,6 @@ async def load(
                         c, s, book.now_ms(), inputs.order_by if last else None
                     )
                 )
-    release_memory()
     _check_fields(inputs.naming, await book.run(Checkpoint.sources))
     book.tallies.load(await book.run(Checkpoint.tallies))
 

@@ -10,6 +10,7 @@ memory is bounded by a block, whatever the size of the file; a bad row is an `In
 file is a `UsageError`, never another exception.
 """
 
+import migrator.arrow  # noqa: F401 - before Arrow itself
 from migrator.manifest.inventory import InventoryManifest
 from migrator.manifest.naming import (
     MAX_FILE_NAME_CHARACTERS,
@@ -17,13 +18,7 @@ from migrator.manifest.naming import (
     legal_file_name,
     video_name,
 )
-from migrator.manifest.opening import (
-    ManifestFormat,
-    ManifestReader,
-    open_manifest,
-    open_named,
-    release_memory,
-)
+from migrator.manifest.opening import ManifestFormat, ManifestReader, open_manifest, open_named
 from migrator.manifest.places import Objects, RemoteFacts, fingerprint
 
 __all__ = [
@@ -38,6 +33,5 @@ __all__ = [
     "legal_file_name",
     "open_manifest",
     "open_named",
-    "release_memory",
     "video_name",
 ]

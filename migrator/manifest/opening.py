@@ -5,8 +5,6 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Literal, Protocol
 
-import pyarrow as pa
-
 from migrator.errors import UsageError
 from migrator.log import MANIFEST_RECOGNISED, tell
 from migrator.manifest.csv_file import CsvManifest, first_record
@@ -66,11 +64,6 @@ class ManifestReader(Protocol):
         how a load is taken up again. Raises UsageError when the file cannot be read on.
         """
         ...
-
-
-def release_memory() -> None:
-    """Give back what Arrow keeps for more rows: all are read."""
-    pa.default_memory_pool().release_unused()
 
 
 def open_named(
