@@ -1,5 +1,6 @@
 """What happened to a transfer, as the checkpoint writes it: one event and the facts beside it."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TypedDict
 
@@ -40,6 +41,19 @@ class Change:
 
     event: Event
     facts: Facts = field(default_factory=Facts)
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """A change that is to happen to a row, which stands in `state`.
+
+    `if_taken` answers what happens instead where its video is another row's, which it is given.
+    """
+
+    row: int
+    state: State
+    change: Change
+    if_taken: Callable[[int], Change] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -159,7 +159,7 @@ FROM object;
 
 -- name: listing_facts
 -- What the fingerprint of a frozen listing covers.
-SELECT bucket, key, size_bytes, etag FROM object WHERE source_id = ? ORDER BY row;
+SELECT bucket, key, size_bytes, etag, version_id FROM object WHERE source_id = ? ORDER BY row;
 
 -- name: preflighted
 UPDATE object SET size_bytes = ?, etag = ?, last_modified_ms = ?, preflighted_ms = ?,
@@ -198,6 +198,9 @@ SELECT o.row, p.video_id, p.created_ms, p.upload_status, p.size_bytes, o.size_by
 FROM platform_video AS p JOIN object AS o ON o.object_id = p.object_id
 WHERE o.state = 'pending' AND o.row BETWEEN ? AND ?
 ORDER BY o.row, p.created_ms, p.video_id;
+
+-- name: any_untagged
+SELECT 1 FROM platform_video WHERE object_id IS NULL AND file_name IS NOT NULL LIMIT 1;
 
 -- name: look_alike
 SELECT video_id FROM platform_video
@@ -244,6 +247,10 @@ ORDER BY row DESC LIMIT ?;
 
 -- name: row_of_video
 SELECT row FROM object WHERE video_id = ?;
+
+-- name: rows_of_videos
+-- The one mark stands for as many as are asked for.
+SELECT video_id, row FROM object WHERE video_id IN (?);
 
 -- name: of_objects
 -- The one mark stands for as many as are asked for.

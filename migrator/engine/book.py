@@ -8,9 +8,10 @@ import asyncio
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from typing import TypeVar
 
-from migrator.checkpoint.change import Change, Facts, Transfer
+from migrator.checkpoint.change import Change, Facts, Move, Transfer
 from migrator.checkpoint.store import Checkpoint
 from migrator.checkpoint.values import Tally
 from migrator.checkpoint.writer import Journal
@@ -82,8 +83,30 @@ def wall_ms() -> int:
     return time.time_ns() // 1_000_000
 
 
+@dataclass(slots=True, eq=False)
+class _Entry:
+    """A change that waits for its commit. `problem` is the row as it stands after, if one is."""
+
+    move: Move
+    size_bytes: int | None
+    ended: asyncio.Future[State]
+    problem: Transfer | None = None
+
+
+def _fail(entries: Iterable[_Entry], error: BaseException) -> None:
+    for entry in entries:
+        if isinstance(error, asyncio.CancelledError):
+            entry.ended.cancel()
+        elif not entry.ended.done():
+            entry.ended.set_exception(error)
+
+
 class Book:
-    """The checkpoint as the engine uses it."""
+    """The checkpoint as the engine uses it.
+
+    Changes that are asked for while a commit is under way share the next one, and one step of
+    SQLite where they are alike.
+    """
 
     def __init__(self, journal: Journal, now_ms: Callable[[], int] = wall_ms) -> None:
         self.tallies = Tallies()
@@ -91,6 +114,9 @@ class Book:
         self.now_ms = now_ms
         self._journal = journal
         self._listeners: list[Callable[[int, State, Facts], None]] = []
+        self._waiting: deque[_Entry] = deque()
+        self._is_asked = False
+        self._writing: set[asyncio.Task[None]] = set()
 
     def listen(self, listener: Callable[[int, State, Facts], None]) -> None:
         """Call `listener` for each change, once durable: row, the state after, and its facts."""
@@ -104,36 +130,93 @@ class Book:
         self,
         row: int,
         state: State,
-        change: Change | Callable[[Checkpoint], Change | None],
+        change: Change,
         *,
         size_bytes: int | None = None,
+        if_taken: Callable[[int], Change] | None = None,
     ) -> State:
         """Let `change` happen to a row in `state`; durable when this returns the state after.
 
-        Where the change depends on what the checkpoint holds, it is a function of it; None: nothing
-        happens after all. `size_bytes` is the object's, for the count of what is imported.
+        `size_bytes` is the object's, for the count of what is imported. `if_taken` answers what
+        happens instead where the change's video is another row's, which it is given.
         """
-        problem: Transfer | None = None
+        ended: asyncio.Future[State] = asyncio.get_running_loop().create_future()
+        self._waiting.append(_Entry(Move(row, state, change, if_taken), size_bytes, ended))
+        # Asked for after it was put there, and taken back by the thread before it takes what is
+        # there: so no entry is left behind.
+        if not self._is_asked:
+            self._is_asked = True
+            task = asyncio.ensure_future(self._write())
+            self._writing.add(task)
+            task.add_done_callback(self._writing.discard)
+        return await ended
 
-        def write(checkpoint: Checkpoint) -> tuple[State, Change | None]:
-            nonlocal problem
-            written = change if isinstance(change, Change) else change(checkpoint)
-            if written is None:
-                return state, None
-            after = checkpoint.apply(row, state, written)
-            problem = checkpoint.transfer(row) if after in PROBLEMS else None
-            return after, written
+    async def change_by(
+        self, row: int, state: State, change: Callable[[Checkpoint], Change | None]
+    ) -> State:
+        """The same where the change depends on what the checkpoint holds; None: nothing happens."""
 
-        after, written = await self._journal.run(write)
+        def write(checkpoint: Checkpoint) -> tuple[State, Change, Transfer | None] | None:
+            found = change(checkpoint)
+            if found is None:
+                return None
+            after = checkpoint.apply(row, state, found)
+            return after, found, checkpoint.transfer(row) if after in PROBLEMS else None
+
+        written = await self._journal.run(write)
         if written is None:
             return state
-        tell(ROW_MOVED, row=row, what=written.event, before=state, after=after)
-        self.tallies.move(state, after, written.facts.get("reason"), size_bytes)
+        after, happened, problem = written
+        self._happened(row, state, after, happened, None, problem)
+        return after
+
+    async def _write(self) -> None:
+        """Commit what waits, tell it, and let those go on who wait for it."""
+        entries: list[_Entry] = []
+        taken = False
+
+        def write(checkpoint: Checkpoint) -> list[tuple[State, Change]]:
+            """On the thread of the checkpoint, when the commit begins."""
+            nonlocal taken
+            taken, self._is_asked = True, False
+            while self._waiting:
+                entries.append(self._waiting.popleft())
+            happened = checkpoint.apply_all([entry.move for entry in entries])
+            for entry, (after, _) in zip(entries, happened, strict=True):
+                if after in PROBLEMS:
+                    entry.problem = checkpoint.transfer(entry.move.row)
+            return happened
+
+        try:
+            happened = await self._journal.run(write)
+        except BaseException as error:  # noqa: BLE001 - handed to the callers, who raise it
+            if not taken:  # nobody else would write what waits
+                self._is_asked = False
+                while self._waiting:
+                    entries.append(self._waiting.popleft())
+            _fail(entries, error)
+            return
+        for entry, (after, change) in zip(entries, happened, strict=True):
+            move = entry.move
+            self._happened(move.row, move.state, after, change, entry.size_bytes, entry.problem)
+            if not entry.ended.done():  # else its caller was cancelled
+                entry.ended.set_result(after)
+
+    def _happened(
+        self,
+        row: int,
+        before: State,
+        after: State,
+        change: Change,
+        size_bytes: int | None,
+        problem: Transfer | None,
+    ) -> None:
+        tell(ROW_MOVED, row=row, what=change.event, before=before, after=after)
+        self.tallies.move(before, after, change.facts.get("reason"), size_bytes)
         for listener in self._listeners:
-            listener(row, after, written.facts)
+            listener(row, after, change.facts)
         if problem is not None:
             self._show(problem)
-        return after
 
     def _show(self, problem: Transfer) -> None:
         self.problems.append(problem)

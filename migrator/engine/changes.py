@@ -11,6 +11,7 @@ reach further back (not every part of a platform commits in the order of its clo
 not help, the list is not read so any more in this run.
 """
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
@@ -50,8 +51,9 @@ class Reading:
     """One reading of the list by latest change, page by page, from the first on.
 
     It reaches back to `reach_ms`, or is one page long where that is None, and at most `longest`
-    pages. `is_over`: no further page is needed. `is_whole`: it has shown all down to where it was
-    to reach. `is_sorted` False: the list is not what it was asked for.
+    pages, not counting what is added meanwhile. `is_over`: no further page is needed. `is_whole`:
+    it has shown all down to where it was to reach. `is_sorted` False: the list is not what it was
+    asked for.
     """
 
     reach_ms: int | None
@@ -72,13 +74,14 @@ class Reading:
         if self.pages == 0:
             self.latest_ms, self._total = max(known, default=0), total
         self.pages += 1
+        added = max(0, total - self._total)  # while it was read, and above what is still to come
         if total < self._total:  # what was not read yet has moved up past the reader
             self.is_whole = False
         has_ended = not videos or self.pages * size >= total
         if self.reach_ms is None or has_ended or known[-1] < self.reach_ms:
             self.is_whole &= self.reach_ms is not None
             self.is_over = True
-        elif self.pages >= self.longest:
+        elif self.pages >= self.longest + math.ceil(added / size):
             self.is_whole, self.is_over = False, True
 
 

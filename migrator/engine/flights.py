@@ -54,6 +54,9 @@ class Flight:
     told: bool = False
 
 
+ENDED_KEPT = 2_000
+"""Copies that ended last and are remembered: they stand on the pages that are read next."""
+
 NEWEST_SHARE = 0.05
 """Weight of the newest copy in the mean duration of copies: it forgets after some twenty."""
 
@@ -73,6 +76,7 @@ class Flights:
         self.copy_s: float | None = None
         self._meter = meter or Unmetered()
         self._by_video: dict[str, Flight] = {}
+        self._ended: dict[str, bytes] = {}
         self._doubtful: dict[int, int] = {}
         self._order = 0
         self._changed = asyncio.Event()
@@ -88,6 +92,10 @@ class Flights:
     def get(self, video_id: str) -> Flight | None:
         """The flight of a video, if it is one of ours and still open."""
         return self._by_video.get(video_id)
+
+    def ended(self, video_id: str) -> bytes | None:
+        """The object of the copy with this video, if it has ended lately in this run."""
+        return self._ended.get(video_id)
 
     async def promise(self, size_bytes: int | None) -> None:
         """Wait for room for one more copy of this size, and take it. Raises Stopping."""
@@ -142,6 +150,9 @@ class Flights:
     def remove(self, flight: Flight, now_s: float) -> None:
         """A copy ended, in the state that it has now."""
         del self._by_video[flight.video_id]
+        self._ended[flight.video_id] = flight.object_id
+        if len(self._ended) > ENDED_KEPT:
+            del self._ended[next(iter(self._ended))]
         self.size_bytes -= flight.size_bytes or 0
         self.room.give_back(self.room.weight(flight.size_bytes))
         self._changed.set()

@@ -5,6 +5,7 @@ key's quota is spent, or the platform fails it, rows of the others go on. Which 
 settled when it was read, and never changes.
 """
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -140,7 +141,10 @@ def join(key: Key, place: Place, gateway: Gateway, shared: Shared) -> Lane:
     book, settings, ports, stop = shared.book, shared.settings, shared.ports, shared.stop
     care, tagging = settings.care, settings.platform.tag_in != "none"
     naming = settings.inputs.naming
-    requests = Requests(shared.sources, shared.batch, key.project_id, naming, tagged=tagging)
+    requests = Requests(
+        shared.sources, shared.batch, key.project_id, naming,
+        tagged=tagging, versioned=settings.inputs.all_versions,
+    )  # fmt: skip
     pace = settings.pace
     flights = Flights(pace.max_in_flight, stop, ports.meter, pace.max_in_flight_bytes)
     observer = Observer(book, flights, stop, shared.batch, rules(settings))
@@ -159,7 +163,7 @@ def join(key: Key, place: Place, gateway: Gateway, shared: Shared) -> Lane:
     crossing = Crossing(settings.ways, ports.keys, ports.source, params, shared.located)
     submitter = Submitter(
         book, feed, flights, gateway, requests, resolver, crossing, stop, place.team_id,
-        BucketBreakers(), observer,
+        BucketBreakers(), observer, asyncio.Semaphore(settings.pace.max_concurrency),
     )  # fmt: skip
     latest = ListReader(gateway, place.team_id, "updatedAt")
     follower = Follower(

@@ -30,7 +30,7 @@ from migrator.checkpoint.values import Source
 from migrator.engine.book import Book
 from migrator.errors import CheckpointError, UsageError
 from migrator.filters import Facts, Filter
-from migrator.manifest import ManifestReader, Objects, open_named
+from migrator.manifest import InventoryManifest, ManifestReader, Objects, open_named
 from migrator.manifest.told import teller
 from migrator.model import Columns, InvalidRow, ManifestRow
 from migrator.settings import (
@@ -41,9 +41,12 @@ from migrator.settings import (
     OrderBy,
     parse_prefix,
 )
-from migrator.source.listing import HEADER, Listed, listed_rows
+from migrator.source.listing import HEADER, HEADER_OF_VERSIONS, Listed, listed_rows
 from migrator.source.pages import ListPage
-from migrator.source.walk import Lister, Walks
+from migrator.source.s3 import SourceS3
+from migrator.source.versions import AllVersions
+from migrator.source.walk import Walks
+from migrator.text import plain
 
 Rows = Sequence[ManifestRow | InvalidRow]
 
@@ -68,6 +71,7 @@ class Inputs:
     naming: NamingSettings = field(default_factory=NamingSettings)
     remote: bool = False
     order_by: OrderBy = "manifest"
+    all_versions: bool = False
 
 
 def open_inputs(settings: InputSettings, objects: Objects | None = None) -> Inputs:
@@ -93,8 +97,15 @@ def open_inputs(settings: InputSettings, objects: Objects | None = None) -> Inpu
     reader, digest = None, ""
     if settings.manifest is not None:
         reader, digest = open_named(
-            settings.manifest, settings.manifest_format, objects, settings.naming.renames
-        )
+            settings.manifest, settings.manifest_format, objects, settings.naming.renames,
+            all_versions=settings.all_versions,
+        )  # fmt: skip
+        if settings.all_versions and not (settings.prefix or isinstance(reader, InventoryManifest)):
+            raise UsageError(
+                f"--all-versions has no use with {plain(settings.manifest)}: such a manifest names "
+                "versions itself, in a column version_id",
+                "leave --all-versions out, or give --prefix or the manifest.json of an inventory",
+            )
     return Inputs(
         settings.manifest,
         reader,
@@ -105,6 +116,7 @@ def open_inputs(settings: InputSettings, objects: Objects | None = None) -> Inpu
         settings.naming,
         remote=(settings.manifest or "").startswith("s3://"),
         order_by=settings.order_by,
+        all_versions=settings.all_versions,
     )
 
 
@@ -180,13 +192,22 @@ def _other_settings(checkpoint: Checkpoint, inputs: Inputs) -> CheckpointError |
             f"this batch was begun with --order-by {order_by}, and now it is {inputs.order_by}",
             "give the same again, use `migrator resume`, or another --out directory",
         )
+    if (checkpoint.meta("all_versions") or "no") != _yes_or_no(said=inputs.all_versions):
+        return CheckpointError(
+            "this batch was begun with --all-versions, or without it, and now it is the other way",
+            "give the same again, use `migrator resume`, or another --out directory",
+        )
     return None
+
+
+def _yes_or_no(*, said: bool) -> str:
+    return "yes" if said else "no"
 
 
 async def load(
     book: Book,
     inputs: Inputs,
-    source_s3: Lister,
+    source_s3: SourceS3,
     namespace: str,
     serving: Sequence[tuple[int, str, str]] = (),
     by_url: Callable[[str], bool] = lambda _bucket: False,
@@ -213,7 +234,8 @@ async def load(
             (*parse_prefix(each.location), await book.run(lambda c, of=each.id: c.listed_to(of)))  # type: ignore[misc]
             for each in prefixes
         ]
-        async with Walks(source_s3, begins) as walks:
+        lister = AllVersions(source_s3) if inputs.all_versions else source_s3
+        async with Walks(lister, begins) as walks:
             for source in sources:
                 if source.kind == "manifest":
                     assert inputs.reader is not None
@@ -253,6 +275,7 @@ def _announce(checkpoint: Checkpoint, inputs: Inputs) -> None:
     checkpoint.set_meta("filters", _kept(inputs.filters))
     checkpoint.set_meta("naming", _kept(inputs.naming))
     checkpoint.set_meta("order_by", inputs.order_by)
+    checkpoint.set_meta("all_versions", _yes_or_no(said=inputs.all_versions))
     if inputs.reader is not None:
         source_id += 1
         assert inputs.manifest is not None
@@ -260,7 +283,8 @@ def _announce(checkpoint: Checkpoint, inputs: Inputs) -> None:
         checkpoint.add_source(source_id, "manifest", inputs.manifest, header, inputs.sha256)
     for prefix in inputs.prefixes:
         source_id += 1
-        checkpoint.add_source(source_id, "listing", prefix, HEADER, "")
+        header = HEADER_OF_VERSIONS if inputs.all_versions else HEADER
+        checkpoint.add_source(source_id, "listing", prefix, header, "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -460,11 +484,11 @@ def _projects(rows: Rows, left_out: Collection[int], columns: Columns) -> set[st
     }
 
 
-def _listing_digest(facts: Iterable[tuple[str, str, int | None, str | None]]) -> str:
-    """SHA-256 over bucket, key, size and ETag of each row, each text preceded by its length."""
+def _listing_digest(facts: Iterable[tuple[str, ...]]) -> str:
+    """SHA-256 over what is told of each row, each text preceded by its length."""
     digest = hashlib.sha256()
-    for bucket, key, size_bytes, etag in facts:
-        for text in (bucket, key, str(size_bytes), etag or ""):
+    for told in facts:
+        for text in told:
             raw = text.encode()
             digest.update(len(raw).to_bytes(4, "big"))
             digest.update(raw)

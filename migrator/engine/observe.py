@@ -60,8 +60,10 @@ class Observer:
 
     `returned` holds videos with our own tag of rows that wait to be sent: they were presumed
     absent, or the checkpoint is of an earlier time. Whoever is about to send such a row takes them
-    over instead. `created_behind_ms` is the most that the `createdAt` of a video of this batch was
-    seen to lie before its intent's `Date`: the platform's clocks, or what stands between, differ.
+    over instead. `saw_untagged`: the first sweep may have seen masters without a tag, which may be
+    objects of this batch. `created_behind_ms` is the most that the `createdAt` of a video of this
+    batch was seen to lie before its intent's `Date`: the platform's clocks, or what stands between,
+    differ.
     """
 
     def __init__(
@@ -78,6 +80,7 @@ class Observer:
         self._batch = batch
         self._rules = rules
         self.returned: dict[bytes, tuple[decide.Seen, ...]] = {}
+        self.saw_untagged = True
         self.created_behind_ms = 0
 
     def now_ms(self) -> int:
@@ -92,6 +95,8 @@ class Observer:
             if self._flights.get(video.id) is not None:
                 ours[video.id] = video
             elif is_master(video) and (tag := read_tag(video.description)) is not None:
+                if (self._flights.ended(video.id), self._batch) == (tag.object_id, tag.batch):
+                    continue  # the one of its row, and settled
                 others.append((seen(video), tag))
         # All at once: what a page ends shares one commit.
         told = await asyncio.gather(

@@ -28,7 +28,11 @@ class Wanted:
 
 
 class Requests:
-    """Builds requests for the rows of a batch."""
+    """Builds requests for the rows of a batch.
+
+    `versioned` says that several versions of an object are rows of it: a description that nobody
+    has given names the version, since all else that a person reads of their videos is alike.
+    """
 
     def __init__(
         self,
@@ -38,6 +42,7 @@ class Requests:
         naming: NamingSettings,
         *,
         tagged: bool,
+        versioned: bool = False,
     ) -> None:
         self._places: Mapping[int, dict[str, int]] = {
             source.id: {
@@ -48,6 +53,7 @@ class Requests:
         self._batch = batch
         self._project_id = project_id
         self._tagged = tagged
+        self._versioned = versioned
         self._templates = naming.templates()
 
     def wanted(self, transfer: Transfer) -> Wanted:
@@ -71,8 +77,12 @@ class Requests:
             if len(file) < len(full):
                 cuts.append(f"the file name was cut to {MAX_FILE_NAME_CHARACTERS} characters")
         text = self._filled("--description-template", transfer, cell)
+        if text is None:
+            text = cell("description")
+            if text is None and self._versioned and transfer.version_id:
+                text = f"version {transfer.version_id}"
         tag = Tag(transfer.object_id, self._batch) if self._tagged else None
-        description, was_cut = describe(cell("description") if text is None else text, tag)
+        description, was_cut = describe(text, tag)
         if was_cut:
             cuts.append("the description was cut to make room for the tag")
         return Wanted(

@@ -214,7 +214,7 @@ class Resolver:
                 change = decide.found(own, adopted=False) if own else None
                 return change
 
-            state = await self._book.change(transfer.row, State.UNRESOLVED, unless_another_row_s)
+            state = await self._book.change_by(transfer.row, State.UNRESOLVED, unless_another_row_s)
             if change is None:
                 tell(ROW_CONTESTED, row=transfer.row)
                 self._leave_open(transfer)

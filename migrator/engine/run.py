@@ -13,6 +13,7 @@ from migrator.checkpoint.store import Checkpoint
 from migrator.engine.adopt import adopt, catch_up, first_sweep, look_back
 from migrator.engine.awake import AwakeClock
 from migrator.engine.book import Book
+from migrator.engine.collecting import rarely_collected
 from migrator.engine.feed import PREFLIGHTS
 from migrator.engine.gateways import Gateways
 from migrator.engine.guard import Guard
@@ -36,6 +37,7 @@ from migrator.engine.snapshot import Snapshot
 from migrator.engine.start import Place, read_rows, take_place
 from migrator.engine.status import StatusKeeper
 from migrator.engine.stop import Stop, Stopping, background, unless_stopped
+from migrator.engine.submit import WORKERS_A_PLACE
 from migrator.engine.take_up import take_up
 from migrator.engine.waiting import AllHolds, Holds
 from migrator.engine.webhooks.confirm import Confirmer
@@ -108,7 +110,8 @@ async def migrate(
                     )
                     engine = await unless_stopped(stop, preparing)
                     await unless_stopped(stop, _look_before(engine, settings, keeper, since_s))
-                    await _carry_out(engine, settings, keeper)
+                    with rarely_collected():
+                        await _carry_out(engine, settings, keeper)
             except Stopping:
                 pass
             except StoppedByItself as error:
@@ -232,6 +235,9 @@ async def _look_before(
 async def _carry_out(engine: Engine, settings: BatchSettings, keeper: StatusKeeper) -> None:
     """Submit, follow and resolve until every row is settled, or until a stop; then drain."""
     await take_up(engine.book, engine.lanes)
+    saw_untagged = await engine.book.run(Checkpoint.saw_untagged)
+    for lane in engine.lanes:
+        lane.observer.saw_untagged = saw_untagged
     await engine.guard.begin()
     keeper.enter("migrating")
     async with _told(engine), _workers(engine, settings):
@@ -264,6 +270,7 @@ async def _told(engine: Engine) -> AsyncIterator[None]:
 async def _workers(engine: Engine, settings: BatchSettings) -> AsyncIterator[None]:
     jobs: list[Awaitable[None]] = []
     preflights = max(1, PREFLIGHTS // len(engine.lanes))
+    workers = WORKERS_A_PLACE * settings.pace.max_concurrency
     for lane in engine.lanes:
         jobs += [
             lane.feed.read(),
@@ -273,7 +280,7 @@ async def _workers(engine: Engine, settings: BatchSettings) -> AsyncIterator[Non
             lane.follower.run(),
             lane.follower.restart(),
             *(lane.feed.check() for _ in range(preflights)),
-            *(lane.submitter.work() for _ in range(settings.pace.max_concurrency)),
+            *(lane.submitter.work() for _ in range(workers)),
         ]
     if engine.webhooks is not None:
         jobs += [engine.webhooks.refresh_keys(), _confirmer(engine, engine.webhooks).run()]

@@ -2,9 +2,15 @@
 
 The order is the promise: a permit, then the intent on the disk, then the request on the wire, then
 its answer on the disk. A worker that was told to stop finishes the row that it holds.
+
+There are more workers than requests may be in flight: while answers are on their way to the disk,
+others send.
 """
 
+import asyncio
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 from migrator.checkpoint.change import Change, Transfer
 from migrator.checkpoint.store import Checkpoint
@@ -21,12 +27,28 @@ from migrator.engine.resolve import Resolver
 from migrator.engine.stop import Stop, Stopping
 from migrator.errors import StoppedByItself
 from migrator.lifecycle import Event, State
+from migrator.pixop.client import Reply
 from migrator.source.s3 import S3Refusal, SourceUnreachable
+
+WORKERS_A_PLACE = 2
+"""Workers for each request in flight: one sends while the other's answer is written."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Sent:
+    """A row whose POST has left, and what its answer means.
+
+    `intent_date_s` is the platform's clock at its first intent.
+    """
+
+    transfer: Transfer
+    intent_date_s: int | None
+    verdict: decide.Verdict
 
 
 @dataclass(frozen=True, slots=True)
 class Submitter:
-    """What the workers share."""
+    """What the workers share. `places` are as many as requests may be in flight."""
 
     book: Book
     feed: Feed
@@ -39,6 +61,7 @@ class Submitter:
     team_id: str
     buckets: BucketBreakers
     observer: Observer
+    places: asyncio.Semaphore
 
     async def work(self) -> None:
         """One worker: a row at a time until the run stops."""
@@ -50,25 +73,42 @@ class Submitter:
                 return
 
     async def _send(self, transfer: Transfer) -> None:
-        assert transfer.bucket is not None
-        refused = self.buckets.refusal(transfer.bucket)
-        if refused is not None:
-            facts = {**refused, "finished_ms": self.book.now_ms()}
-            await self.book.change(transfer.row, State.PENDING, Change(Event.REJECT, facts))  # type: ignore[arg-type]
-            self.feed.done_with(transfer.row)
+        if await self._is_refused(transfer):
             return
         await self.gateway.post_turn()
         await self.flights.promise(transfer.size_bytes)
+        await self.places.acquire()
+        if await self._is_refused(transfer):  # since
+            self.places.release()
+            self.flights.withdraw(transfer.size_bytes)
+            return
         try:
             permit_s = await self.gateway.permit()
         except Stopping:
+            self.places.release()
             self.flights.withdraw(transfer.size_bytes)
             raise
         with self.gateway.commanding():
-            await self._carry(transfer, permit_s)
+            try:
+                sent = await self._carry(transfer, permit_s)
+            finally:
+                self.places.release()
+            if sent is not None:
+                await self._settle(sent)
 
-    async def _carry(self, transfer: Transfer, permit_s: float) -> None:
-        """From a permit to an answer on the disk."""
+    async def _is_refused(self, transfer: Transfer) -> bool:
+        """Reject a row whose bucket's keys the platform refuses: it costs no call."""
+        assert transfer.bucket is not None
+        refused = self.buckets.refusal(transfer.bucket)
+        if refused is None:
+            return False
+        facts = {**refused, "finished_ms": self.book.now_ms()}
+        await self.book.change(transfer.row, State.PENDING, Change(Event.REJECT, facts))  # type: ignore[arg-type]
+        self.feed.done_with(transfer.row)
+        return True
+
+    async def _carry(self, transfer: Transfer, permit_s: float) -> _Sent | None:
+        """From a permit to an answer; None where the row did not leave after all."""
         wanted = self.requests.wanted(transfer)
         try:
             post = await self.crossing.post(transfer, wanted, self.feed.checksums.get(transfer.row))
@@ -81,7 +121,7 @@ class Submitter:
                     "check --s3-endpoint-url and the network, then resume: nothing is lost",
                 )
             )
-            return
+            return None
         self.gateway.count("submit")
         # A row that was presumed absent is looked for from its first intent on: it may have two.
         intent_date_s = transfer.intent_date_s if transfer.attempts else self.gateway.date_s
@@ -90,7 +130,7 @@ class Submitter:
             self.gateway.count("submit", -1)
             self.gateway.unused()
             self._leave(transfer)
-            return
+            return None
         try:
             await self.gateway.fresh(permit_s)
         except Stopping:
@@ -107,17 +147,32 @@ class Submitter:
         )
         if not (transfer.attempts and is_outage(reply)):  # a row that fails again is its own fault
             self.gateway.posts.observe(reply, began_s, self.gateway.now_s())
+        project_id = wanted.project_id
+        place = f"/v1/projects/{project_id}" if project_id else f"/v1/teams/{self.team_id}"
+        asked_at = (post.place, place) if post.place else (place,)
+        verdict = await self._judged(transfer, reply, asked_at)
+        if verdict.change.event in {Event.ACCEPT, Event.REJECT, Event.MISS}:
+            assert transfer.bucket is not None
+            self.buckets.observe(
+                transfer.bucket, verdict.change.facts, keys_refused=verdict.keys_refused
+            )
+        return _Sent(transfer, intent_date_s, verdict)
+
+    async def _judged(
+        self, transfer: Transfer, reply: Reply, asked_at: Sequence[str]
+    ) -> decide.Verdict:
+        """What a reply means, once it is asked whom a refusal is about.
+
+        `asked_at` is what is asked for where a 404 does not say what is absent.
+        """
         verdict = decide.judge_submit(reply, transfer, self.book.now_ms())
         if verdict.ask_account:
-            verdict = await self._ask(transfer, verdict, "/v1/account")
-        elif verdict.ask_place:
-            if post.place:
-                verdict = await self._ask(transfer, verdict, post.place)
-            if not verdict.stops:
-                project_id = wanted.project_id
-                place = f"/v1/projects/{project_id}" if project_id else f"/v1/teams/{self.team_id}"
-                verdict = await self._ask(transfer, verdict, place)
-        await self._settle(replace(transfer, intent_date_s=intent_date_s), verdict)
+            return await self._ask(transfer, verdict, "/v1/account")
+        if verdict.ask_place:
+            for path in asked_at:
+                if not verdict.stops:
+                    verdict = await self._ask(transfer, verdict, path)
+        return verdict
 
     async def _intend(self, transfer: Transfer, wanted: Wanted, intent_date_s: int | None) -> State:
         """Write the intent, unless the platform is known to hold what may be this object."""
@@ -137,14 +192,14 @@ class Submitter:
         )
 
         def unless_it_is_there(checkpoint: Checkpoint) -> Change:
-            if transfer.size_bytes and transfer.attempts == 0 and not transfer.accepted:
-                video_id = checkpoint.look_alike(wanted.file_name, transfer.size_bytes)
-                if video_id is not None:
-                    return decide.ambiguous(video_id, now_ms)
-            return intent
+            video_id = checkpoint.look_alike(wanted.file_name, transfer.size_bytes or 0)
+            return intent if video_id is None else decide.ambiguous(video_id, now_ms)
 
         if returned is None:
-            return await self.book.change(transfer.row, State.PENDING, unless_it_is_there)
+            is_first = transfer.attempts == 0 and not transfer.accepted
+            if self.observer.saw_untagged and transfer.size_bytes and is_first:
+                return await self.book.change_by(transfer.row, State.PENDING, unless_it_is_there)
+            return await self.book.change(transfer.row, State.PENDING, intent)
         change = decide.found(returned, adopted=False)  # presumed absent, and there it is
         state = await self.book.change(transfer.row, State.PENDING, change)
         video_id, created_ms = change.facts["video_id"], change.facts["video_created_ms"]
@@ -152,14 +207,8 @@ class Submitter:
         self.flights.add(transfer, video_id, created_ms, state, self.gateway.now_s())
         return state
 
-    async def _settle(self, transfer: Transfer, verdict: decide.Verdict) -> None:
-        assert transfer.bucket is not None
-
-        def unless_it_is_another_row_s(checkpoint: Checkpoint) -> Change:
-            video_id = verdict.change.facts.get("video_id")
-            owner = None if video_id is None else checkpoint.row_of_video(video_id)
-            return verdict.change if owner is None else decide.mistaken(verdict.change, owner)
-
+    async def _settle(self, sent: _Sent) -> None:
+        transfer, date_s, verdict = sent.transfer, sent.intent_date_s, sent.verdict
         if verdict.stops:  # at once: the disk may take its time
             self.stop.because(
                 StoppedByItself(
@@ -168,11 +217,11 @@ class Submitter:
                 )
             )
         row = transfer.row
-        state = await self.book.change(row, State.SUBMITTING, unless_it_is_another_row_s)
+        mistaken = partial(decide.mistaken, verdict.change)
+        state = await self.book.change(row, State.SUBMITTING, verdict.change, if_taken=mistaken)
         if state is State.COPYING:
             video_id = verdict.change.facts["video_id"]
             assert video_id is not None
-            date_s = transfer.intent_date_s
             created_ms = None if date_s is None else date_s * 1000
             self.flights.withdraw(transfer.size_bytes)
             now_s = self.gateway.now_s()
@@ -183,14 +232,10 @@ class Submitter:
             self.feed.done_with(transfer.row)
         elif state is State.UNRESOLVED:
             self.flights.withdraw(transfer.size_bytes)
-            self.resolver.add(transfer)
+            self.resolver.add(replace(transfer, intent_date_s=date_s))
             self.feed.done_with(transfer.row, failed=True)
         else:
             self._leave(transfer, pending_again=state is State.PENDING)
-        if state in {State.COPYING, State.REJECTED, State.MISSING}:
-            self.buckets.observe(
-                transfer.bucket, verdict.change.facts, keys_refused=verdict.keys_refused
-            )
 
     def _leave(self, transfer: Transfer, *, pending_again: bool = False) -> None:
         self.flights.withdraw(transfer.size_bytes)

@@ -10,6 +10,7 @@ memory is bounded by a block, whatever the size of the file; a bad row is an `In
 file is a `UsageError`, never another exception.
 """
 
+from migrator.manifest.inventory import InventoryManifest
 from migrator.manifest.naming import (
     MAX_FILE_NAME_CHARACTERS,
     file_name,
@@ -21,6 +22,7 @@ from migrator.manifest.places import Objects, RemoteFacts, fingerprint
 
 __all__ = [
     "MAX_FILE_NAME_CHARACTERS",
+    "InventoryManifest",
     "ManifestFormat",
     "ManifestReader",
     "Objects",

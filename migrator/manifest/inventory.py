@@ -36,6 +36,9 @@ KNOWN_AS = {"last_modified_date": "last_modified", "e_tag": "etag"}
 DELETE_MARKER = "a delete marker, by the inventory"
 NOT_CURRENT = "not the current version, by the inventory"
 
+NO_VERSION = "null"
+"""What S3 calls the version of an object that came before its bucket had versions."""
+
 ARCHIVED_CLASSES = {"GLACIER", "DEEP_ARCHIVE"}
 """What has to be restored before it can be read."""
 
@@ -68,10 +71,13 @@ class InventoryManifest:
     """The rows of an inventory; see `opening.ManifestReader`.
 
     A part is verified before its first row is told; one in S3 is kept in a nameless file meanwhile.
-    Raises UsageError when manifest.json is unusable, or is not what its checksum says.
+    With `all_versions` those that are not current are wanted too.
+
+    Raises UsageError when manifest.json is unusable, is not what its checksum says, or tells of
+    current versions alone where all are wanted.
     """
 
-    def __init__(self, place: Place) -> None:
+    def __init__(self, place: Place, *, all_versions: bool = False) -> None:
         if not isinstance(place, Path | RemoteObject):
             raise UsageError(
                 f"{shown_path(place)}: an inventory's manifest.json has to be named where it lies",
@@ -86,6 +92,13 @@ class InventoryManifest:
         self.columns: Columns = columns_of(place, _known_as(self._names))
         if not self._told.files:
             raise no_rows(place, "the inventory has no parts")
+        self._all_versions = all_versions
+        if all_versions and not {"version_id", "is_latest"} <= set(self.columns.header):
+            raise UsageError(
+                f"{shown_path(place)}: this inventory tells of current versions alone (no columns "
+                "VersionId and IsLatest)",
+                "Have S3 make one that includes all versions, or leave --all-versions out.",
+            )
 
     def batches(self, first_row: int = 1) -> Iterator[list[ManifestRow | InvalidRow]]:
         """The rows from `first_row` on, in order, a bounded number of one part at a time.
@@ -93,7 +106,7 @@ class InventoryManifest:
         Raises UsageError for a part that is not there, is not what manifest.json says, or cannot be
         read.
         """
-        judge = _Judge(self.columns)
+        judge = _Judge(self.columns, all_versions=self._all_versions)
         before = 0
         for file in self._told.files:
             part = self._open(_verified(self._find(file), file))
@@ -250,7 +263,8 @@ def _verified(place: Place, file: _File) -> Place:
 class _Judge:
     """Adds to a row what an inventory says of its object: not wanted, or archived."""
 
-    def __init__(self, columns: Columns) -> None:
+    def __init__(self, columns: Columns, *, all_versions: bool) -> None:
+        self._all_versions = all_versions
         names = columns.other_names
         self._deleted, self._latest, self._class, self._tier = (
             names.index(name) if name in names else None
@@ -269,7 +283,10 @@ class _Judge:
         if self._deleted is not None and cells[self._deleted] in _TRUE:
             return msgspec.structs.replace(row, left_out=DELETE_MARKER)
         if self._latest is not None and cells[self._latest] in _FALSE:
-            return msgspec.structs.replace(row, left_out=NOT_CURRENT)
+            if not self._all_versions:
+                return msgspec.structs.replace(row, left_out=NOT_CURRENT)
+            if row.version_id is None:  # without one the URL would open the current version
+                row = msgspec.structs.replace(row, version_id=NO_VERSION)
         storage_class = None if self._class is None else cells[self._class]
         tier = None if self._tier is None else cells[self._tier]
         if storage_class in ARCHIVED_CLASSES or tier in ARCHIVED_TIERS:

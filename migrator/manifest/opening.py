@@ -71,16 +71,19 @@ def open_named(
     manifest_format: ManifestFormat,
     objects: Objects | None = None,
     renames: Mapping[str, str] = NO_RENAMES,
+    *,
+    all_versions: bool = False,
 ) -> tuple[ManifestReader, str]:
     """The reader of what `--manifest` names, and the fingerprint of its bytes.
 
-    `renames` gives columns other names.
+    `renames` gives columns other names; `all_versions` are wanted of an inventory.
 
     Raises UsageError when it is unusable, RunFailed when S3 does not answer.
     """
     found = find(name, objects)
     if not isinstance(found, list):
-        return open_manifest(found, manifest_format, renames), fingerprint(found)
+        reader = open_manifest(found, manifest_format, renames, all_versions=all_versions)
+        return reader, fingerprint(found)
     if manifest_format not in {"auto", "parquet"}:
         raise UsageError(
             f"{shown_path(name)} names several files, which only Parquet may be",
@@ -92,7 +95,11 @@ def open_named(
 
 
 def open_manifest(
-    place: Place, manifest_format: ManifestFormat = "auto", renames: Mapping[str, str] = NO_RENAMES
+    place: Place,
+    manifest_format: ManifestFormat = "auto",
+    renames: Mapping[str, str] = NO_RENAMES,
+    *,
+    all_versions: bool = False,
 ) -> ManifestReader:
     """Open the manifest at `place`; `auto` goes by its first bytes, then by its extension.
 
@@ -120,7 +127,7 @@ def open_manifest(
             raise UsageError(
                 f"{shown_path(place)}: --map does not go with an inventory", "leave --map out"
             )
-        return InventoryManifest(place)
+        return InventoryManifest(place, all_versions=all_versions)
     if kind == "jsonl":
         return JsonlManifest(place, renames)
     if kind == "csv" and manifest_format == "auto" and not renames:  # its columns have names then

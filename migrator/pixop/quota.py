@@ -20,6 +20,9 @@ MAX_LIMIT = 1_000_000_000
 MAX_WAIT_S = 300
 """No header makes the engine wait longer at once: five windows of the platform."""
 
+MAX_DIGITS = 18
+"""Of a number: what is longer is none that anybody meant."""
+
 ABSURD_S = 24 * 3600
 """A wait beyond a day is no wait that anybody meant."""
 
@@ -63,7 +66,9 @@ def epoch_s(text: str | None) -> int | None:
 
 
 @lru_cache(maxsize=4096)
-def _number(text: str | None) -> Fraction | None:
+def _number(text: str | None) -> Fraction | int | None:
+    if text is not None and text.isdecimal() and text.isascii() and len(text) <= MAX_DIGITS:
+        return int(text)  # as nearly all of them are written
     found = re.fullmatch(r"\s*([0-9]{1,18}(?:\.[0-9]{0,18})?)\s*(?:[,;].*)?", text or "")
     return None if found is None else Fraction(found[1].rstrip("."))
 

@@ -126,6 +126,13 @@ class VideosPage(_Read):
     items: list[msgspec.Raw]
 
 
+class _UsualPage(_Read):
+    """The same where every item is what it should be."""
+
+    total_elements: Count
+    items: list[Video]
+
+
 class VideoInStatus(_Read):
     """The answer of a POST, of `in/status` and of `in/restart`."""
 
@@ -282,6 +289,9 @@ def decode_page(body: bytes) -> tuple[int, tuple[Video, ...]] | None:
 
     An id that is no UUID is none of the platform's: it would become part of a path.
     """
+    usual = _usual_page(body)
+    if usual is not None:
+        return usual
     page = decode(body, VideosPage)
     if page is None or len(page.items) > MAX_ITEMS:
         return None
@@ -292,6 +302,20 @@ def decode_page(body: bytes) -> tuple[int, tuple[Video, ...]] | None:
             return None
         videos.append(video)
     return page.total_elements, tuple(videos)
+
+
+def _usual_page(body: bytes) -> tuple[int, tuple[Video, ...]] | None:
+    """A page in one go, which takes a fifth of the time; None where anything about it is odd."""
+    if body.count(b",") > MAX_COMMAS:
+        return None
+    try:
+        page = msgspec.json.decode(body, type=_UsualPage)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
+    is_odd = len(page.items) > MAX_ITEMS or not all(
+        UUID_PATTERN.fullmatch(video.id) for video in page.items
+    )
+    return None if is_odd else (page.total_elements, tuple(page.items))
 
 
 def time_ms(value: Timestamp) -> int | None:

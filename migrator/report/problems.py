@@ -48,6 +48,7 @@ class Named:
     key: str
     video_id: str
     duplicate_video_ids: tuple[str, ...]
+    version_id: str = ""
 
 
 class Problems:
@@ -85,7 +86,8 @@ class Problems:
 
         Texts that repeat stand once, in a list, and rows have their places. Of each row, in order:
         row, reason, bucket, key, message, code, HTTP status, size in bytes, end (epoch seconds),
-        video id, POSTs, restarts, source; what is not known is null, and left out at the end.
+        video id, POSTs, restarts, source, version id; what is not known is null, and left out at
+        the end.
         """
         lists = {
             "reasons": list(self._shares),
@@ -128,6 +130,7 @@ class Problems:
             transfer.attempts or None,
             transfer.restarts or None,
             self._source_places.get(transfer.source_id),
+            shortened(transfer.version_id or "", LONGEST_TEXT) or None,
         ]
         while values[-1] is None:
             values.pop()
@@ -188,6 +191,7 @@ def _named(transfer: Transfer) -> Named:
         key=_key_of(transfer),
         video_id=transfer.video_id or "",
         duplicate_video_ids=tuple(msgspec.json.decode(transfer.duplicate_video_ids or "[]")),
+        version_id=shortened(transfer.version_id or "", LONGEST_TEXT),
     )
 
 

@@ -16,7 +16,7 @@ from migrator.report.cells import Cell, all_cells, line_of
 from migrator.report.files import LINE_END, CsvSink
 from migrator.report.reconcile import Verdict
 
-_LISTING_HEADER = ("bucket", "key")
+_FIRST = ("bucket", "key")
 
 
 def has_no_video(transfer: Transfer, verdict: Verdict) -> bool:
@@ -28,10 +28,10 @@ def has_no_video(transfer: Transfer, verdict: Verdict) -> bool:
 
 def header_of(sources: Sequence[Source]) -> tuple[str, ...]:
     """The manifest's own header; of several sources the union, with bucket and key first."""
-    headers = [_LISTING_HEADER if s.kind == "listing" else s.header for s in sources]
+    headers = [source.header for source in sources]
     if headers and all(header == headers[0] for header in headers):
         return headers[0]
-    return tuple(dict.fromkeys(name for header in (_LISTING_HEADER, *headers) for name in header))
+    return tuple(dict.fromkeys(name for header in (_FIRST, *headers) for name in header))
 
 
 class RetryTable:

@@ -17,6 +17,7 @@ from migrator.settings.output import ReportSettings
 from migrator.settings.platform import UUID_PATTERN, PlatformSettings, check_api_url
 from migrator.settings.running import CareSettings, PaceSettings, StoppingSettings
 from migrator.settings.source import BucketSettings, SourceSettings, check_endpoint, check_store
+from migrator.settings.versions import check_versions
 from migrator.settings.webhooks import WebhookSettings, check_webhooks
 
 
@@ -103,6 +104,7 @@ def check_settings(settings: BatchSettings) -> None:
     manifest = settings.inputs.manifest
     if manifest is not None and manifest.startswith("s3:"):
         parse_prefix(manifest, "--manifest")
+    check_versions(settings.inputs, settings.platform, settings.ways)
     check_filters(settings.inputs.filters)
     _check_naming(settings.inputs)
     if settings.inputs.manifest is not None and not settings.source.preflight:

@@ -145,11 +145,6 @@ def check_ways(ways: Ways, platform: PlatformSettings, source: SourceSettings) -
         raise UsageError(
             "--url-life: longer than the 7d that a presigned URL can live", "give 7d or less"
         )
-    if source.requester_pays and "https" in used:
-        raise UsageError(
-            "--requester-pays does not go with --via https: a URL does not say who pays",
-            "choose another way, or have the bucket's owner pay",
-        )
     for bucket, way in ways.all():
         _check_way(bucket, way, ways.buckets.get(bucket or ""), platform, source)
 

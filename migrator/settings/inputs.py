@@ -41,6 +41,9 @@ class InputSettings:
     """Send rows in the order of the manifest, or small objects first (size-asc), or large ones
     (size-desc), by the sizes that the manifest, an inventory or a listing tells. Rows of which
     none of them tells one come last."""
+    all_versions: Annotated[bool, Parameter(negative=())] = False
+    """Import every version of an object as a video of its own, of prefixes and of an inventory:
+    needs --via https. Delete markers are left out."""
     filters: FilterSettings = field(default_factory=FilterSettings)
     """Which of them are wanted."""
     naming: NamingSettings = field(default_factory=NamingSettings)

@@ -24,7 +24,8 @@ class StoreSettings:
     """Where a bucket's name stands: in the path of a URL, or (virtual) before its host. auto is
     path with --s3-endpoint-url, and what AWS takes without."""
     requester_pays: Annotated[bool, Parameter(negative=())] = False
-    """List and head buckets whose requesters pay: your account is charged for the requests."""
+    """List and head buckets whose requesters pay: your account is charged for the requests, and by
+    presigned URLs for the copies too."""
 
 
 def check_store(store: StoreSettings) -> None:

@@ -3,18 +3,22 @@
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import repeat
 
 from migrator.errors import RunFailed, UsageError
 from migrator.filters import STANDARD, Facts, Filter
 from migrator.model import MAX_KEY_BYTES, InvalidRow, ManifestRow
 from migrator.source.pages import ListPage
-from migrator.source.s3 import S3Refusal, SourceUnreachable
+from migrator.source.s3 import NOT_BUILT, S3Refusal, SourceUnreachable
 
 COLUMNS = ("bucket", "key", "size", "etag", "last_modified", "storage_class")
 """The columns of a manifest that is made of a listing."""
 
 HEADER = ("bucket", "key")
 """The columns of a listing, as a manifest would have them."""
+
+HEADER_OF_VERSIONS = (*HEADER, "version_id")
+"""The same of a listing of all versions."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +54,10 @@ def refusals(bucket: str, prefix: str) -> Iterator[None]:
     except S3Refusal as refusal:
         raise UsageError(
             f"--prefix s3://{bucket}/{prefix}: S3 refuses to list it ({refusal.code})",
-            "check the bucket's name and that the keys may list it (s3:ListBucket)",
+            "this store lists no versions: leave out --all-versions"
+            if refusal.code == NOT_BUILT
+            else "check the bucket's name and that the keys may list it (s3:ListBucket, with "
+            "--all-versions s3:ListBucketVersions)",
         ) from None
     except SourceUnreachable as error:
         raise RunFailed(
@@ -78,7 +85,7 @@ def _rows(first: int, bucket: str, page: ListPage) -> list[ManifestRow | Invalid
         _row(first + position, bucket, *told)
         for position, told in enumerate(
             zip(page.keys, page.sizes, page.etags, page.modified_ms, page.storage_classes,
-                strict=True)
+                page.versions or repeat(None, len(page.keys)), strict=True)
         )
     ]  # fmt: skip
 
@@ -96,16 +103,18 @@ def _row(
     etag: str | None,
     last_modified_ms: int | None,
     storage_class: str | None,
+    version_id: str | None,
 ) -> ManifestRow | InvalidRow:
     if not 0 < len(key) <= SURELY_SHORT:
         key_bytes = len(key.encode())
         if not 0 < key_bytes <= MAX_KEY_BYTES:
             problem = f"{key_bytes:,} bytes; a key has 1 to {MAX_KEY_BYTES:,}"
-            return InvalidRow(row, "key", problem, (bucket, key), bucket, key)
+            named = (bucket, key) if version_id is None else (bucket, key, version_id)
+            return InvalidRow(row, "key", problem, named, bucket, key)
     if storage_class in ASKS_FOR_HEAD:  # only a HEAD can tell: leave it to preflight
-        return ManifestRow(row, bucket, key)
+        return ManifestRow(row, bucket, key, version_id)
     return ManifestRow(
-        row, bucket, key, None, (), size_bytes, etag, last_modified_ms, storage_class
+        row, bucket, key, version_id, (), size_bytes, etag, last_modified_ms, storage_class
     )
 
 

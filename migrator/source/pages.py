@@ -10,7 +10,7 @@ botocore reads the page.
 import re
 from bisect import bisect_right
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from urllib.parse import unquote_plus
 
@@ -37,8 +37,8 @@ class ListPage:
     """Objects of a listing, as columns of one length, in the order of their keys.
 
     `etags` are without quotes; times are epoch milliseconds; None is what S3 did not tell.
-    `folders` are the common prefixes, where a delimiter was given. `next_token` is None on the
-    last page.
+    `versions` are the ids where versions are listed, and else empty. `folders` are the common
+    prefixes, where a delimiter was given. `next_token` is None on the last page.
     """
 
     keys: Sequence[str] = ()
@@ -48,6 +48,7 @@ class ListPage:
     storage_classes: Sequence[str | None] = ()
     folders: Sequence[str] = field(default=())
     next_token: str | None = None
+    versions: Sequence[str] = ()
 
     def between(self, after: str, before: str | None) -> "ListPage":
         """The objects behind `after` and, where it is given, before `before`; no folders."""
@@ -56,7 +57,7 @@ class ListPage:
         part = slice(first, last)
         return ListPage(
             self.keys[part], self.sizes[part], self.etags[part], self.modified_ms[part],
-            self.storage_classes[part],
+            self.storage_classes[part], versions=self.versions[part],
         )  # fmt: skip
 
     def where(self, kept: Sequence[int]) -> "ListPage":
@@ -67,7 +68,26 @@ class ListPage:
             [self.etags[place] for place in kept],
             [self.modified_ms[place] for place in kept],
             [self.storage_classes[place] for place in kept],
+            versions=[self.versions[place] for place in kept] if self.versions else (),
         )
+
+
+def joined(
+    parts: Sequence[ListPage], folders: Sequence[str] = (), next_token: str | None = None
+) -> ListPage:
+    """The objects of several pages, one after the other, as one."""
+    if len(parts) == 1:
+        return replace(parts[0], folders=folders, next_token=next_token)
+    return ListPage(
+        [key for part in parts for key in part.keys],
+        [size for part in parts for size in part.sizes],
+        [etag for part in parts for etag in part.etags],
+        [moment for part in parts for moment in part.modified_ms],
+        [storage_class for part in parts for storage_class in part.storage_classes],
+        folders,
+        next_token,
+        [version for part in parts for version in part.versions],
+    )
 
 
 def read_page(body: bytes) -> ListPage | None:

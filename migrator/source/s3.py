@@ -8,7 +8,7 @@ import asyncio
 import base64
 from collections.abc import Iterator, Mapping
 from contextlib import AsyncExitStack, contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
@@ -37,6 +37,7 @@ from migrator.settings import Secret, StoreSettings
 from migrator.source.credentials import KeyRing, SourceKeys
 from migrator.source.pages import ListPage, read_page
 from migrator.source.reading import BoundedSession
+from migrator.source.versions import VersionsPage
 
 MAX_CONNECTIONS = 64
 """Connections to the source for each pair of keys."""
@@ -50,6 +51,9 @@ ATTEMPTS = 4
 PAUSE_S = 0.5
 """Seconds before a part of an object that broke off is asked for again."""
 CRC32C_BYTES = 4
+
+NOT_BUILT = "NotImplemented"
+"""S3's code, a 501, for what a store does not do: to ask again is of no use."""
 
 MAX_CODE, MAX_MESSAGE = 100, 1000
 """Characters of S3's own words that are kept."""
@@ -209,6 +213,31 @@ class SourceS3:
             raise SourceUnreachable("S3 says that a listing goes on, and not where")
         return page
 
+    async def versions(
+        self, bucket: str, prefix: str, *, behind: tuple[str, str], delimiter: str
+    ) -> VersionsPage:
+        """A page of the versions under `prefix`, from where `behind` says: see `source.versions`.
+
+        Raises S3Refusal, also where a store does not tell versions, or SourceUnreachable.
+        """
+        told = {"KeyMarker": behind[0], "VersionIdMarker": behind[1], "Delimiter": delimiter}
+        arguments = {name: value for name, value in told.items() if value}
+        answer = await self._ask(
+            bucket, "list_object_versions", Bucket=bucket, Prefix=prefix, **arguments
+        )
+        with _sense():
+            page = replace(
+                _page_of({**answer, "Contents": answer.get("Versions", ())}),
+                next_token=None,
+                versions=[entry["VersionId"] for entry in answer.get("Versions", ())],
+            )
+        if not answer.get("IsTruncated"):
+            return VersionsPage(page, None)
+        ends_at = (answer.get("NextKeyMarker") or "", answer.get("NextVersionIdMarker") or "")
+        if not ends_at[0] or ends_at == behind:
+            raise SourceUnreachable("S3 says that a listing goes on, and not where")
+        return VersionsPage(page, ends_at)
+
     async def read(self, bucket: str, key: str, begin: int, length: int, etag: str | None) -> bytes:
         """`length` bytes of an object from `begin` on, as long as it has this ETag.
 
@@ -265,7 +294,7 @@ class SourceS3:
         status = int(response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
         code = self._redactor.text(str(told.get("Code", status)))[:MAX_CODE]
         message = self._redactor.text(str(told.get("Message", "")))[:MAX_MESSAGE]
-        if status >= 500:  # noqa: PLR2004 - HTTP's own number
+        if status >= 500 and code != NOT_BUILT:  # noqa: PLR2004 - HTTP's own number
             return SourceUnreachable(f"{code}: {message} (HTTP {status})")
         return S3Refusal(code, status, message)
 
@@ -294,6 +323,8 @@ class SourceS3:
             if _ERRORS_IN_200 is not None:
                 session.unregister("before-parse.s3.*", _ERRORS_IN_200)
             session.register("before-parse.s3.*", _read_first)
+            if self._payer:
+                session.register("before-sign.s3.GetObject", _say_who_pays)
             known = await self._stack.enter_async_context(
                 session.create_client(
                     "s3",
@@ -354,6 +385,16 @@ def _read_first(operation_model: Any, response_dict: dict[str, Any], **how: Any)
             return
     if _ERRORS_IN_200 is not None:
         _ERRORS_IN_200(operation_model=operation_model, response_dict=response_dict, **how)
+
+
+def _say_who_pays(request: Any, signature_version: str, **_how: Any) -> None:
+    """Whoever opens a URL sends no header of ours: it says itself, and signed, who pays.
+
+    Amazon S3 user guide, "Downloading objects from Requester Pays buckets": a signed URL has
+    x-amz-request-payer=requester in it.
+    """
+    if signature_version.endswith("-query"):
+        request.params["x-amz-request-payer"] = "requester"
 
 
 _ERRORS_IN_200 = getattr(handlers, "_handle_200_error", None)

@@ -7,7 +7,8 @@ import pytest
 
 from migrator.checkpoint.change import Change
 from migrator.checkpoint.lock import batch_lock
-from migrator.checkpoint.store import _SQL, Checkpoint
+from migrator.checkpoint.queries import SQL
+from migrator.checkpoint.store import Checkpoint
 from migrator.checkpoint.values import Calls, PlatformVideo
 from migrator.errors import CheckpointError
 from migrator.lifecycle import Event, IllegalTransition, State
@@ -99,7 +100,7 @@ def test_a_row_is_open_until_it_has_an_outcome(checkpoint):
 
 
 def test_open_rows_are_found_without_reading_what_has_ended(checkpoint):
-    plan = checkpoint._db.execute(f"EXPLAIN QUERY PLAN {_SQL['any_open']}").fetchall()
+    plan = checkpoint._db.execute(f"EXPLAIN QUERY PLAN {SQL['any_open']}").fetchall()
     assert all("object_open" in step[-1] for step in plan)
 
 

@@ -67,6 +67,38 @@ def test_every_row_is_told_once_and_what_is_not_wanted_says_why(inventory, manif
         assert rows_in(reader, first) == rows[first - 1 :]
 
 
+def test_all_versions_are_wanted_but_for_delete_markers(inventory):
+    reader = open_manifest(inventory, all_versions=True)
+    rows, usual = rows_in(reader), read(inventory)
+    assert [row.left_out for row in rows].count(None) == len(rows) - 1
+    assert rows[2].left_out == DELETE_MARKER
+    assert (rows[3].version_id, rows[3].left_out) == ("v1", None)
+    assert rows[:3] + rows[4:] == usual[:3] + usual[4:]
+
+
+@pytest.mark.parametrize("inventory", ["csv"], indirect=True)
+def test_a_version_that_is_not_current_and_has_no_id_is_the_null_version(inventory):
+    part = inventory.parents[1] / "data" / "part-0.csv.gz"
+    told = json.loads(inventory.read_text())
+    lines = [("my-bucket", "k", "", latest, "false") for latest in ("true", "false")]
+    MADE["_gzip"](part, MADE["_csv"](lines))
+    file = {"key": told["files"][0]["key"], "size": part.stat().st_size}
+    file["MD5checksum"] = hashlib.md5(part.read_bytes()).hexdigest()
+    rewritten(
+        inventory, fileSchema="Bucket, Key, VersionId, IsLatest, IsDeleteMarker", files=[file]
+    )
+    rows = rows_in(open_manifest(inventory, all_versions=True))
+    assert [row.version_id for row in rows] == [None, "null"]
+
+
+@pytest.mark.parametrize("inventory", ["csv"], indirect=True)
+def test_an_inventory_of_current_versions_has_no_others(inventory):
+    rewritten(inventory, fileSchema="Bucket, Key, Size")
+    with pytest.raises(UsageError, match="current versions alone") as caught:
+        open_manifest(inventory, all_versions=True)
+    assert "--all-versions" in caught.value.hint
+
+
 def test_parts_are_found_beside_manifest_json_too(inventory, tmp_path):
     flat = tmp_path / "flat"
     flat.mkdir()

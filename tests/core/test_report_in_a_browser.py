@@ -65,6 +65,24 @@ def ugly(tmp_path_factory):
     return report(directory, checkpoint)
 
 
+async def test_versions_of_one_object_are_told_apart(tmp_path):
+    checkpoint = Checkpoint.create(tmp_path, {"batch": "0123456789abc"})
+    checkpoint.add_source(1, "listing", "s3://bucket/", ("bucket", "key", "version_id"), "")
+    rows = [ManifestRow(n, "bucket", "film.mov", f"<v{n}>") for n in (1, 2)]
+    checkpoint.add_rows(1, rows, "", NOW, by_url=lambda _bucket: True)
+    checkpoint.complete_source(1, "ab" * 32)
+    for number in (1, 2):
+        checkpoint.apply(
+            number, State.PENDING, Change(Event.MISS, {"reason": Reason.OBJECT_NOT_FOUND})
+        )
+    async with opened(report(tmp_path, checkpoint)) as tab:
+        page = tab.page
+        assert await texts(page, "#rows small") == ["version <v1>", "version <v2>"]
+        assert "(version <v1>)" in await page.inner_text(".examples")
+        await page.locator("#rows .open").first.click()
+        assert "<v1>" in await page.inner_text("#rows .details")
+
+
 async def texts(page, selector):
     return await page.locator(selector).all_inner_texts()
 

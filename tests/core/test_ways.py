@@ -18,6 +18,7 @@ from migrator.settings import (
     BatchSettings,
     BucketSettings,
     CrossingSettings,
+    InputSettings,
     PlatformSettings,
     SourceSettings,
     Ways,
@@ -76,6 +77,32 @@ def test_what_makes_no_sense_together_is_refused_with_the_reason(case):
         check_settings(settings(**given))
     assert words in caught.value.message + caught.value.hint
     assert caught.value.hint
+
+
+def versions(**crossing):
+    given = settings(**crossing)
+    return replace(given, inputs=InputSettings(prefix=("s3://bucket/",), all_versions=True))
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ({}, "needs --via https"),
+        ({"via": "input-location", "input_location": ID}, "needs --via https"),
+        ({"via": "https", "buckets": {"b": BucketSettings(via="s3")}}, "bucket b goes by s3"),
+    ],
+)
+def test_all_versions_need_a_way_that_can_name_them(given, words):
+    with pytest.raises(UsageError) as caught:
+        check_settings(versions(**given))
+    assert words in caught.value.message
+
+
+def test_all_versions_need_a_tag_that_tells_their_videos_apart():
+    given = versions(via="https")
+    check_settings(given)
+    with pytest.raises(UsageError, match="--tag-in none"):
+        check_settings(replace(given, platform=replace(given.platform, tag_in="none")))
 
 
 SENSIBLE = {

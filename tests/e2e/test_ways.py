@@ -1,11 +1,14 @@
 """The ways across: keys, input locations, presigned URLs; each brings the same catalogue over."""
 
 import base64
+import gzip
+import hashlib
 import json
 import logging
 import re
 import urllib.request
 from collections import Counter
+from urllib.parse import quote_plus
 
 import boto3
 import pytest
@@ -155,6 +158,100 @@ def test_objects_come_from_a_store_that_the_platform_has_no_keys_for(world, loca
               for video in videos]  # fmt: skip
     assert copied == [*contents, b"plain"]
     assert not told_secrets(world, result)
+
+
+def versioned(client, bucket, key, *contents):
+    """The ids of versions of these contents, the newest last, which is deleted again."""
+    made = [client.put_object(Bucket=bucket, Key=key, Body=each)["VersionId"] for each in contents]
+    client.delete_object(Bucket=bucket, Key=key)
+    return made
+
+
+def inventory_of(folder, bucket, rows):
+    """The manifest.json of an inventory of these (key, version, is latest, is a delete marker)."""
+    lines = [(bucket, quote_plus(key, safe="/"), *told) for key, *told in rows]
+    part = gzip.compress("".join(",".join(f'"{cell}"' for cell in line) + "\n" for line in lines)
+                         .encode())  # fmt: skip
+    (folder / "part.csv.gz").write_bytes(part)
+    told = {
+        "sourceBucket": bucket, "destinationBucket": f"arn:aws:s3:::{bucket}", "fileFormat": "CSV",
+        "fileSchema": "Bucket, Key, VersionId, IsLatest, IsDeleteMarker",
+        "files": [{"key": "part.csv.gz", "size": len(part),
+                   "MD5checksum": hashlib.md5(part, usedforsecurity=False).hexdigest()}],
+    }  # fmt: skip
+    (folder / "manifest.json").write_text(json.dumps(told))
+    return folder / "manifest.json"
+
+
+@pytest.mark.parametrize("by", ["prefix", "inventory"])
+def test_every_version_of_an_object_becomes_a_video_of_its_own(world, local, store, by):
+    client, env = store
+    bucket = world.bucket("all")
+    client.create_bucket(Bucket=bucket)
+    client.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
+    key, contents = "a b+c/\u00fc%2F#?.mp4", [b"one", b"two, longer", b"three, the longest"]
+    made = versioned(client, bucket, key, *contents)
+    plain = client.put_object(Bucket=bucket, Key="plain.mp4", Body=b"plain")["VersionId"]
+    old = ((key, each, "false", "false") for each in made[::-1])
+    told = [(key, "marker", "true", "true"), *old, ("plain.mp4", plain, "true", "false")]
+    manifest = inventory_of(world.directory, bucket, told)
+    rows = ("--prefix", f"s3://{bucket}/") if by == "prefix" else ("--manifest", manifest)
+    how = (*rows, "--via", "https", "--all-versions")
+    batch = world.migrate(*how, env=env)
+    batch.assert_balanced()
+    found = {line["VersionId"]: line for line in batch.lines if line["Outcome"] == "imported"}
+    assert list(found) == [*made[::-1], plain]
+    creates = {one["description"].partition(" [")[0]: one for one in local.creates(batch=batch.id)}
+    assert set(creates) == {f"version {each}" for each in found}
+    assert len({one["description"] for one in creates.values()}) == len(found)  # tags of their own
+    for version, content in zip([*made, plain], [*contents, b"plain"], strict=True):
+        video = found[version]["VideoId"]
+        [copied] = (local.directory / "platform" / "videos").glob(f"{video}*")
+        assert copied.read_bytes() == content
+    if by == "inventory":
+        assert batch.verdicts[1] == ("skipped", "filtered")
+    again = world.call("run", *how[:-1], "--out", world.directory / "out", env=env)
+    assert again.code == 5
+    assert "--all-versions" in again.err
+    verified = world.call("verify", world.directory / "out", env=env)
+    assert verified.code == 0, verified.said
+
+
+def test_a_listing_of_versions_that_was_killed_goes_on(world, local, store):
+    client, env = store
+    bucket = world.bucket("half")
+    client.create_bucket(Bucket=bucket)
+    client.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
+    made = [version for number in range(6)
+            for version in versioned(client, bucket, f"{number}/k.mp4", b"a", b"bb")]  # fmt: skip
+    how = ("--prefix", f"s3://{bucket}/", "--via", "https", "--all-versions")
+    out = world.directory / "out"
+    killed = world.start_with("rows-after-commit:3", "run", *how, "--out", out, env=env)
+    killed.wait()
+    resumed = world.call("resume", out, env=env)
+    assert resumed.code == 0, resumed.said
+    assert sorted(line["VersionId"] for line in world.batch().lines) == sorted(made)
+    assert [line["Key"] for line in world.batch().lines] == [
+        f"{number}/k.mp4" for number in range(6) for _ in "ab"
+    ]
+    assert len(local.creates(batch=world.batch().id)) == 12
+
+
+@pytest.mark.parametrize(
+    ("flags", "words"),
+    [
+        (("--prefix", "s3://bucket/"), "needs --via https"),
+        (("--manifest", "MANIFEST", "--via", "https"), "has no use with"),
+        (("--prefix", "s3://bucket/", "--via", "https", "--tag-in", "none"), "--tag-in none"),
+    ],
+)
+def test_all_versions_where_they_cannot_be_meant_are_refused(world, flags, words):
+    manifest = world.manifest(world.objects(1))
+    flags = [manifest if flag == "MANIFEST" else flag for flag in flags]
+    for verb in ("run", "plan"):
+        told = world.call(verb, *flags, "--all-versions", "--out", world.directory / "out")
+        assert told.code == 2
+        assert words in told.err
 
 
 def test_the_checksum_that_the_store_knows_is_handed_over(world, local, store):

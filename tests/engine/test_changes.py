@@ -86,6 +86,16 @@ def test_a_reading_that_gets_too_long_is_given_up():
     assert (reading.is_over, reading.is_whole) == (True, False)
 
 
+def test_what_is_added_while_it_is_read_makes_no_reading_too_long():
+    reading = Reading(T0_MS + 1000, 2)
+    reading.take(videos(5000, 4000), 500, 2)
+    reading.take(videos(4000, 3000), 503, 2)
+    assert not reading.is_over
+    reading.take(videos(3000, 2000), 503, 2)
+    reading.take(videos(2000, 500), 503, 2)
+    assert (reading.is_over, reading.is_whole) == (True, True)
+
+
 def test_a_reading_from_which_something_was_deleted_may_have_skipped_a_video():
     reading = Reading(T0_MS + 3000, 9)
     reading.take(videos(5000, 4000), 500, 2)

@@ -6,8 +6,8 @@
   if (!explorer) return;
 
   // The order in which problems.py packs a row.
-  const [ROW, REASON, BUCKET, KEY, MESSAGE, CODE, HTTP, SIZE, ENDED, VIDEO, ATTEMPTS, RESTARTS, SOURCE] =
-    Array(13).keys();
+  const [ROW, REASON, BUCKET, KEY, MESSAGE, CODE, HTTP, SIZE, ENDED, VIDEO, ATTEMPTS, RESTARTS, SOURCE, VERSION] =
+    Array(14).keys();
   const PAGE = 50;
   const data = JSON.parse(document.getElementById("data").textContent);
   const byId = (id) => document.getElementById(id);
@@ -106,6 +106,7 @@
     const bucket = text("buckets", row[BUCKET]);
     list.append(term("What to do", ...adviceFor(reasonOf(row))));
     list.append(term("Object", element("bdi", "key", visible(`s3://${bucket}/${row[KEY] ?? ""}`))));
+    if (row[VERSION]) list.append(term("Version", element("bdi", "id", visible(row[VERSION]))));
     if (saidOf(row)) list.append(term("Answered", element("bdi", "", visible(saidOf(row)))));
     if (row[SIZE] != null) list.append(term("Size", `${count(row[SIZE])} bytes`));
     if (row[ENDED] != null) list.append(term("Ended", moment(row[ENDED])));
@@ -146,6 +147,7 @@
     if (bucket) object.append(element("bdi", "bucket", visible(bucket)));
     object.append(element("bdi", "key", visible(row[KEY] ?? "\u2014")));
     if (row[KEY]) object.append(copyButton(row[KEY], `Copy the key of row ${row[ROW]}`));
+    if (row[VERSION]) object.append(element("br"), element("small", "", "version ", element("bdi", "id", visible(row[VERSION]))));
     const answer = cell("Answer", "");
     const message = text("messages", row[MESSAGE]);
     if (answerOf(row)) answer.append(element("bdi", "status", visible(answerOf(row))));
