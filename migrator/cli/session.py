@@ -43,7 +43,7 @@ async def connected(
     """
     check_certificates(environment)
     if with_source:
-        keys = await load_keys(settings.buckets, environment, required=settings.may_need_keys)
+        keys = await keys_of(settings, environment)
     else:
         keys = KeyRing(None, {})
     connections = settings.pace.max_concurrency + SPARE_CONNECTIONS
@@ -62,6 +62,25 @@ async def connected(
         }
         source = await stack.enter_async_context(source_of(settings, keys, environment))
         yield Ports(api, source, keys, meter=meter or Unmetered(), further_apis=further_apis)
+
+
+async def keys_of(settings: BatchSettings, environment: Mapping[str, str]) -> KeyRing:
+    """The keys of the source, and who looks at it. Raises UsageError."""
+    ways = settings.ways
+    life_s = ways.url_life.total_seconds() if ways.use_urls else 0.0
+    ring = await load_keys(
+        settings.buckets,
+        environment,
+        store=settings.source,
+        required=settings.may_need_keys,
+        to_hand_over=settings.may_hand_keys_over,
+        region=region_of(environment),
+        certificates=source_certificates(environment),
+        least_s=life_s,
+    )
+    if ways.use_urls:
+        await ring.refuse_short_lives(life_s)
+    return ring
 
 
 def source_of(settings: BatchSettings, keys: KeyRing, environment: Mapping[str, str]) -> SourceS3:

@@ -29,9 +29,9 @@ from migrator.cluster.parts import PartGone, Parts, parts_at
 from migrator.cluster.task import Answer, source_at
 from migrator.cluster.workers import Workers, workers_of
 from migrator.errors import RunFailed, UsageError
+from migrator.source.answers import S3Refusal, SourceUnreachable
 from migrator.source.pages import ListPage
 from migrator.source.parquet import listed_pages
-from migrator.source.s3 import S3Refusal, SourceUnreachable
 from migrator.source.walk import Lister, branches
 
 T = TypeVar("T")

@@ -23,8 +23,8 @@ from migrator.engine.preflights import Preflights
 from migrator.engine.retries import backoff_s
 from migrator.engine.stop import Stop
 from migrator.lifecycle import State
+from migrator.source.answers import ObjectFacts
 from migrator.source.preflight import Refusal
-from migrator.source.s3 import ObjectFacts
 
 CHUNK = 500
 """Rows that are read from the checkpoint at once."""

@@ -13,8 +13,8 @@ from migrator.engine.stop import Stop
 from migrator.errors import StoppedByItself
 from migrator.filters import STANDARD, Facts, Filter
 from migrator.model import Reason
+from migrator.source.answers import ObjectFacts, SourceUnreachable
 from migrator.source.preflight import Preflight, Refusal, judge
-from migrator.source.s3 import ObjectFacts, SourceUnreachable
 
 FRESH_MS = 24 * 3600 * 1000
 """What was learned of an object longer ago than this is asked again; also what the machine's clock,

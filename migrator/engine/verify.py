@@ -86,7 +86,7 @@ async def _compare(
         ) from None
     if source:
         for bucket in await book.run(Checkpoint.buckets_of_videos):
-            ports.keys.keys_for(bucket)
+            ports.keys.access_for(bucket)
     verified = Verified(place.team_id)
     progress.phase = "listing"
     reader = ListReader(gateway, place.team_id)

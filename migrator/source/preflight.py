@@ -11,12 +11,8 @@ from http import HTTPStatus
 
 from migrator.lifecycle import Event
 from migrator.model import CERTAINLY_TOO_LARGE_BYTES, DecidedBy, Reason
-from migrator.source.s3 import Asked, ObjectFacts, S3Refusal, SourceS3
-
-REFUSED_KEYS = frozenset({"InvalidAccessKeyId", "SignatureDoesNotMatch", "InvalidToken",
-                          "ExpiredToken", "TokenRefreshRequired"})  # fmt: skip
-"""S3's codes that refuse the keys themselves, whatever the object (S3 API reference, "Error
-responses")."""
+from migrator.source.answers import REFUSED_KEYS, Asked, ObjectFacts, S3Refusal
+from migrator.source.s3 import SourceS3
 
 EVENT_OF = {
     Reason.FOLDER_MARKER: Event.SKIP,
@@ -115,7 +111,7 @@ class Preflight:
     async def look(
         self, bucket: str, key: str, version_id: str | None
     ) -> tuple[ObjectFacts | None, Refusal | None]:
-        """HEAD an object and judge it. Raises source.s3.SourceUnreachable."""
+        """HEAD an object and judge it. Raises source.answers.SourceUnreachable."""
         if bucket in self._opened:
             return await self._look(bucket, key, version_id)
         # The first object of a bucket goes alone: where the keys are refused, or where there is no
