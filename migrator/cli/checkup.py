@@ -16,7 +16,6 @@ from migrator.certificates import check_certificates
 from migrator.cli import health, webhook_checkup
 from migrator.cli.health import Check
 from migrator.cli.s3_files import S3Files
-from migrator.cli.session import connected
 from migrator.cli.session import connected, keys_of
 from migrator.engine.inputs import open_inputs
 from migrator.engine.ports import Ports

@@ -15,6 +15,7 @@ from migrator.checkpoint.store import Checkpoint
 from migrator.checkpoint.values import Source
 from migrator.engine.book import Book
 from migrator.engine.inputs import Inputs, announce, check_fields
+from migrator.engine.ports import Crew
 from migrator.engine.shelf import Shelf
 from migrator.errors import UsageError
 from migrator.filters import Filter
@@ -38,12 +39,13 @@ async def load(
     namespace: str,
     serving: Sequence[tuple[int, str, str]] = (),
     by_url: Callable[[str], bool] = lambda _bucket: False,
+    crew: Crew | None = None,
 ) -> None:
     """Read every source that is not complete yet; may be cancelled anywhere, and goes on.
 
     `serving` are (lane, bucket, key prefix) of what further API keys serve: each row is given to
     its key in the commit that it comes in with. `by_url` says of which buckets a version is an
-    object of its own.
+    object of its own; a `crew` lists prefixes in the place of this process.
 
     Raises UsageError for an unusable manifest, prefix or earlier batch, RunFailed when S3 cannot be
     reached.
@@ -62,7 +64,8 @@ async def load(
             for each in prefixes
         ]
         lister = AllVersions(source_s3) if inputs.all_versions else source_s3
-        async with Walks(lister, begins) as walks:
+        walking = crew.walks if crew is not None and begins else Walks
+        async with walking(lister, begins) as walks:
             for source in sources:
                 if source.kind == "manifest":
                     assert inputs.reader is not None
@@ -75,6 +78,8 @@ async def load(
                         c, s, book.now_ms(), inputs.order_by if last else None
                     )
                 )
+    if crew is not None and prefixes:
+        await crew.forget()
     check_fields(inputs.naming, await book.run(Checkpoint.sources))
     book.tallies.load(await book.run(Checkpoint.tallies))
 

@@ -79,7 +79,7 @@ async def read_rows(
     """
     if inputs is not None:
         namespace, by_url = settings.inputs.namespace, settings.ways.by_url
-        await load(book, inputs, ports.source, namespace, serving, by_url)
+        await load(book, inputs, ports.source, namespace, serving, by_url, ports.crew)
     for bucket in await book.run(Checkpoint.pending_buckets):
         if settings.hands_keys_over(bucket):
             ports.keys.keys_for(bucket)
