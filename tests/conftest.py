@@ -13,7 +13,7 @@ from fakes.platform import FakePlatform
 from migrator.checkpoint.store import Checkpoint
 from migrator.cli.selection import covered, open_rows
 from migrator.engine import changes, decide, follow, gateway, preflights, resolve, retries, run
-from migrator.engine.load import check_inputs, open_inputs
+from migrator.engine.inputs import check_inputs, open_inputs
 from migrator.engine.meter import Meter, Unmetered
 from migrator.engine.ports import Ports
 from migrator.engine.reopen import Choice
@@ -131,7 +131,7 @@ class Bench:
         platform = replace(self.settings.platform, **values)
         self.settings = replace(self.settings, platform=platform)
 
-    async def run(self, source=None, directory=None):
+    async def run(self, source=None, directory=None, crew=None):
         """One start of the engine; answers the rows as they stand afterwards."""
         directory = directory or self.directory
         directory.mkdir(exist_ok=True)
@@ -142,7 +142,7 @@ class Bench:
         keys = KeyRing(SourceKeys("AKIAEXAMPLE", Secret("secret")), {})
         self.stop = Stop()
         judged = Judged(self.platform, self.contract)
-        ports = Ports(judged, source, keys, meter=self.meter)
+        ports = Ports(judged, source, keys, meter=self.meter, crew=crew)
         try:
             async with asyncio.timeout(30):
                 await run.migrate(

@@ -8,10 +8,7 @@ import pyarrow.parquet as pq
 
 from migrator.model import DecidedBy, Reason
 from migrator.source.answers import ObjectFacts
-from migrator.source.preflight import Refusal
-
-Told = tuple[ObjectFacts | None, Refusal | None]
-"""What `Preflight.look` answers of a row."""
+from migrator.source.preflight import Refusal, Told
 
 _TYPES = {
     "row": pa.int64(), "size": pa.int64(), "etag": pa.string(), "modified_ms": pa.int64(),

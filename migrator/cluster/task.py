@@ -16,7 +16,7 @@ import msgspec
 
 from migrator import __version__
 from migrator.certificates import source_certificates
-from migrator.cluster.heads import Told, write_heads
+from migrator.cluster.heads import write_heads
 from migrator.cluster.partition import Errand, HeadRows, ListFolders, Reach
 from migrator.cluster.parts import WritableS3, blank_part, parts_at
 from migrator.errors import ExitCode, MigratorError
@@ -24,7 +24,7 @@ from migrator.settings import own_endpoints
 from migrator.source.answers import S3Refusal, SourceUnreachable
 from migrator.source.credentials import load_keys
 from migrator.source.parquet import ListingWriter
-from migrator.source.preflight import Preflight
+from migrator.source.preflight import Preflight, Told
 from migrator.source.walk import Walks
 
 SILENT_SHARE = 10

@@ -14,7 +14,8 @@ from migrator.checkpoint.store import Checkpoint
 from migrator.engine.book import Book
 from migrator.engine.breaker import is_outage
 from migrator.engine.gateway import Gateway
-from migrator.engine.load import Inputs, load
+from migrator.engine.inputs import Inputs
+from migrator.engine.load import load
 from migrator.engine.ports import Ports
 from migrator.engine.stop import Stop, Stopping
 from migrator.errors import CheckpointError, RunFailed, UsageError
@@ -78,7 +79,7 @@ async def read_rows(
     """
     if inputs is not None:
         namespace, by_url = settings.inputs.namespace, settings.ways.by_url
-        await load(book, inputs, ports.source, namespace, serving, by_url)
+        await load(book, inputs, ports.source, namespace, serving, by_url, ports.crew)
     for bucket in await book.run(Checkpoint.pending_buckets):
         if settings.hands_keys_over(bucket):
             ports.keys.keys_for(bucket)

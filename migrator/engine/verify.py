@@ -5,18 +5,23 @@ inventory on disk; every row is held against it, and its object headed; what no 
 judged last. What drift is, `decide.drift` says. The platform is paced as in a run.
 """
 
+from collections.abc import Sequence
+
+from migrator.checkpoint.change import Transfer
 from migrator.checkpoint.inventory import Inventory
 from migrator.checkpoint.store import Checkpoint
 from migrator.engine.adopt import PASSES
 from migrator.engine.awake import AwakeClock
 from migrator.engine.book import Book
 from migrator.engine.comparison import Comparison, Found, Progress, Verified, listed
+from migrator.engine.decide.drift import is_verified_at_source
 from migrator.engine.gateway import Gateway
 from migrator.engine.pacing import Pacer
 from migrator.engine.ports import Ports
 from migrator.engine.preflights import Preflights
 from migrator.engine.quotas import Quotas
 from migrator.engine.request import Requests
+from migrator.engine.scouting import ROWS, Scouted
 from migrator.engine.start import check_platform, projects_of
 from migrator.engine.stop import Stop, background, found_out
 from migrator.engine.sweep import ListReader, Page, sweep
@@ -109,10 +114,19 @@ async def _compare(
     requests = Requests(
         sources, batch, settings.platform.project_id, settings.inputs.naming, tagged=tagging
     )
+    scouted = None
+    if source and ports.crew is not None:
+        crew = ports.crew
+        progress.cluster = lambda: crew.progress
+        scouted = Scouted(crew, book, preflights, _rows_after, is_verified_at_source)
     comparison = Comparison(
-        book, inventory, gateway, requests, preflights if source else None, verified
+        book, inventory, gateway, requests, preflights if source else None, verified, scouted
     )
-    await comparison.rows(found, progress)
+    try:
+        await comparison.rows(found, progress)
+    finally:
+        if scouted is not None:
+            await scouted.close()
 
     progress.phase = "looking for orphans"
     named = await book.run(lambda checkpoint: projects_of(checkpoint, settings))
@@ -129,6 +143,10 @@ async def _compare(
         "retries": counts.retries,
     }
     return verified
+
+
+def _rows_after(checkpoint: Checkpoint, after: int) -> Sequence[Transfer]:
+    return checkpoint.transfers_after(after, ROWS)
 
 
 async def read_list(

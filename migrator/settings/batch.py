@@ -10,6 +10,7 @@ from cyclopts import Parameter
 
 from migrator.errors import UsageError
 from migrator.settings.api_keys import ApiKeySettings, check_api_keys
+from migrator.settings.cluster import ClusterSettings, check_cluster
 from migrator.settings.crossing import CrossingSettings, Ways, check_ways
 from migrator.settings.filters import check_filters
 from migrator.settings.inputs import InputSettings, parse_prefix
@@ -37,6 +38,7 @@ class BatchSettings:
     platform: PlatformSettings = field(default_factory=PlatformSettings)
     source: SourceSettings = field(default_factory=SourceSettings)
     crossing: CrossingSettings = field(default_factory=CrossingSettings)
+    cluster: ClusterSettings = field(default_factory=ClusterSettings)
     pace: PaceSettings = field(default_factory=PaceSettings)
     care: CareSettings = field(default_factory=CareSettings)
     report: ReportSettings = field(default_factory=ReportSettings)
@@ -116,6 +118,10 @@ def check_settings(settings: BatchSettings) -> None:
         if value is not None and not UUID_PATTERN.fullmatch(value):
             raise UsageError(f"{flag} {value!r}: not a UUID", "copy the id from the platform")
     check_store(settings.source)
+    check_cluster(
+        settings.cluster,
+        lists_versions=settings.inputs.all_versions and bool(settings.inputs.prefix),
+    )
     for bucket, own in settings.buckets.items():
         where = f"[buckets.{bucket!r}] "
         if own.s3_endpoint_url is not None:
