@@ -14,6 +14,7 @@ from uuid import UUID
 import msgspec
 from simulation.climate import BEFORE, EPOCH_S, FATES
 
+from migrator.lifecycle import FINAL
 from migrator.model import identity
 from migrator.pixop.client import Answer
 from migrator.pixop.quota import read_quota
@@ -242,6 +243,11 @@ class Platform:
             derived.master = False
         return self.answer(202, {"videoId": video.id, **self._shown(video)})
 
+    def _is_given_up(self, row):
+        """Whether nobody looks any more for what a row's POST has made."""
+        state = self.world.disk.checkpoint.transfer(row).state
+        return row in self.world.left_open or state in FINAL
+
     def _weigh(self, thing):
         """Whether there is room for one more copy, by --max-in-flight-bytes."""
         limit = self.climate.max_in_flight_bytes
@@ -257,6 +263,7 @@ class Platform:
             and video.copy(now_s)[0] in {"INITIAL", "IN_PROGRESS"}
             and video.thing.fate != "stalls"  # it is given up in the end, and runs on
             and self.world.key_of(video.thing.bucket) == self.key
+            and not self._is_given_up(video.thing.row)
         ]
         if running and sum(running) + thing.size > limit:
             self.world.violate(
