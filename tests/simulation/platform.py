@@ -244,7 +244,7 @@ class Platform:
         return self.answer(202, {"videoId": video.id, **self._shown(video)})
 
     def _is_given_up(self, row):
-        """Whether nobody looks any more for what a row's POST has made, or it is presumed absent."""
+        """Whether what a row's POST has made is not looked for any more, or presumed absent."""
         state = self.world.disk.checkpoint.transfer(row).state
         return row in self.world.left_open or state is State.PENDING or state in FINAL
 
