@@ -22,7 +22,6 @@ from migrator.settings import (
     check_settings,
     read_buckets,
     read_key_tables,
-    refuse_keys,
     with_absolute_paths,
 )
 
@@ -84,5 +83,4 @@ def plan(  # noqa: PLR0913 - every group of flags by its name
         api_keys=read_key_tables(config),
     )
     check_settings(settings)
-    refuse_keys(settings.api_keys, "plan")
     return print_plan(out, settings, what_if, display, os.environ, as_json=as_json)

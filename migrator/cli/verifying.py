@@ -29,7 +29,7 @@ from migrator.errors import ExitCode, StoppedByItself, UsageError
 from migrator.report.drift import TITLE
 from migrator.report.drift_summary import DriftSummary
 from migrator.report.verified import drift_report
-from migrator.settings import BatchSettings, DisplaySettings, Secret, read_api_key, refuse_keys
+from migrator.settings import BatchSettings, DisplaySettings, Secret, read_api_key
 from migrator.text import plain
 
 TELL_EVERY_S = 2.0
@@ -75,7 +75,6 @@ def _verify(
     stop = Stop()
     with closing(Checkpoint.open(directory)) as checkpoint:
         settings = kept_settings(checkpoint, directory)
-        refuse_keys(settings.api_keys, "verify")
         api_key = read_api_key(settings.platform, environment)
         if not is_read(checkpoint) or checkpoint.meta("team_id") is None:
             raise UsageError(
