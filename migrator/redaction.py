@@ -33,12 +33,14 @@ _ESCAPE = re.compile(
 """One character as URLs, JSON, Python and HTML spell it, be it escaped several times over."""
 
 
-_SIGNATURE = re.compile(r"(?i)signature\W{0,6}([0-9a-f]{16,})")
+_SIGNATURE = re.compile(
+    r"(?i)signature\W{0,6}([0-9a-f]{16,})|security-token\W{0,6}([0-9a-z%+/=_-]{16,})"
+)
 """What makes a presigned URL open something, whoever signed it and when: nobody keeps a list."""
 
 
 class Redactor:
-    """Masks secrets in what others say, and the signature of any URL."""
+    """Masks secrets in what others say, and the signature and session token of any URL."""
 
     def __init__(self, secrets: Iterable[Secret]) -> None:
         self._secrets = {secret.reveal() for secret in secrets} - {""}
@@ -118,7 +120,7 @@ class Redactor:
                 if piece in self._pieces:
                     hides[begin : begin + len(piece)] = b"\1" * len(piece)
         for found in _SIGNATURE.finditer(plain):
-            begin, end = found.span(1)
+            begin, end = found.span(found.lastindex or 0)
             hides[begin:end] = b"\1" * (end - begin)
         parts: list[str] = []
         before = False
@@ -133,7 +135,7 @@ class Redactor:
 
 def _has_signature(text: str) -> bool:
     # Looked for as it is written first: a page has some 300 kB, and hardly ever one of them.
-    told = "ignature" in text or "IGNATURE" in text
+    told = any(word in text for word in ("ignature", "IGNATURE", "ecurity-", "ECURITY-"))
     return told and _SIGNATURE.search(text) is not None
 
 

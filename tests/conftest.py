@@ -131,7 +131,7 @@ class Bench:
         platform = replace(self.settings.platform, **values)
         self.settings = replace(self.settings, platform=platform)
 
-    async def run(self, source=None, directory=None):
+    async def run(self, source=None, directory=None, crew=None):
         """One start of the engine; answers the rows as they stand afterwards."""
         directory = directory or self.directory
         directory.mkdir(exist_ok=True)
@@ -142,7 +142,7 @@ class Bench:
         keys = KeyRing(SourceKeys("AKIAEXAMPLE", Secret("secret")), {})
         self.stop = Stop()
         judged = Judged(self.platform, self.contract)
-        ports = Ports(judged, source, keys, meter=self.meter)
+        ports = Ports(judged, source, keys, meter=self.meter, crew=crew)
         try:
             async with asyncio.timeout(30):
                 await run.migrate(

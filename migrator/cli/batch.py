@@ -25,7 +25,7 @@ from migrator.cli.opening import (
     require_batch,
 )
 from migrator.cli.s3_files import S3Files
-from migrator.cli.session import connected, stopped_by_signals
+from migrator.cli.session import connected, crew_for, stopped_by_signals
 from migrator.engine.book import wall_ms
 from migrator.engine.crossing import is_expired
 from migrator.engine.load import Inputs, check_inputs, open_inputs
@@ -211,7 +211,10 @@ async def _session(
     meter: Meter,
 ) -> None:
     with stopped_by_signals(stop):
-        async with connected(settings, api_key, environment, meter) as ports:
+        async with (
+            crew_for(settings, checkpoint, environment, directory) as crew,
+            connected(settings, api_key, environment, meter, crew=crew) as ports,
+        ):
             await migrate(
                 directory,
                 checkpoint,

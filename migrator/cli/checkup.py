@@ -16,7 +16,7 @@ from migrator.cli import health, webhook_checkup
 from migrator.cli.health import Check
 from migrator.cli.platform_checkup import PATIENCE_S, check_platform
 from migrator.cli.s3_files import S3Files
-from migrator.cli.session import connected
+from migrator.cli.session import connected, keys_of
 from migrator.engine.load import open_inputs
 from migrator.engine.ports import Ports
 from migrator.errors import MigratorError, RunFailed, UsageError
@@ -31,10 +31,10 @@ from migrator.settings import (
     read_api_key,
     read_api_keys,
 )
-from migrator.source.credentials import load_keys
+from migrator.source.answers import S3Refusal, SourceUnreachable
 from migrator.source.listing import page_of_wanted
 from migrator.source.preflight import Preflight, Refusal
-from migrator.source.s3 import S3Refusal, SourceS3, SourceUnreachable
+from migrator.source.s3 import SourceS3
 
 T = TypeVar("T")
 
@@ -86,11 +86,14 @@ async def check_up(
             checks.append(_rows(catalogue))
     checks.append(_disk(out, catalogue.rows))
     try:
-        await load_keys(settings.buckets, environment, required=settings.may_need_keys)
+        keys = await keys_of(settings, environment)
     except MigratorError as error:
         checks.append(Check("source keys", "fail", error.message, error.hint))
     else:
-        checks.append(Check("source keys", "ok", "static keys, as the platform can take them"))
+        found = "static keys, as the platform can take them"
+        looks = ", ".join(dict.fromkeys(each.name for each in keys.looks.values()))
+        found = found if settings.may_hand_keys_over else "none are handed over"
+        checks.append(Check("source keys", "ok", f"{found}; {looks} looks" if looks else found))
     failed = {check.name for check in checks if check.status == "fail"}
     needed = {
         "settings",
@@ -239,7 +242,9 @@ async def _source(settings: BatchSettings, catalogue: Catalogue, ports: Ports) -
         ]  # fmt: skip
     for bucket in buckets:
         try:
-            ports.keys.keys_for(bucket)
+            if settings.hands_keys_over(bucket):
+                ports.keys.keys_for(bucket)
+            ports.keys.access_for(bucket)
             async with asyncio.timeout(PATIENCE_S * 2):
                 checks += await _bucket(bucket, catalogue, ports.source, settings)
         except UsageError as error:

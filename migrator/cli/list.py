@@ -24,7 +24,7 @@ def list(  # noqa: A001 - the verb's name
 
     It holds bucket, key, size, etag, last_modified and storage_class of each object that the
     filters let through, in the order of keys. Folders are listed at once. Asks S3 alone, with the
-    keys that `run` would hand over.
+    keys that `run` would hand over, or any other credentials: temporary ones will do.
 
     Example: migrator list s3://masters/2009/ -o 2009.parquet
 
@@ -33,9 +33,10 @@ def list(  # noqa: A001 - the verb's name
 
     Example: migrator list s3://masters s3://archive --video-only --min-size 1MB -o all.csv
 
-    Exit codes: 0 the manifest is written; 1 S3 or the cluster does not answer, or the disk is full;
-    2 usage, or no object is there; 130 interrupted. Where it is not 0 no file is written; the parts
-    that a cluster has made are kept then, and the same command goes on from them.
+    Exit codes: 0 the manifest is written; 1 S3 or the cluster does not answer, the credentials have
+    ended, or the disk is full; 2 usage, or no object is there; 130 interrupted. Where it is not 0
+    no file is written; the parts that a cluster has made are kept then, and the same command goes
+    on from them.
 
     Parameters
     ----------

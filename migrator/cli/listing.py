@@ -13,7 +13,7 @@ from migrator.certificates import check_certificates, source_certificates
 from migrator.cli.clustering import crew_of
 from migrator.cli.loop import region_of
 from migrator.cli.words import size
-from migrator.errors import ExitCode, RunFailed, UsageError
+from migrator.errors import ExitCode, RunFailed, StoppedByItself, UsageError
 from migrator.filters import Filter
 from migrator.settings import (
     BucketSettings,
@@ -78,10 +78,17 @@ async def list_into(
     check_store(store)
     check_cluster(cluster)
     check_certificates(environment)
-    keys = await load_keys(buckets, environment)
+    certificates, region = source_certificates(environment), region_of(environment)
+    keys = await load_keys(
+        buckets,
+        environment,
+        store=store,
+        to_hand_over=False,
+        region=region,
+        certificates=certificates,
+    )
     wanted, told = Filter(filters), _Told()
-    region, endpoints = region_of(environment), own_endpoints(buckets)
-    source = SourceS3(keys, store, region, source_certificates(environment), endpoints)
+    source = SourceS3(keys, store, region, certificates, own_endpoints(buckets))
     beside, what_for = output.with_name(f"{output.name}.parts"), "\n".join(prefixes)
     try:
         with ExitStack() as stack:
@@ -105,6 +112,8 @@ async def list_into(
                 file.publish()
                 if crew is not None:
                     await crew.forget()
+    except StoppedByItself as error:
+        raise RunFailed(error.message, "renew them, and list again") from None
     except OSError as error:
         raise RunFailed(
             f"--output {output}: cannot be written ({error.strerror or error})",

@@ -111,6 +111,8 @@ def _facts(
     if snapshot.by_key:
         yield "keys", _texts([f"{n:,} {plain(name)}" for name, n in snapshot.by_key.items()])
     yield "copies", _texts(_copies(snapshot))
+    if snapshot.cluster:
+        yield "cluster", [Text(plain(snapshot.cluster))]
     if details:
         yield "time", _texts(_time(snapshot))
     if snapshot.unresolved:

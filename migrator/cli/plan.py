@@ -10,6 +10,7 @@ from migrator.settings import (
     OUTPUT,
     BatchSettings,
     CareSettings,
+    ClusterSettings,
     CrossingSettings,
     DisplaySettings,
     InputSettings,
@@ -22,6 +23,7 @@ from migrator.settings import (
     check_settings,
     read_buckets,
     read_key_tables,
+    with_absolute_parts,
     with_absolute_paths,
 )
 
@@ -33,6 +35,7 @@ def plan(  # noqa: PLR0913 - every group of flags by its name
     platform: PlatformSettings = PlatformSettings(),
     source: SourceSettings = SourceSettings(),
     crossing: CrossingSettings = CrossingSettings(),
+    cluster: ClusterSettings = ClusterSettings(),
     pace: PaceSettings = PaceSettings(),
     care: CareSettings = CareSettings(),
     stopping: StoppingSettings = StoppingSettings(),
@@ -75,6 +78,7 @@ def plan(  # noqa: PLR0913 - every group of flags by its name
         platform=platform,
         source=source,
         crossing=crossing,
+        cluster=with_absolute_parts(cluster),
         pace=pace,
         care=care,
         stopping=stopping,

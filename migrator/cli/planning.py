@@ -20,13 +20,20 @@ from migrator.cli.observing import Observers, observing
 from migrator.cli.opening import make_directory, open_checkpoint, refuse_itself
 from migrator.cli.planned import Planned, planned
 from migrator.cli.s3_files import S3Files
-from migrator.cli.session import connected, stopped_by_signals
+from migrator.cli.session import connected, crew_for, stopped_by_signals
 from migrator.engine.load import Inputs, check_inputs, open_inputs
 from migrator.engine.plan import PlatformFacts, Progress, plan
 from migrator.engine.stop import Stop
 from migrator.errors import ExitCode
 from migrator.log import errors_are_told
-from migrator.settings import BatchSettings, DisplaySettings, PlanSettings, Secret, read_api_key
+from migrator.settings import (
+    BatchSettings,
+    DisplaySettings,
+    PlanSettings,
+    Secret,
+    is_local,
+    read_api_key,
+)
 from migrator.text import plain
 
 TELL_EVERY_S = 2.0
@@ -50,7 +57,10 @@ def print_plan(
         inputs = open_inputs(settings.inputs, objects)
         with _directory(out) as directory:
             refuse_itself(directory, inputs)
-            found = _plan(directory, settings, inputs, what_if, observers, api_key, environment)
+            shared = directory if out is not None or is_local(settings.cluster) else None
+            found = _plan(
+                directory, shared, settings, inputs, what_if, observers, api_key, environment
+            )
     if found is None:
         kept = "what was looked at is kept" if out is not None else "without --out nothing is kept"
         complain("interrupted", f"give the same command again: {kept}")
@@ -76,6 +86,7 @@ def _directory(out: Path | None) -> Iterator[Path]:
 
 def _plan(
     directory: Path,
+    shared: Path | None,
     settings: BatchSettings,
     inputs: Inputs,
     what_if: PlanSettings,
@@ -83,7 +94,10 @@ def _plan(
     api_key: Secret,
     environment: Mapping[str, str],
 ) -> Planned | None:
-    """Make the plan in `directory`; None when it was interrupted."""
+    """Make the plan in `directory`; None when it was interrupted.
+
+    `shared` is the directory for what a cluster leaves, where there is one that it may see.
+    """
     stop, progress = Stop(), Progress()
     with batch_lock(directory), closing(open_checkpoint(directory, settings)) as checkpoint:
         check_inputs(checkpoint, inputs)
@@ -91,7 +105,17 @@ def _plan(
             with checkpoint.transaction():
                 checkpoint.recheck()
         told = run_async(
-            _session(checkpoint, settings, inputs, api_key, environment, stop, progress, observers)
+            _session(
+                shared,
+                checkpoint,
+                settings,
+                inputs,
+                api_key,
+                environment,
+                stop,
+                progress,
+                observers,
+            )
         )
         if stop.error is not None:
             raise stop.error
@@ -110,6 +134,7 @@ def _plan(
 
 
 async def _session(
+    directory: Path | None,
     checkpoint: Checkpoint,
     settings: BatchSettings,
     inputs: Inputs,
@@ -120,7 +145,10 @@ async def _session(
     observers: Observers,
 ) -> PlatformFacts | None:
     with stopped_by_signals(stop):
-        async with connected(settings, api_key, environment, observers.meter) as ports:
+        async with (
+            crew_for(settings, checkpoint, environment, directory) as crew,
+            connected(settings, api_key, environment, observers.meter, crew=crew) as ports,
+        ):
             quiet = observers.display.quiet or errors_are_told()
             telling = asyncio.ensure_future(_tell(progress, quiet=quiet))
             try:
@@ -136,6 +164,8 @@ async def _tell(progress: Progress, *, quiet: bool) -> None:
         line = f"{progress.phase}: {progress.read():,} rows"
         if progress.pending:
             line += f", {progress.looked_at:,} of {progress.pending:,} objects looked at"
+        if cluster := progress.cluster():
+            line += f", {cluster}"
         if waiting_for := progress.waiting_for():
             line += f", waiting for the source ({waiting_for})"
         with suppress(OSError):  # nobody looks any more

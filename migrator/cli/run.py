@@ -10,6 +10,7 @@ from migrator.settings import (
     OUTPUT,
     BatchSettings,
     CareSettings,
+    ClusterSettings,
     CrossingSettings,
     DisplaySettings,
     FinishSettings,
@@ -23,6 +24,7 @@ from migrator.settings import (
     check_settings,
     read_buckets,
     read_key_tables,
+    with_absolute_parts,
     with_absolute_paths,
 )
 
@@ -34,6 +36,7 @@ def run(  # noqa: PLR0913 - every group of flags by its name
     platform: PlatformSettings = PlatformSettings(),
     source: SourceSettings = SourceSettings(),
     crossing: CrossingSettings = CrossingSettings(),
+    cluster: ClusterSettings = ClusterSettings(),
     pace: PaceSettings = PaceSettings(),
     care: CareSettings = CareSettings(),
     report: ReportSettings = ReportSettings(),
@@ -72,6 +75,7 @@ def run(  # noqa: PLR0913 - every group of flags by its name
         platform=platform,
         source=source,
         crossing=crossing,
+        cluster=with_absolute_parts(cluster),
         pace=pace,
         care=care,
         report=report,

@@ -7,12 +7,15 @@ from http import HTTPStatus
 from threading import Thread
 from typing import Any, Self, TypeVar
 
+from migrator.certificates import source_certificates
+from migrator.cli.loop import region_of
 from migrator.cli.session import source_of
 from migrator.errors import MigratorError, RunFailed, UsageError
 from migrator.manifest import RemoteFacts
 from migrator.settings import BatchSettings
+from migrator.source.answers import ObjectFacts, S3Refusal, SourceUnreachable
 from migrator.source.credentials import load_keys
-from migrator.source.s3 import ObjectFacts, S3Refusal, SourceS3, SourceUnreachable
+from migrator.source.s3 import SourceS3
 from migrator.text import plain
 
 T = TypeVar("T")
@@ -98,7 +101,14 @@ class S3Files:
 
     async def _connected(self) -> SourceS3:
         if self._source is None:
-            keys = await load_keys(self._settings.buckets, self._environment)
+            keys = await load_keys(
+                self._settings.buckets,
+                self._environment,
+                store=self._settings.source,
+                to_hand_over=False,
+                region=region_of(self._environment),
+                certificates=source_certificates(self._environment),
+            )
             source = source_of(self._settings, keys, self._environment)
             self._source = await self._stack.enter_async_context(source)
         return self._source

@@ -4,12 +4,15 @@ import asyncio
 import contextlib
 import sys
 from collections.abc import AsyncIterator, Iterator, Mapping
+from pathlib import Path
 
 from migrator.certificates import check_certificates, source_certificates
+from migrator.checkpoint.store import Checkpoint
+from migrator.cli.clustering import crew_of
 from migrator.cli.loop import region_of
 from migrator.cli.signals import INTERRUPTS
 from migrator.engine.meter import Meter, Unmetered
-from migrator.engine.ports import Ports
+from migrator.engine.ports import Crew, Ports
 from migrator.engine.stop import Stop
 from migrator.log import errors_are_told
 from migrator.pixop.client import PixopClient
@@ -35,15 +38,17 @@ async def connected(
     meter: Meter | None = None,
     *,
     with_source: bool = True,
+    crew: Crew | None = None,
 ) -> AsyncIterator[Ports]:
     """The ways to the platform and to the source; shut at the end of the block.
 
     `meter` takes durations, if anybody measures. Where the source is left out (`with_source`), no
-    keys of it are needed. Raises UsageError for certificates or keys that are unusable.
+    keys of it are needed. `crew` is that of a cluster. Raises UsageError for certificates or keys
+    that are unusable.
     """
     check_certificates(environment)
     if with_source:
-        keys = await load_keys(settings.buckets, environment, required=settings.may_need_keys)
+        keys = await keys_of(settings, environment)
     else:
         keys = KeyRing(None, {})
     connections = settings.pace.max_concurrency + SPARE_CONNECTIONS
@@ -61,7 +66,28 @@ async def connected(
             name: await stack.enter_async_context(client(key)) for name, key in further.items()
         }
         source = await stack.enter_async_context(source_of(settings, keys, environment))
-        yield Ports(api, source, keys, meter=meter or Unmetered(), further_apis=further_apis)
+        yield Ports(
+            api, source, keys, meter=meter or Unmetered(), further_apis=further_apis, crew=crew
+        )
+
+
+async def keys_of(settings: BatchSettings, environment: Mapping[str, str]) -> KeyRing:
+    """The keys of the source, and who looks at it. Raises UsageError."""
+    ways = settings.ways
+    life_s = ways.url_life.total_seconds() if ways.use_urls else 0.0
+    ring = await load_keys(
+        settings.buckets,
+        environment,
+        store=settings.source,
+        required=settings.may_need_keys,
+        to_hand_over=settings.may_hand_keys_over,
+        region=region_of(environment),
+        certificates=source_certificates(environment),
+        least_s=life_s,
+    )
+    if ways.use_urls:
+        await ring.refuse_short_lives(life_s)
+    return ring
 
 
 def source_of(settings: BatchSettings, keys: KeyRing, environment: Mapping[str, str]) -> SourceS3:
@@ -87,3 +113,22 @@ def stopped_by_signals(stop: Stop) -> Iterator[None]:
     # A handler runs between any two steps of the program: it only leaves word to the loop.
     with INTERRUPTS.graceful(lambda: loop.call_soon_threadsafe(say_and_stop)):
         yield
+
+
+@contextlib.asynccontextmanager
+async def crew_for(
+    settings: BatchSettings,
+    checkpoint: Checkpoint,
+    environment: Mapping[str, str],
+    directory: Path | None,
+    what_for: str = "migrate",
+) -> AsyncIterator[Crew | None]:
+    """The cluster that is asked for; None where none is. Its parts are in `directory`, in `parts`.
+
+    What it does for one batch is kept apart from what it does for others, and `what_for` else.
+    """
+    beside = None if directory is None else directory / "parts"
+    label = f"{checkpoint.meta('batch')} {what_for}"
+    crew = crew_of(settings.cluster, settings.source, settings.buckets, environment, beside, label)
+    async with crew as made:
+        yield made

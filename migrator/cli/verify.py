@@ -6,7 +6,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from migrator.settings import OUTPUT, SOURCE, DisplaySettings
+from migrator.settings import OUTPUT, SOURCE, ClusterSettings, DisplaySettings
 
 
 def verify(
@@ -14,6 +14,7 @@ def verify(
     /,
     *,
     source: Annotated[bool, Parameter(group=SOURCE, negative="--no-source")] = True,
+    cluster: ClusterSettings = ClusterSettings(),
     as_json: Annotated[bool, Parameter(name="--json", group=OUTPUT, negative=())] = False,
     display: DisplaySettings = DisplaySettings(),
 ) -> int:
@@ -44,4 +45,6 @@ def verify(
     """
     from migrator.cli.verifying import print_verification
 
-    return print_verification(directory, display, os.environ, source=source, as_json=as_json)
+    return print_verification(
+        directory, display, cluster, os.environ, source=source, as_json=as_json
+    )

@@ -6,6 +6,7 @@ import re
 import sys
 from collections.abc import Mapping
 from contextlib import closing, suppress
+from dataclasses import replace
 from pathlib import Path
 
 import msgspec
@@ -18,7 +19,7 @@ from migrator.cli.console import Terminal
 from migrator.cli.loop import run_async
 from migrator.cli.observing import observing
 from migrator.cli.opening import is_read, kept_settings, require_batch
-from migrator.cli.session import connected, stopped_by_signals
+from migrator.cli.session import connected, crew_for, stopped_by_signals
 from migrator.engine.book import wall_ms
 from migrator.engine.comparison import Found, Progress, Verified
 from migrator.engine.decide.drift import Drift
@@ -29,7 +30,14 @@ from migrator.errors import ExitCode, StoppedByItself, UsageError
 from migrator.report.drift import TITLE
 from migrator.report.drift_summary import DriftSummary
 from migrator.report.verified import drift_report
-from migrator.settings import BatchSettings, DisplaySettings, Secret, read_api_key
+from migrator.settings import (
+    BatchSettings,
+    ClusterSettings,
+    DisplaySettings,
+    Secret,
+    check_cluster,
+    read_api_key,
+)
 from migrator.text import plain
 
 TELL_EVERY_S = 2.0
@@ -39,6 +47,7 @@ TELL_EVERY_S = 2.0
 def print_verification(
     directory: Path,
     display: DisplaySettings,
+    cluster: ClusterSettings,
     environment: Mapping[str, str],
     *,
     source: bool,
@@ -48,9 +57,15 @@ def print_verification(
 
     Raises what a run would raise; what stopped it is told with a next step of its own.
     """
+    check_cluster(cluster)
+    if cluster.cluster is not None and not source:
+        raise UsageError(
+            "--cluster does not go with --no-source: a cluster would only look at objects",
+            "leave one of them out",
+        )
     require_batch(directory)
     with observing(display) as observers, batch_lock(directory):
-        summary = _verify(directory, display, environment, observers.meter, source=source)
+        summary = _verify(directory, display, cluster, environment, observers.meter, source=source)
     if summary is None:
         raise KeyboardInterrupt  # told in the one place where it is; nothing was written
     if as_json:
@@ -66,6 +81,7 @@ def print_verification(
 def _verify(
     directory: Path,
     display: DisplaySettings,
+    cluster: ClusterSettings,
     environment: Mapping[str, str],
     meter: Meter,
     *,
@@ -74,7 +90,7 @@ def _verify(
     """All of it under the lock of the batch; None when it was interrupted."""
     stop = Stop()
     with closing(Checkpoint.open(directory)) as checkpoint:
-        settings = kept_settings(checkpoint, directory)
+        settings = replace(kept_settings(checkpoint, directory), cluster=cluster)
         api_key = read_api_key(settings.platform, environment)
         if not is_read(checkpoint) or checkpoint.meta("team_id") is None:
             raise UsageError(
@@ -85,7 +101,7 @@ def _verify(
         with open_inventory(directory) as inventory, drift_report(directory, batch) as report:
             verified = run_async(
                 _session(
-                    checkpoint, inventory, settings, api_key, environment, meter,
+                    directory, checkpoint, inventory, settings, api_key, environment, meter,
                     stop, report.tables.append, display, source=source,
                 )
             )  # fmt: skip
@@ -100,7 +116,8 @@ def _verify(
             return report.publish(verified, api_url=url, source=source, now_ms=wall_ms())
 
 
-async def _session(
+async def _session(  # noqa: PLR0913 - all that is composed, in one visible place
+    directory: Path,
     checkpoint: Checkpoint,
     inventory: Inventory,
     settings: BatchSettings,
@@ -115,16 +132,24 @@ async def _session(
 ) -> Verified | None:
     progress = Progress()
     with stopped_by_signals(stop):
-        async with connected(settings, api_key, environment, meter, with_source=source) as ports:
+        async with (
+            crew_for(settings, checkpoint, environment, directory, "verify") as crew,
+            connected(
+                settings, api_key, environment, meter, with_source=source, crew=crew
+            ) as ports,
+        ):
             log_is_json = display.log_format == "json" and display.log_file is None
             quiet = display.quiet or log_is_json
             telling = asyncio.ensure_future(_tell(progress, quiet=quiet))
             try:
-                return await verify(
+                verified = await verify(
                     checkpoint, inventory, settings, ports, stop, found, progress, source=source
                 )
+                if verified is not None and crew is not None:
+                    await crew.forget()
             finally:
                 telling.cancel()
+            return verified
 
 
 async def _tell(progress: Progress, *, quiet: bool) -> None:
@@ -132,6 +157,8 @@ async def _tell(progress: Progress, *, quiet: bool) -> None:
     while not quiet:
         await asyncio.sleep(TELL_EVERY_S)
         line = f"{progress.phase}: {progress.done:,} of {progress.total:,}"
+        if cluster := progress.cluster():
+            line += f", {cluster}"
         if waiting_for := progress.waiting_for():
             line += f", waiting for the source ({waiting_for})"
         with suppress(OSError):  # nobody looks any more

@@ -5,15 +5,16 @@ order in which they were asked for. Parts that an earlier start has left are rea
 """
 
 import asyncio
+import itertools
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, aclosing, closing
-from typing import BinaryIO, Self, TypeVar
+from typing import Any, BinaryIO, Protocol, Self, TypeVar
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from migrator.cluster.heads import Told, read_heads
+from migrator.cluster.heads import read_heads
 from migrator.cluster.order import in_order
 from migrator.cluster.partition import (
     Errand,
@@ -29,12 +30,41 @@ from migrator.cluster.parts import PartGone, Parts, parts_at
 from migrator.cluster.task import Answer, source_at
 from migrator.cluster.workers import Workers, workers_of
 from migrator.errors import RunFailed, UsageError
+from migrator.source.answers import S3Refusal, SourceUnreachable
 from migrator.source.pages import ListPage
 from migrator.source.parquet import listed_pages
-from migrator.source.s3 import S3Refusal, SourceUnreachable
+from migrator.source.preflight import Told
 from migrator.source.walk import Lister, branches
 
 T = TypeVar("T")
+R = TypeVar("R")
+
+
+class Row(Protocol):
+    """A row whose object is looked at: the engine's `Transfer`."""
+
+    @property
+    def row(self) -> int:
+        """Its number."""
+        ...
+
+    @property
+    def bucket(self) -> Any:
+        """Its bucket: of all rows that are looked at there is one."""
+        ...
+
+    @property
+    def key(self) -> Any:
+        """Its key."""
+        ...
+
+    @property
+    def version_id(self) -> str | None:
+        """The version that is meant, if one is."""
+        ...
+
+
+Batch = TypeVar("Batch", bound=Sequence[Row])
 
 FEW = 64
 """As long as a prefix has fewer folders, those of the next level are looked for."""
@@ -82,26 +112,31 @@ class Crew:
         return CrewWalks(self, lister, begins)
 
     async def heads(
-        self, batches: AsyncIterator[HeadRows], patience: Callable[[str], Awaitable[None]]
-    ) -> AsyncGenerator[tuple[HeadRows, dict[int, Told]], None]:
+        self,
+        batches: AsyncIterator[Batch],
+        by_url: Callable[[str], bool],
+        patience: Callable[[str, str, int], Awaitable[None]],
+    ) -> AsyncGenerator[tuple[Batch, dict[int, Told]], None]:
         """What the source says of each batch of rows; rows that got no answer are left out.
 
-        A source that does not answer at all is asked again after `patience`, which is told how it
-        does not. A batch counts as taken once the next is asked for.
+        Where a source does not answer at all, it is asked again after `patience`: the buckets, how
+        it does not, and how often it was asked. A batch counts as taken once the next is asked for.
         """
 
-        async def do(rows: HeadRows) -> Errand:
-            errand = self.errand(rows)
-            while (answer := await self.made(errand)).unreachable is not None:
-                await patience(answer.unreachable)
-            if answer.refused is not None:  # not of an object: of the parts
-                raise UsageError(f"S3 refuses a worker ({answer.refused[0]})", "see its log")
+        async def do(batch: Batch) -> Errand:
+            buckets = sorted({row.bucket for row in batch})
+            rows = tuple((row.row, row.bucket, row.key, row.version_id) for row in batch)
+            errand = self.errand(HeadRows(rows, tuple(filter(by_url, buckets))))
+            for tries in itertools.count():
+                answer = await self.made(errand)
+                if answer.unreachable is None:
+                    break
+                await patience(", ".join(buckets[:3]), answer.unreachable, tries)
             return errand
 
         async with aclosing(self.ordered(batches, do)) as done:
-            async for rows, errand in done:
-                assert errand is not None
-                yield rows, await self._read(errand)
+            async for batch, errand in done:
+                yield batch, await self._read(errand)
                 await self._place().remove(errand.name)
 
     async def forget(self) -> None:
@@ -118,8 +153,8 @@ class Crew:
     # ------------------------------------------------------------------- for walks
 
     async def ordered(
-        self, work: AsyncIterator[T], do: Callable[[T], Awaitable[Errand | None]]
-    ) -> AsyncGenerator[tuple[T, Errand | None], None]:
+        self, work: AsyncIterator[T], do: Callable[[T], Awaitable[R]]
+    ) -> AsyncGenerator[tuple[T, R], None]:
         """Work with what `do` answers, in order, once the cluster is there."""
         workers = await self._ready()
         async with aclosing(in_order(work, do, workers.room)) as done:

@@ -7,11 +7,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from migrator.model import DecidedBy, Reason
-from migrator.source.preflight import Refusal
-from migrator.source.s3 import ObjectFacts
-
-Told = tuple[ObjectFacts | None, Refusal | None]
-"""What `Preflight.look` answers of a row."""
+from migrator.source.answers import ObjectFacts
+from migrator.source.preflight import Refusal, Told
 
 _TYPES = {
     "row": pa.int64(), "size": pa.int64(), "etag": pa.string(), "modified_ms": pa.int64(),

@@ -14,7 +14,8 @@ from typing import IO, Any, BinaryIO, Protocol, cast
 
 from migrator.errors import RunFailed
 from migrator.settings import parse_prefix
-from migrator.source.s3 import S3Refusal, SourceS3
+from migrator.source.answers import S3Refusal
+from migrator.source.s3 import SourceS3
 
 READ_BYTES = 8 * 2**20
 """Of a part in S3 that are asked for at once."""

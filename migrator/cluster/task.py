@@ -16,15 +16,15 @@ import msgspec
 
 from migrator import __version__
 from migrator.certificates import source_certificates
-from migrator.cluster.heads import Told, write_heads
+from migrator.cluster.heads import write_heads
 from migrator.cluster.partition import Errand, HeadRows, ListFolders, Reach
 from migrator.cluster.parts import WritableS3, blank_part, parts_at
 from migrator.errors import ExitCode, MigratorError
 from migrator.settings import own_endpoints
+from migrator.source.answers import S3Refusal, SourceUnreachable
 from migrator.source.credentials import load_keys
 from migrator.source.parquet import ListingWriter
-from migrator.source.preflight import Preflight
-from migrator.source.s3 import S3Refusal, SourceUnreachable
+from migrator.source.preflight import Preflight, Told
 from migrator.source.walk import Walks
 
 SILENT_SHARE = 10
@@ -79,8 +79,15 @@ async def _done(errand: Errand) -> Answer:
 @asynccontextmanager
 async def source_at(reach: Reach) -> AsyncIterator[WritableS3]:
     """S3 by the secrets of this process' own environment. Raises UsageError where it has none."""
-    keys = await load_keys(reach.buckets, os.environ)
     certificates, endpoints = source_certificates(os.environ), own_endpoints(reach.buckets)
+    keys = await load_keys(
+        reach.buckets,
+        os.environ,
+        store=reach.store,
+        to_hand_over=False,
+        region=reach.region,
+        certificates=certificates,
+    )
     async with WritableS3(keys, reach.store, reach.region, certificates, endpoints) as s3:
         yield s3
 

@@ -29,6 +29,7 @@ from migrator.engine.gateway import Gateway
 from migrator.engine.observe import is_master
 from migrator.engine.preflights import Look, Preflights
 from migrator.engine.request import Requests
+from migrator.engine.scouting import Scouted
 from migrator.engine.swept import looks
 from migrator.engine.tag import read_tag
 from migrator.lifecycle import FINAL, State
@@ -53,6 +54,7 @@ class Progress:
     done: int = 0
     total: int = 0
     waiting_for: Callable[[], str] = lambda: ""
+    cluster: Callable[[], str] = lambda: ""
 
 
 @dataclass(slots=True)
@@ -129,6 +131,7 @@ class Comparison:
         asked: Sequence[AskedWith],
         preflights: Preflights | None,
         verified: Verified,
+        scouted: Scouted | None = None,
     ) -> None:
         self.use_default_project: set[int] = set()
         self._book = book
@@ -136,6 +139,7 @@ class Comparison:
         self._asked = asked
         self._preflights = preflights
         self._verified = verified
+        self._scouted = scouted
         self._asked_by_id = 0
 
     async def rows(self, found: Found, progress: Progress) -> None:
@@ -187,7 +191,10 @@ class Comparison:
         """HEAD the objects of these rows, so many at once; a silent source is waited for."""
         if self._preflights is None:
             return {}
-        preflights, waiting, answers = self._preflights, iter(rows), dict[int, Look]()
+        preflights, answers = self._preflights, dict[int, Look]()
+        if self._scouted is not None:
+            answers |= await self._scouted.looks(rows)
+        waiting = iter([row for row in rows if row.row not in answers])
 
         async def work() -> None:
             for row in waiting:

@@ -7,6 +7,7 @@ about to leave, and kept nowhere.
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TypedDict
+from urllib.parse import parse_qsl, urlsplit
 
 import msgspec
 
@@ -18,6 +19,9 @@ from migrator.redaction import Redactor
 from migrator.settings import Secret, Ways
 from migrator.source.credentials import KeyRing
 from migrator.source.s3 import SourceS3
+
+_OPENS = ("X-Amz-Signature", "X-Amz-Security-Token")
+"""What of a URL nobody else may have."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,11 +38,12 @@ class Post:
     url: Secret | None = None
 
     def masked(self, reply: Reply) -> Reply:
-        """Its reply without the URL's signature, should the platform repeat a piece of it."""
+        """Its reply without the URL's secrets, should the platform repeat a piece of them."""
         if self.url is None or not isinstance(reply, Answer) or reply.ok:
             return reply
-        signature = self.url.reveal().rpartition("X-Amz-Signature=")[2].partition("&")[0]
-        return replace(reply, body=Redactor([Secret(signature)]).body(reply.body))
+        query = dict(parse_qsl(urlsplit(self.url.reveal()).query))
+        opens = [Secret(query[name]) for name in _OPENS if name in query]
+        return replace(reply, body=Redactor(opens).body(reply.body))
 
 
 class Crossing:
@@ -64,7 +69,8 @@ class Crossing:
     async def post(self, transfer: Transfer, wanted: Wanted, crc32c: int | None) -> Post:
         """The POST of a row. `crc32c` is what S3 says of its object, as a number.
 
-        Raises source.s3.S3Refusal where no URL can be made.
+        Raises source.answers.S3Refusal where no URL can be made, StoppedByItself where it would
+        outlive the credentials that sign it.
         """
         assert transfer.bucket is not None
         assert transfer.key is not None

@@ -21,10 +21,11 @@ from migrator.engine.guard import Guard
 from migrator.engine.pacing import STEP_S
 from migrator.engine.preflights import Preflights
 from migrator.engine.retries import backoff_s
+from migrator.engine.scouting import PAST_ALL, Scout
 from migrator.engine.stop import Stop
 from migrator.lifecycle import State
+from migrator.source.answers import ObjectFacts
 from migrator.source.preflight import Refusal
-from migrator.source.s3 import ObjectFacts
 
 CHUNK = 500
 """Rows that are read from the checkpoint at once."""
@@ -37,7 +38,7 @@ PREFLIGHTS = 48
 
 
 class Feed:
-    """The way of rows from the checkpoint to the submitters.
+    """The way of rows from the checkpoint to the submitters, behind a `scout` if there is one.
 
     `checksums` are the CRC-32C of objects of claimed rows, where S3 has told them. `by_place` says
     that the batch has another order than that of rows.
@@ -57,6 +58,7 @@ class Feed:
         *,
         by_place: bool = False,
     ) -> None:
+        self.scout: Scout | None = None
         self._lane = lane
         self._by_place = by_place
         self.ready: asyncio.Queue[Transfer] = asyncio.Queue(AHEAD)
@@ -116,11 +118,16 @@ class Feed:
         await self._canaries()
         cursor = 0
         while True:
+            past = PAST_ALL if self.scout is None else self.scout.past
             chunk, foreseen = await self._book.run(
                 lambda c, after=cursor: self._chunk(c, after)  # type: ignore[misc]
             )
             if not chunk:
                 return
+            last = max(transfer.row for transfer in chunk)
+            if self.scout is not None and last > past:
+                await self.scout.reach(last)
+                continue  # with what it has learned meanwhile
             cursor = chunk[-1].row
             fresh = [transfer for transfer in chunk if transfer.row not in self._claimed]
             let = [transfer for transfer in fresh if self._guard.lets(transfer.row)]

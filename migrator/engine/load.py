@@ -28,6 +28,7 @@ from migrator.checkpoint.records import record
 from migrator.checkpoint.store import Checkpoint
 from migrator.checkpoint.values import Source
 from migrator.engine.book import Book
+from migrator.engine.ports import Crew
 from migrator.errors import CheckpointError, UsageError
 from migrator.filters import Facts, Filter
 from migrator.manifest import InventoryManifest, ManifestReader, Objects, open_named
@@ -211,12 +212,13 @@ async def load(
     namespace: str,
     serving: Sequence[tuple[int, str, str]] = (),
     by_url: Callable[[str], bool] = lambda _bucket: False,
+    crew: Crew | None = None,
 ) -> None:
     """Read every source that is not complete yet; may be cancelled anywhere, and goes on.
 
     `serving` are (lane, bucket, key prefix) of what further API keys serve: each row is given to
     its key in the commit that it comes in with. `by_url` says of which buckets a version is an
-    object of its own.
+    object of its own; a `crew` lists prefixes in the place of this process.
 
     Raises UsageError for an unusable manifest, prefix or earlier batch, RunFailed when S3 cannot be
     reached.
@@ -235,7 +237,8 @@ async def load(
             for each in prefixes
         ]
         lister = AllVersions(source_s3) if inputs.all_versions else source_s3
-        async with Walks(lister, begins) as walks:
+        walking = crew.walks if crew is not None and begins else Walks
+        async with walking(lister, begins) as walks:
             for source in sources:
                 if source.kind == "manifest":
                     assert inputs.reader is not None
@@ -248,6 +251,8 @@ async def load(
                         c, s, book.now_ms(), inputs.order_by if last else None
                     )
                 )
+    if crew is not None and prefixes:
+        await crew.forget()
     _check_fields(inputs.naming, await book.run(Checkpoint.sources))
     book.tallies.load(await book.run(Checkpoint.tallies))
 

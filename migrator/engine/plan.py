@@ -21,6 +21,7 @@ from migrator.engine.load import Inputs
 from migrator.engine.locations import calls_for_locations
 from migrator.engine.ports import Ports
 from migrator.engine.preflights import Preflights, foreseen_of, known
+from migrator.engine.scouting import PAST_ALL, Scout
 from migrator.engine.start import Place, read_rows, take_place
 from migrator.engine.stop import Stop, background, found_out
 from migrator.engine.sweep import ListReader
@@ -44,6 +45,7 @@ class Progress:
     looked_at: int = 0
     asked: int = 0
     waiting_for: Callable[[], str] = lambda: ""
+    cluster: Callable[[], str] = lambda: ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +142,9 @@ async def _ask(
         )
         for key, gateway in zip(keys, gateways, strict=True)
     ]
+    if ports.crew is not None:
+        crew = ports.crew
+        progress.cluster = lambda: crew.progress
     progress.read = lambda: book.tallies.rows
     progress.phase = "loading"
     before = gateways.by_key
@@ -163,7 +168,10 @@ async def _ask(
         )
         progress.waiting_for = lambda: preflights.waiting_for_source
         progress.pending = book.tallies.states[State.PENDING]
-        await Survey(book, stop, preflights, progress).run()
+        scout = None
+        if ports.crew is not None:
+            scout = Scout(ports.crew, book, preflights, skips=lambda _bucket: False)
+        await Survey(book, stop, preflights, progress, scout).run()
     pending = await book.run(Checkpoint.pending_buckets)
     located = calls_for_locations(settings.ways, pending, teams_of(places))
     return PlatformFacts(
@@ -218,24 +226,39 @@ async def _listed(
 class Survey:
     """Looks at the object of every pending row, and keeps what is found with the row."""
 
-    def __init__(self, book: Book, stop: Stop, preflights: Preflights, progress: Progress) -> None:
+    def __init__(
+        self,
+        book: Book,
+        stop: Stop,
+        preflights: Preflights,
+        progress: Progress,
+        scout: Scout | None = None,
+    ) -> None:
         self._book = book
         self._stop = stop
         self._preflights = preflights
         self._progress = progress
+        self._scout = scout
         self._unknown: asyncio.Queue[Transfer] = asyncio.Queue(CHUNK)
 
     async def run(self) -> None:
         """All of them, in any order; may be cancelled anywhere, and goes on from there."""
-        async with background(self._stop, *(self._look() for _ in range(PREFLIGHTS))):
+        ahead = [] if self._scout is None else [self._scout.run()]
+        async with background(self._stop, *ahead, *(self._look() for _ in range(PREFLIGHTS))):
             cursor = 0
             while True:
+                past = PAST_ALL if self._scout is None else self._scout.past
                 chunk, foreseen = await self._book.run(lambda c, at=cursor: pending_chunk(c, at))  # type: ignore[misc]
                 if not chunk:
                     break
+                if self._scout is not None and chunk[-1].row > past:
+                    await self._scout.reach(chunk[-1].row)
+                    continue
                 cursor = chunk[-1].row
                 await self._sort(chunk, foreseen)
             await self._unknown.join()
+        if self._scout is not None:
+            self._progress.asked += self._scout.asked
 
     async def _sort(self, chunk: list[Transfer], foreseen: dict[int, Foreseen]) -> None:
         """What is known already is judged at once; the source is asked about the rest."""

@@ -1,6 +1,7 @@
 """What the source says of rows before they cost a call: kept a day, else a HEAD, with patience."""
 
 import asyncio
+import itertools
 import random
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,8 +14,8 @@ from migrator.engine.stop import Stop
 from migrator.errors import StoppedByItself
 from migrator.filters import STANDARD, Facts, Filter
 from migrator.model import Reason
-from migrator.source.preflight import Preflight, Refusal, judge
-from migrator.source.s3 import ObjectFacts, SourceUnreachable
+from migrator.source.answers import ObjectFacts, SourceUnreachable
+from migrator.source.preflight import Preflight, Refusal, Told, judge
 
 FRESH_MS = 24 * 3600 * 1000
 """What was learned of an object longer ago than this is asked again; also what the machine's clock,
@@ -79,42 +80,63 @@ class Preflights:
 
     async def keep(self, transfer: Transfer, look: Look) -> None:
         """Keep what was told of the object of a row that stays pending; durable then."""
-        now_ms, facts = self._book.now_ms(), look.facts
+        await self._book.run(lambda checkpoint: self.store(checkpoint, transfer, look))
 
-        def keep(checkpoint: Checkpoint) -> None:
-            checkpoint.preflighted(
-                transfer.row,
-                facts.size_bytes if facts else None,
-                facts.etag if facts else None,
-                facts.last_modified_ms if facts else None,
-                now_ms,
-                foreseen_of(look.refusal),
-            )
+    def store(self, checkpoint: Checkpoint, transfer: Transfer, look: Look) -> None:
+        """The same, as a part of what else is done on the checkpoint."""
+        facts = look.facts
+        checkpoint.preflighted(
+            transfer.row,
+            facts.size_bytes if facts else None,
+            facts.etag if facts else None,
+            facts.last_modified_ms if facts else None,
+            self._book.now_ms(),
+            foreseen_of(look.refusal),
+        )
 
-        await self._book.run(keep)
+    def learn(self, transfer: Transfer, told: Told) -> Look:
+        """What another process was told of the object of a row, as this one would look at it."""
+        assert transfer.bucket is not None
+        facts, refusal = self._preflight.learn(transfer.bucket, told)
+        self._answered()
+        return Look(facts, self._filtered(transfer, facts) or refusal, asked=True)
+
+    def by_url(self, bucket: str) -> bool:
+        """Whether the platform gets URLs of a bucket's objects."""
+        return self._preflight.by_url(bucket)
+
+    async def patience(self, where: str, why: str, tries: int) -> None:
+        """Wait before a source that has not answered is asked again; stops the run after a time.
+
+        `tries` is how often it was asked before, `where` a bucket or several.
+        """
+        self.waiting_for_source = why
+        now_s = self._clock()
+        if self._down_since_s is None:
+            self._down_since_s = now_s
+        if now_s - self._down_since_s > self._outage_s:
+            self._stop.because(_source_outage(where, why))
+        first_s, longest_s = SOURCE_PAUSE_S
+        await asyncio.sleep(self._chance.uniform(0, min(first_s * 2 ** min(tries, 10), longest_s)))
+
+    def _answered(self) -> None:
+        self.waiting_for_source = ""
+        self._down_since_s = None
 
     async def _ask(self, transfer: Transfer) -> Look:
         assert transfer.bucket is not None
         assert transfer.key is not None
-        pause_s, longest_s = SOURCE_PAUSE_S
-        while True:
+        for tries in itertools.count():
             try:
                 facts, refusal = await self._preflight.look(
                     transfer.bucket, transfer.key, transfer.version_id
                 )
             except SourceUnreachable as error:
-                self.waiting_for_source = str(error)
-                now_s = self._clock()
-                if self._down_since_s is None:
-                    self._down_since_s = now_s
-                if now_s - self._down_since_s > self._outage_s:
-                    self._stop.because(_source_outage(transfer.bucket, error))
-                await asyncio.sleep(self._chance.uniform(0, pause_s))
-                pause_s = min(pause_s * 2, longest_s)
+                await self.patience(f"bucket {transfer.bucket}", str(error), tries)
             else:
-                self.waiting_for_source = ""
-                self._down_since_s = None
+                self._answered()
                 return Look(facts, self._filtered(transfer, facts) or refusal, asked=True)
+        raise AssertionError  # it is asked until it answers
 
     def _filtered(self, transfer: Transfer, facts: ObjectFacts | None) -> Refusal | None:
         """What the filters say now that the source has told of the object.
@@ -168,8 +190,8 @@ def _refusal_of(foreseen: Foreseen) -> Refusal:
     )
 
 
-def _source_outage(bucket: str, error: Exception) -> StoppedByItself:
+def _source_outage(where: str, why: str) -> StoppedByItself:
     return StoppedByItself(
-        f"the source does not answer (bucket {bucket}: {error})",
+        f"the source does not answer ({where}: {why})",
         "check --s3-endpoint-url and the network, then resume: nothing is lost",
     )

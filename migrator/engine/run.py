@@ -34,6 +34,7 @@ from migrator.engine.locations import Locations
 from migrator.engine.ports import Ports
 from migrator.engine.preflights import Preflights
 from migrator.engine.recorder import Recorder
+from migrator.engine.scouting import Scout
 from migrator.engine.snapshot import Snapshot
 from migrator.engine.start import Place, read_rows, take_place
 from migrator.engine.status import StatusKeeper
@@ -68,6 +69,7 @@ class Engine:
     lanes: Sequence[Lane]
     registrations: Sequence[Registration]
     webhooks: Webhooks | None
+    scout: Scout | None = None
 
 
 async def migrate(
@@ -96,6 +98,9 @@ async def migrate(
     guard = Guard(book, stop, settings.stopping)
     batch = checkpoint.meta("batch") or ""
     keeper = StatusKeeper(directory, batch, book, gateways, show)
+    if ports.crew is not None:
+        crew = ports.crew
+        keeper.cluster = lambda: crew.progress
     keeper.keys = tuple(key.name for key in keys)
     recorder = Recorder(book, gateways, run_id, keeper.waiting_on)
     webhooks = webhooks_of(settings, gateways.first, book, ports.listen)
@@ -173,12 +178,17 @@ async def _prepare(
         hinted=webhooks is not None, located={each.team_id: each.ids for each in locations},
     )  # fmt: skip
     lanes = _join(keys, places, gateways, shared)
+    scout = None
+    if ports.crew is not None and preflights is not None:
+        scout = Scout(ports.crew, book, preflights, skips=preflights.by_url)
+        for lane in lanes:
+            lane.feed.scout = scout
     keeper.holds = AllHolds([_holds(lane, shared) for lane in lanes])
     registrations = [
         Registration(book, gateway, batch, team_id, is_first=is_first)
         for team_id, gateway, is_first in teams
     ]
-    return Engine(book, stop, guard, locations, gateways, lanes, registrations, webhooks)
+    return Engine(book, stop, guard, locations, gateways, lanes, registrations, webhooks, scout)
 
 
 async def _take_places(
@@ -283,7 +293,7 @@ async def _told(engine: Engine) -> AsyncIterator[None]:
 
 @asynccontextmanager
 async def _workers(engine: Engine, settings: BatchSettings) -> AsyncIterator[None]:
-    jobs: list[Awaitable[None]] = []
+    jobs: list[Awaitable[None]] = [] if engine.scout is None else [engine.scout.run()]
     preflights = max(1, PREFLIGHTS // len(engine.lanes))
     workers = WORKERS_A_PLACE * settings.pace.max_concurrency
     for lane in engine.lanes:

@@ -27,9 +27,9 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
 
     `eta_s` is until all is sent, `end_eta_s` until all has ended. `waiting_on` is one word for
     `waiting_for`. `by_key` are calls by the names of several API keys, `deliveries` those of
-    webhooks by what they were. `exit_code` is there once the process has ended in order. What has a
-    default is younger than the schema: a file of an earlier version of the program is read all the
-    same.
+    webhooks by what they were, `cluster` is how far one is, in words. `exit_code` is there once the
+    process has ended in order. What has a default is younger than the schema: a file of an earlier
+    version of the program is read all the same.
     """
 
     schema: str = "migrator.status/1"
@@ -65,6 +65,7 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
     end_eta_s: float | None = None
     by_key: dict[str, int] = {}
     deliveries: dict[str, int] | None = None
+    cluster: str = ""
     problems: tuple[Problem, ...] = ()
 
 

@@ -37,7 +37,8 @@ class StatusKeeper:
     """Takes a snapshot each second, writes it, and shows it.
 
     `holds` is what may have to wait, once the parts of the run are joined; `deliveries` counts
-    those of webhooks, where there are any. `keys` are the names of the API keys, lane by lane.
+    those of webhooks, where there are any. `keys` are the names of the API keys, lane by lane;
+    `cluster` says how far one is, "" without.
     """
 
     def __init__(
@@ -52,6 +53,7 @@ class StatusKeeper:
         self.holds: AllHolds | None = None
         self.deliveries: Counter[Verdict] | None = None
         self.keys: Sequence[str] = ()
+        self.cluster: Callable[[], str] = str
         self._path = directory / STATUS_FILE
         self._batch = batch
         self._book = book
@@ -148,6 +150,7 @@ class StatusKeeper:
             average_per_minute=counts.total / max(1.0, now_s - self._began_s) * 60,
             allowed_per_minute=self._gateways.per_window,
             announced_per_minute=self._gateways.announced,
+            cluster=self.cluster(),
             waiting_on=waiting.on,
             waiting_for=plain(waiting.words[:MAX_TEXT]),
             eta_s=eta.sent_s if eta.sent_s is not None and eta.sent_s >= 1 else None,

@@ -28,7 +28,7 @@ from migrator.engine.stop import Stop, Stopping
 from migrator.errors import StoppedByItself
 from migrator.lifecycle import Event, State
 from migrator.pixop.client import Reply
-from migrator.source.s3 import S3Refusal, SourceUnreachable
+from migrator.source.answers import S3Refusal, SourceUnreachable
 
 WORKERS_A_PLACE = 2
 """Workers for each request in flight: one sends while the other's answer is written."""
@@ -112,15 +112,10 @@ class Submitter:
         wanted = self.requests.wanted(transfer)
         try:
             post = await self.crossing.post(transfer, wanted, self.feed.checksums.get(transfer.row))
-        except (S3Refusal, SourceUnreachable) as error:
+        except (S3Refusal, SourceUnreachable, StoppedByItself) as error:
             self.gateway.unused()
             self._leave(transfer)
-            self.stop.because(
-                StoppedByItself(
-                    f"no URL can be made for bucket {transfer.bucket}: {error}",
-                    "check --s3-endpoint-url and the network, then resume: nothing is lost",
-                )
-            )
+            self.stop.because(_no_url(transfer, error))
             return None
         self.gateway.count("submit")
         # A row that was presumed absent is looked for from its first intent on: it may have two.
@@ -257,3 +252,12 @@ class Submitter:
             decide.given_back(transfer, f"the platform answered {status} for {path}"),
             stops=f"the platform refuses every row: it answers {status} for {path} too",
         )
+
+
+def _no_url(transfer: Transfer, error: Exception) -> StoppedByItself:
+    if isinstance(error, StoppedByItself):
+        return error
+    return StoppedByItself(
+        f"no URL can be made for bucket {transfer.bucket}: {error}",
+        "check --s3-endpoint-url and the network, then resume: nothing is lost",
+    )

@@ -7,18 +7,21 @@ judged last. What drift is, `decide.drift` says. The platform is paced as in a r
 
 from collections.abc import Sequence
 
+from migrator.checkpoint.change import Transfer
 from migrator.checkpoint.inventory import Inventory
 from migrator.checkpoint.store import Checkpoint
 from migrator.engine.adopt import PASSES
 from migrator.engine.awake import AwakeClock
 from migrator.engine.book import Book
 from migrator.engine.comparison import AskedWith, Comparison, Found, Progress, Verified, listed
+from migrator.engine.decide.drift import is_verified_at_source
 from migrator.engine.gateway import Gateway
 from migrator.engine.gateways import Gateways
 from migrator.engine.lanes import Key, gateway_of, keys_of, teams_of
 from migrator.engine.ports import Ports
 from migrator.engine.preflights import Preflights
 from migrator.engine.request import Requests
+from migrator.engine.scouting import ROWS, Scouted
 from migrator.engine.start import Place, check_platform, projects_of
 from migrator.engine.stop import Stop, background, found_out
 from migrator.engine.sweep import ListReader, Page, sweep
@@ -78,7 +81,7 @@ async def _compare(
     places = [await _place(book, key, gateways.of(key.lane), stop) for key in keys]
     if source:
         for bucket in await book.run(Checkpoint.buckets_of_videos):
-            ports.keys.keys_for(bucket)
+            ports.keys.access_for(bucket)
     teams = teams_of(places)
     verified = Verified(tuple(teams))
     progress.phase = "listing"
@@ -109,8 +112,19 @@ async def _compare(
         )
         for key, place in zip(keys, places, strict=True)
     ]
-    comparison = Comparison(book, inventory, asked, preflights if source else None, verified)
-    await comparison.rows(found, progress)
+    scouted = None
+    if source and ports.crew is not None:
+        crew = ports.crew
+        progress.cluster = lambda: crew.progress
+        scouted = Scouted(crew, book, preflights, _rows_after, is_verified_at_source)
+    comparison = Comparison(
+        book, inventory, asked, preflights if source else None, verified, scouted
+    )
+    try:
+        await comparison.rows(found, progress)
+    finally:
+        if scouted is not None:
+            await scouted.close()
 
     progress.phase = "looking for orphans"
     named = await book.run(lambda checkpoint: projects_of(checkpoint, settings))
@@ -142,6 +156,10 @@ async def _place(book: Book, key: Key, gateway: Gateway, stop: Stop) -> Place:
             "one",
             "use a key of that team: nothing was changed",
         ) from None
+
+
+def _rows_after(checkpoint: Checkpoint, after: int) -> Sequence[Transfer]:
+    return checkpoint.transfers_after(after, ROWS)
 
 
 async def read_list(

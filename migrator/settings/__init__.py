@@ -14,7 +14,7 @@ from migrator.settings.api_keys import (
     read_api_keys,
 )
 from migrator.settings.batch import BatchSettings, check_settings
-from migrator.settings.cluster import ClusterSettings, check_cluster
+from migrator.settings.cluster import ClusterSettings, check_cluster, is_local, with_absolute_parts
 from migrator.settings.config_file import (
     dashed,
     read_buckets,
@@ -112,6 +112,7 @@ __all__ = [
     "check_store",
     "dashed",
     "field_of_key",
+    "is_local",
     "is_this_machine",
     "listening_address",
     "own_endpoints",
@@ -124,5 +125,6 @@ __all__ = [
     "read_key_tables",
     "setting_names",
     "variable",
+    "with_absolute_parts",
     "with_absolute_paths",
 ]

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Annotated
 
 import msgspec
@@ -10,13 +10,21 @@ from cyclopts import Parameter
 
 from migrator.errors import UsageError
 from migrator.settings.api_keys import ApiKeySettings, check_api_keys
+from migrator.settings.cluster import ClusterSettings, check_cluster
 from migrator.settings.crossing import CrossingSettings, Ways, check_ways
 from migrator.settings.filters import check_filters
 from migrator.settings.inputs import InputSettings, parse_prefix
 from migrator.settings.output import ReportSettings
 from migrator.settings.platform import UUID_PATTERN, PlatformSettings, check_api_url
 from migrator.settings.running import CareSettings, PaceSettings, StoppingSettings
-from migrator.settings.source import BucketSettings, SourceSettings, check_endpoint, check_store
+from migrator.settings.source import (
+    URL_BEFORE_SESSION,
+    BucketSettings,
+    SourceSettings,
+    check_endpoint,
+    check_role,
+    check_store,
+)
 from migrator.settings.versions import check_versions
 from migrator.settings.webhooks import WebhookSettings, check_webhooks
 
@@ -30,6 +38,7 @@ class BatchSettings:
     platform: PlatformSettings = field(default_factory=PlatformSettings)
     source: SourceSettings = field(default_factory=SourceSettings)
     crossing: CrossingSettings = field(default_factory=CrossingSettings)
+    cluster: ClusterSettings = field(default_factory=ClusterSettings)
     pace: PaceSettings = field(default_factory=PaceSettings)
     care: CareSettings = field(default_factory=CareSettings)
     report: ReportSettings = field(default_factory=ReportSettings)
@@ -45,14 +54,26 @@ class BatchSettings:
     @property
     def ways(self) -> Ways:
         """How the objects of each bucket cross."""
-        return Ways(self.crossing, self.buckets)
+        ways = Ways(self.crossing, self.buckets)
+        role = self.source.assume_role
+        signs = (self.buckets[name].assume_role or role if name else role
+                 for name, way in ways.all() if way.via == "https")  # fmt: skip
+        if any(signs):
+            return replace(ways, longest_life=self.source.role_session - URL_BEFORE_SESSION)
+        return ways
 
-    def needs_keys(self, bucket: str) -> bool:
-        """Whether nothing can be done for a bucket without keys of its own.
+    def hands_keys_over(self, bucket: str) -> bool:
+        """Whether the platform gets keys of a bucket; an input location that is there has them."""
+        return self.ways.of(bucket).hands_keys_over
 
-        An input location that is there has them; they are needed all the same to look at objects.
-        """
-        return self.source.preflight or self.ways.of(bucket).location is None
+    def looks_at(self, bucket: str) -> bool:
+        """Whether somebody here has to be let in to a bucket."""
+        return self.source.preflight or self.ways.by_url(bucket)
+
+    @property
+    def may_hand_keys_over(self) -> bool:
+        """Whether there may be a bucket that the platform gets keys of."""
+        return any(way.hands_keys_over for _, way in self.ways.all())
 
     @property
     def may_need_keys(self) -> bool:
@@ -67,7 +88,10 @@ class BatchSettings:
 
     @classmethod
     def from_json(cls, text: str) -> "BatchSettings":
-        """Read what `to_json` wrote. Raises ValueError for anything else."""
+        """Read what `to_json` wrote, now or formerly. Raises ValueError for anything else."""
+        told = msgspec.json.decode(text)
+        if isinstance(told, dict) and "bucket_keys" in told:  # when tables held keys alone
+            text = msgspec.json.encode({**told, "buckets": told["bucket_keys"]}).decode()
         return msgspec.json.decode(text, type=cls, dec_hook=lambda kind, value: kind(value))
 
 
@@ -94,9 +118,15 @@ def check_settings(settings: BatchSettings) -> None:
         if value is not None and not UUID_PATTERN.fullmatch(value):
             raise UsageError(f"{flag} {value!r}: not a UUID", "copy the id from the platform")
     check_store(settings.source)
+    check_cluster(
+        settings.cluster,
+        lists_versions=settings.inputs.all_versions and bool(settings.inputs.prefix),
+    )
     for bucket, own in settings.buckets.items():
+        where = f"[buckets.{bucket!r}] "
         if own.s3_endpoint_url is not None:
-            check_endpoint(f"[buckets.{bucket!r}] s3_endpoint_url", own.s3_endpoint_url)
+            check_endpoint(f"{where}s3_endpoint_url", own.s3_endpoint_url)
+        check_role(where, own.aws_profile, own.assume_role, own.role_external_id)
     check_ways(settings.ways, settings.platform, settings.source)
     for prefix in settings.inputs.prefix:
         parse_prefix(prefix)

@@ -1,7 +1,8 @@
 """Whether the source is listed and looked at from other machines, and where their parts go."""
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Annotated
 
 from cyclopts import Parameter
@@ -41,8 +42,24 @@ def local_workers(cluster: str) -> int | None:
     return int(match[1]) if match else None
 
 
-def check_cluster(settings: ClusterSettings) -> None:
-    """Raises UsageError for what names no cluster and no place of parts."""
+def is_local(settings: ClusterSettings) -> bool:
+    """Whether the cluster is of this machine alone."""
+    return settings.cluster is not None and local_workers(settings.cluster) is not None
+
+
+def with_absolute_parts(settings: ClusterSettings) -> ClusterSettings:
+    """The same, whatever directory they are used in later: `resume` may be called anywhere."""
+    parts = settings.cluster_parts
+    if not parts or parts.startswith("s3:"):
+        return settings
+    return replace(settings, cluster_parts=str(Path(parts).absolute()))
+
+
+def check_cluster(settings: ClusterSettings, *, lists_versions: bool = False) -> None:
+    """Raises UsageError for what names no cluster and no place of parts.
+
+    `lists_versions`: all versions under a prefix are to be listed.
+    """
     if settings.cluster is None:
         if settings.cluster_parts is not None:
             raise UsageError(
@@ -58,6 +75,12 @@ def check_cluster(settings: ClusterSettings) -> None:
         raise UsageError(
             f"--cluster {settings.cluster!r}: names no cluster",
             f"give it like tcp://scheduler:8786, {CONFIGURED}, or local:4 (1 to {MOST_LOCAL})",
+        )
+    if lists_versions:
+        raise UsageError(
+            "--cluster does not go with --all-versions and --prefix: a cluster lists the current "
+            "versions alone",
+            "leave out --cluster, or take the versions of an inventory",
         )
     parts = settings.cluster_parts
     if parts is not None:

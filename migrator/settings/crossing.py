@@ -41,8 +41,8 @@ class CrossingSettings:
     remove_input_location: Annotated[bool, Parameter(negative=())] = False
     """Remove what --create-input-location has made, once every row is settled."""
     url_life: Annotated[timedelta | None, Parameter(converter=span, validator=above_zero)] = None
-    """How long a presigned URL opens its object, 7d at most and without it: a copy, and its
-    restarts, must have ended by then."""
+    """How long a presigned URL opens its object, 7d at most and without it (with --assume-role ten
+    minutes less than --role-session): a copy, and its restarts, must have ended by then."""
     max_concurrent_connections: Annotated[
         int | None, Parameter(converter=whole, validator=validators.Number(gte=1, lte=20))
     ] = None
@@ -60,6 +60,11 @@ class Way:
     location: str | None = None
     made: str | None = None
 
+    @property
+    def hands_keys_over(self) -> bool:
+        """Whether the platform gets keys of the bucket."""
+        return self.via == "s3" or self.made is not None
+
     def __str__(self) -> str:
         if self.location is not None:
             return f"{self.via} {self.location}"
@@ -72,6 +77,7 @@ class Ways:
 
     crossing: CrossingSettings
     buckets: Mapping[str, BucketSettings]
+    longest_life: timedelta = LONGEST_URL_LIFE
 
     def of(self, bucket: str) -> Way:
         """The way of one bucket."""
@@ -89,7 +95,7 @@ class Ways:
     @property
     def url_life(self) -> timedelta:
         """How long a presigned URL lives."""
-        return self.crossing.url_life or LONGEST_URL_LIFE
+        return self.crossing.url_life or self.longest_life
 
     def all(self) -> Iterator[tuple[str | None, Way]]:
         """Every way that some bucket may go; None stands for those without a word of their own."""
@@ -144,6 +150,12 @@ def check_ways(ways: Ways, platform: PlatformSettings, source: SourceSettings) -
     if crossing.url_life is not None and crossing.url_life > LONGEST_URL_LIFE:
         raise UsageError(
             "--url-life: longer than the 7d that a presigned URL can live", "give 7d or less"
+        )
+    if crossing.url_life is not None and crossing.url_life > ways.longest_life:
+        raise UsageError(
+            "--url-life: a URL ends with the role's credentials, and must end 10 minutes before "
+            f"--role-session ({source.role_session})",
+            "give a shorter life, or a longer session if the role allows it (12h at most)",
         )
     for bucket, way in ways.all():
         _check_way(bucket, way, ways.buckets.get(bucket or ""), platform, source)

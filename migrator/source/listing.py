@@ -8,8 +8,8 @@ from itertools import repeat
 from migrator.errors import RunFailed, UsageError
 from migrator.filters import STANDARD, Facts, Filter
 from migrator.model import MAX_KEY_BYTES, InvalidRow, ManifestRow
+from migrator.source.answers import NOT_BUILT, S3Refusal, SourceUnreachable
 from migrator.source.pages import ListPage
-from migrator.source.s3 import NOT_BUILT, S3Refusal, SourceUnreachable
 
 COLUMNS = ("bucket", "key", "size", "etag", "last_modified", "storage_class")
 """The columns of a manifest that is made of a listing."""

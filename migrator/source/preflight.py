@@ -6,17 +6,13 @@ for all of its objects: that it does not exist, or that it refuses the keys.
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from http import HTTPStatus
 
 from migrator.lifecycle import Event
 from migrator.model import CERTAINLY_TOO_LARGE_BYTES, DecidedBy, Reason
-from migrator.source.s3 import Asked, ObjectFacts, S3Refusal, SourceS3
-
-REFUSED_KEYS = frozenset({"InvalidAccessKeyId", "SignatureDoesNotMatch", "InvalidToken",
-                          "ExpiredToken", "TokenRefreshRequired"})  # fmt: skip
-"""S3's codes that refuse the keys themselves, whatever the object (S3 API reference, "Error
-responses")."""
+from migrator.source.answers import REFUSED_KEYS, Asked, ObjectFacts, S3Refusal
+from migrator.source.s3 import SourceS3
 
 EVENT_OF = {
     Reason.FOLDER_MARKER: Event.SKIP,
@@ -95,6 +91,13 @@ def judge_refusal(refusal: S3Refusal) -> Refusal | None:
     )
 
 
+Told = tuple[ObjectFacts | None, Refusal | None]
+"""What is known of an object, and what is against sending it."""
+
+_OF_ALL = frozenset({Reason.BAD_CREDENTIALS, Reason.BUCKET_NOT_FOUND})
+"""Reasons that all objects of a bucket share."""
+
+
 class Preflight:
     """Asks S3 about objects, and about each bucket only once what all of its objects share."""
 
@@ -112,10 +115,22 @@ class Preflight:
         """The refusal that all rows of this bucket share, if one is known by now."""
         return self._refused.get(bucket)
 
-    async def look(
-        self, bucket: str, key: str, version_id: str | None
-    ) -> tuple[ObjectFacts | None, Refusal | None]:
-        """HEAD an object and judge it. Raises source.s3.SourceUnreachable."""
+    def learn(self, bucket: str, told: Told) -> Told:
+        """What another process was told of an object, as this one would have been told in its turn.
+
+        Where a bucket refuses all, this first object says why, and the others are not asked about.
+        """
+        shared = self._refused.get(bucket)
+        if shared is not None:
+            return None, shared
+        facts, refusal = told
+        if refusal is not None and refusal.reason in _OF_ALL:
+            refusal = replace(refusal, decided_by=DecidedBy.PREFLIGHT)
+            self._refuse(bucket, refusal)
+        return facts, refusal
+
+    async def look(self, bucket: str, key: str, version_id: str | None) -> Told:
+        """HEAD an object and judge it. Raises source.answers.SourceUnreachable."""
         if bucket in self._opened:
             return await self._look(bucket, key, version_id)
         # The first object of a bucket goes alone: where the keys are refused, or where there is no
@@ -129,9 +144,7 @@ class Preflight:
                 self._opened.add(bucket)
             return answer
 
-    async def _look(
-        self, bucket: str, key: str, version_id: str | None
-    ) -> tuple[ObjectFacts | None, Refusal | None]:
+    async def _look(self, bucket: str, key: str, version_id: str | None) -> Told:
         if self.by_url(bucket):
             asked, wanted = Asked(version_id, checksum=True), None
         else:
@@ -151,13 +164,10 @@ class Preflight:
             refusal = judge_refusal(told)
         else:
             refusal = judge_refusal(bare) if bare.status == HTTPStatus.NOT_FOUND else None
-        if refusal is not None and refusal.reason in {
-            Reason.BAD_CREDENTIALS,
-            Reason.BUCKET_NOT_FOUND,
-        }:
-            self._refused.setdefault(
-                bucket,
-                Refusal(refusal.reason, DecidedBy.BREAKER, refusal.code, refusal.status,
-                        refusal.message),
-            )  # fmt: skip
+        if refusal is not None and refusal.reason in _OF_ALL:
+            self._refuse(bucket, refusal)
         return refusal
+
+    def _refuse(self, bucket: str, refusal: Refusal) -> None:
+        shared = replace(refusal, decided_by=DecidedBy.BREAKER)
+        self._refused.setdefault(bucket, shared)

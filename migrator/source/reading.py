@@ -45,3 +45,16 @@ class BoundedSession(AIOHTTPSession):  # type: ignore[misc]  # botocore has no t
         session = await super()._get_session(proxy_url)
         session._response_class = BoundedResponse  # noqa: SLF001 - it offers no other way
         return session
+
+
+async def read_bounded(body: Any, length: int) -> bytes:
+    """The body up to one byte more than there must be; shut before its end if there is more."""
+    parts: list[bytes] = []
+    left = length + 1
+    try:
+        while left and (part := await body.read(left)):
+            parts.append(part)
+            left -= len(part)
+    finally:
+        body.close()
+    return b"".join(parts)

@@ -24,7 +24,7 @@ from migrator.settings import (
     Ways,
     check_settings,
 )
-from migrator.source.s3 import _crc32c
+from migrator.source.answers import _crc32c
 
 ID = "00000000-0000-4000-8000-000000000000"
 

@@ -1,5 +1,9 @@
 """`--cluster`: the same rows by the workers of a Dask cluster, real processes, real S3."""
 
+import json
+import sqlite3
+from contextlib import closing
+
 import pyarrow.parquet as pq
 import pytest
 from told import assert_told
@@ -98,3 +102,94 @@ def test_without_dask_one_line_says_what_to_install(world, bucket):
 def test_a_bucket_that_cannot_be_listed_is_told_as_by_one_process(world):
     result = world.call("list", "s3://no-such-bucket", "-o", "x.csv", *LOCAL)
     assert_told(result, 2, "NoSuchBucket", "s3://no-such-bucket/")
+
+
+# ------------------------------------------------------------------- migrations
+
+
+def rows_of(batch):
+    """All that the checkpoint holds of each row but for times and what the platform has named."""
+    columns = (
+        "o.row, o.source_id, o.bucket, o.key, o.version_id, o.state, o.reason, o.decided_by, "
+        "o.size_bytes, o.etag, o.last_modified_ms, o.error_code, o.http_status, o.message"
+    )
+    uri = f"file:{batch.directory / 'checkpoint.db'}?mode=ro"
+    with closing(sqlite3.connect(uri, uri=True)) as database:
+        return database.execute(f"SELECT {columns} FROM object AS o ORDER BY o.row").fetchall()
+
+
+@pytest.fixture
+def catalogue(world):
+    """Rows with every trouble that a preflight may find, enough of them for a task."""
+    good = world.objects(60)
+    bucket = good[0][0]
+    world.sandbox.put(bucket, "empty.mp4", b"")
+    world.sandbox.put(bucket, "folder/", b"")
+    rows = [*good, (bucket, "empty.mp4"), *((bucket, f"gone-{n}.mp4") for n in range(5))]
+    rows += [(f"no-such-bucket-{bucket}", f"{n}.mp4") for n in range(4)]
+    return world.manifest([*rows, good[3], ("Not A Bucket!", "x")])
+
+
+@pytest.mark.parametrize("workers", [1, 3])
+def test_a_migration_with_a_cluster_ends_as_one_without(world, catalogue, workers):
+    words = ("--manifest", catalogue, "--assume-empty", "--namespace")
+    alone = world.migrate(*words, "alone", out="alone", code=3)
+    cluster = ("--cluster", f"local:{workers}")
+    together = world.migrate(*words, "together", *cluster, out="together", code=3)
+    assert rows_of(together) == rows_of(alone)
+
+
+def test_prefixes_come_into_a_batch_as_by_one_process(world, bucket):
+    words = ("--prefix", f"s3://{bucket}/tapes/", "--prefix", f"s3://{bucket}/deep/",
+             "--exclude", "*.txt", "--assume-empty", "--namespace")  # fmt: skip
+    alone = world.migrate(*words, "alone", out="alone")
+    together = world.migrate(*words, "together", *LOCAL, out="together")
+    assert rows_of(together) == rows_of(alone)
+    assert len(rows_of(alone)) == 13
+    assert alone.summary["listing_filtered"] == together.summary["listing_filtered"] == 1
+    assert not (together.directory / "parts").exists()
+
+
+def test_a_plan_by_a_cluster_foresees_what_a_run_then_finds(world, catalogue):
+    plans = []
+    for words in ((), LOCAL):
+        result = world.call("plan", "--manifest", catalogue, "--json", "-q", *words)
+        assert result.code == 0, result.said
+        plans.append(json.loads(result.out))
+    alone, together = plans
+    for what in ("rows", "outcomes", "objects", "reasons", "buckets", "sizes", "preflight"):
+        assert together[what] == alone[what], what
+    assert together["preflight"]["headed_now"] > 60
+
+
+def test_a_verification_by_a_cluster_finds_the_same_drift(world, catalogue):
+    batch = world.migrate("--manifest", catalogue, "--assume-empty", code=3)
+    gone = batch.lines[7]
+    (world.sandbox.directory / "buckets" / gone["Bucket"] / gone["Key"]).unlink()
+    found = []
+    for words in ((), LOCAL):
+        result = world.call("verify", batch.directory, "--json", "-q", *words)
+        assert result.code == 3, result.said
+        told = json.loads(result.out)
+        found.append((told["drift"], told["rows"], told["videos"],
+                      (batch.directory / "verify.csv").read_bytes()))  # fmt: skip
+    assert found[1] == found[0]
+    assert found[0][0]["source_gone"] == 1
+    assert not (batch.directory / "parts").exists()
+
+
+def test_a_verification_without_the_source_needs_no_cluster(world, catalogue):
+    batch = world.migrate("--manifest", catalogue, "--assume-empty", code=3)
+    result = world.call("verify", batch.directory, "--no-source", *LOCAL)
+    assert_told(result, 2, "--cluster", "--no-source")
+
+
+def test_a_plan_that_keeps_nothing_names_no_place_for_parts_elsewhere(world, catalogue):
+    result = world.call("plan", "--manifest", catalogue, "--cluster", "tcp://127.0.0.1:9")
+    assert_told(result, 2, "--cluster", "place")
+
+
+def test_versions_under_a_prefix_are_not_for_a_cluster(world, bucket):
+    result = world.call("plan", "--prefix", f"s3://{bucket}/", "--all-versions", "--via", "https",
+                        "--out", "out", *LOCAL)  # fmt: skip
+    assert_told(result, 2, "--cluster", "--all-versions")

@@ -320,6 +320,59 @@ def test_an_input_location_is_made_once_whatever_becomes_of_the_answer(world, lo
     assert used == {location["id"]}
 
 
+@pytest.fixture
+def assumed(store):
+    """The store, the variables with which a role is assumed there, and its ARN."""
+    client, keys = store
+    endpoint = keys["AWS_ENDPOINT_URL_S3"]
+    return client, {
+        "AWS_ENDPOINT_URL_S3": endpoint,
+        "AWS_ENDPOINT_URL_STS": endpoint,
+        "AWS_ACCESS_KEY_ID": "AKIASTOREEXAMPLE",
+        "AWS_SECRET_ACCESS_KEY": "of-the-store",
+        "PIXOP_SOURCE_ACCESS_KEY_ID": None,
+        "PIXOP_SOURCE_SECRET_ACCESS_KEY": None,
+    }, "arn:aws:iam::123456789012:role/looks"  # fmt: skip
+
+
+def test_a_role_lists_heads_and_signs_urls_of_a_store(world, local, assumed):
+    client, env, role = assumed
+    bucket = world.bucket()
+    client.create_bucket(Bucket=bucket)
+    for number in range(3):
+        client.put_object(Bucket=bucket, Key=f"{number}.mp4", Body=b"film")
+    batch = world.migrate("--prefix", f"s3://{bucket}/", "--via", "https", "--assume-role", role,
+                          "--role-external-id", "ours", "-vv", "--log-file",
+                          world.directory / "log", env=env)  # fmt: skip
+    assert batch.summary["outcomes"]["imported"] == 3
+    assert len(local.creates(batch=batch.id)) == 3
+    assert not told_secrets(world)
+
+
+def test_temporary_credentials_list_and_sign_and_are_not_handed_over(world, local, assumed):
+    client, env, _ = assumed
+    env = {**env, "AWS_ACCESS_KEY_ID": "ASIASTOREEXAMPLE", "AWS_SESSION_TOKEN": "token-canary"}
+    bucket = world.bucket()
+    client.create_bucket(Bucket=bucket)
+    client.put_object(Bucket=bucket, Key="a.mp4", Body=b"film")
+    manifest = world.directory / "listed.csv"
+    listed = world.call("list", f"s3://{bucket}", "-o", manifest, env=env)
+    assert listed.code == 0, listed.said
+    refused = world.call("run", "--manifest", manifest, "--out", world.directory / "s3", env=env)
+    assert refused.code == 2
+    assert "session token" in refused.err
+    by_url = ("--manifest", manifest, "--via", "https", "--url-life", "30m")
+    endless = world.call("run", *by_url, "--out", world.directory / "endless", env=env)
+    assert endless.code == 2
+    assert "nobody tells when they end" in endless.err
+    env["AWS_CREDENTIAL_EXPIRATION"] = "2099-01-01T00:00:00Z"
+    batch = world.migrate(*by_url, env=env)
+    assert batch.summary["outcomes"]["imported"] == 1
+    assert len(local.creates(batch=batch.id)) == 1
+    files = [path for path in world.directory.rglob("*") if path.is_file()]
+    assert not [path for path in files if b"token-canary" in path.read_bytes()]
+
+
 def test_a_name_that_is_taken_is_refused_before_anything_is_sent(world, local):
     rows = world.objects(1)
     location = made_location(local, rows[0][0], "taken")

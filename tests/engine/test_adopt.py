@@ -12,7 +12,7 @@ from migrator.engine.tag import Tag, read_tag
 from migrator.errors import StoppedByItself
 from migrator.lifecycle import State
 from migrator.model import Reason, identity
-from migrator.source.s3 import ObjectFacts
+from migrator.source.answers import ObjectFacts
 
 IMPORTED = (State.IMPORTED, Reason.COPIED)
 STRANGER = "zzzzzzzzzzzzz"

@@ -18,8 +18,8 @@ from migrator.engine.decide.drift import (
 from migrator.lifecycle import State
 from migrator.model import Reason
 from migrator.report.drift import ADVICE, TITLE
+from migrator.source.answers import ObjectFacts
 from migrator.source.preflight import Refusal
-from migrator.source.s3 import ObjectFacts
 
 TAG = b"0123456789abcdef"
 NOTHING = dict.fromkeys(Transfer.__dataclass_fields__)

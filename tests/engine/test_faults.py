@@ -257,7 +257,7 @@ async def test_a_copy_of_another_size_is_not_the_object(bench):
 
     class Source:
         async def head(self, _bucket, _key, *_asked):
-            from migrator.source.s3 import ObjectFacts  # noqa: PLC0415
+            from migrator.source.answers import ObjectFacts  # noqa: PLC0415
 
             return ObjectFacts(100, "etag", 1)
 

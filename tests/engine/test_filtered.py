@@ -10,7 +10,7 @@ from migrator.errors import UsageError
 from migrator.model import Outcome
 from migrator.report import write_reports
 from migrator.settings import FilterSettings, SourceSettings, check_settings
-from migrator.source.s3 import ObjectFacts
+from migrator.source.answers import ObjectFacts
 
 
 def filtering(bench, **filters):

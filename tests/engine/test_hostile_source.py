@@ -9,11 +9,13 @@ import pytest
 from migrator.filters import Filter
 from migrator.model import InvalidRow
 from migrator.settings import Secret, StoreSettings
+from migrator.source import clients
 from migrator.source import s3 as s3_module
+from migrator.source.answers import SourceUnreachable
 from migrator.source.credentials import KeyRing, SourceKeys
 from migrator.source.listing import listed_rows
 from migrator.source.preflight import Preflight
-from migrator.source.s3 import SourceS3, SourceUnreachable
+from migrator.source.s3 import SourceS3
 from migrator.source.walk import walk
 
 SECRET = "canary/Secret+Access=Key/0123456789abcd"
@@ -39,6 +41,7 @@ class Answer:
 async def hostile(monkeypatch):
     """A SourceS3 (making one takes a second) on a server that says what a test wants."""
     monkeypatch.setattr(s3_module, "ATTEMPTS", 1)
+    monkeypatch.setattr(clients, "ATTEMPTS", 1)
     answer = Answer()
     tasks = set()
 

@@ -12,7 +12,7 @@ from migrator.errors import BadCanary, ExitCode
 from migrator.lifecycle import State
 from migrator.model import DecidedBy, Reason
 from migrator.settings import SourceSettings, StoppingSettings
-from migrator.source.s3 import ObjectFacts, S3Refusal
+from migrator.source.answers import ObjectFacts, S3Refusal
 
 # ------------------------------------------------------------------ decisions
 

@@ -11,7 +11,7 @@ from migrator.checkpoint.store import Checkpoint
 from migrator.engine import feed
 from migrator.model import ManifestRow
 from migrator.settings import SourceSettings, StoppingSettings
-from migrator.source.s3 import ObjectFacts
+from migrator.source.answers import ObjectFacts
 
 SIZES = {"a": "30", "b": "", "c": "5", "d": "many", "e": "700", "f": "5"}
 

@@ -11,7 +11,7 @@ from migrator.checkpoint.store import Checkpoint
 from migrator.engine.reopen import Act
 from migrator.lifecycle import Event, State
 from migrator.model import Reason
-from migrator.source.s3 import ObjectFacts
+from migrator.source.answers import ObjectFacts
 
 IMPORTED = (State.IMPORTED, Reason.COPIED)
 

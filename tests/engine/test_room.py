@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from migrator.engine import room as rooms
 from migrator.engine import status
 from migrator.engine.room import Room
-from migrator.source.s3 import ObjectFacts
+from migrator.source.answers import ObjectFacts
 
 
 def test_bytes_are_bounded_and_come_free_again():

@@ -14,10 +14,11 @@ from migrator.model import CERTAINLY_TOO_LARGE_BYTES, Reason
 from migrator.sandbox import s3 as local_s3
 from migrator.sandbox.keys import KeyPair
 from migrator.settings import BucketSettings, Secret, StoreSettings
+from migrator.source.answers import ObjectFacts, SourceUnreachable
 from migrator.source.credentials import KeyRing, SourceKeys, load_keys
 from migrator.source.listing import listed_rows
 from migrator.source.preflight import Preflight, Refusal, judge
-from migrator.source.s3 import ObjectFacts, SourceS3, SourceUnreachable
+from migrator.source.s3 import SourceS3
 from migrator.source.walk import walk
 
 KEYS = KeyPair("AKIAEXAMPLEEXAMPLE12", "secret-of-the-example")

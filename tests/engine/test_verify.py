@@ -26,8 +26,8 @@ from migrator.model import ManifestRow, identity
 from migrator.report.verified import drift_report
 from migrator.report.words import visible
 from migrator.settings import BatchSettings, PaceSettings, Secret
+from migrator.source.answers import ObjectFacts, S3Refusal, SourceUnreachable
 from migrator.source.credentials import KeyRing, SourceKeys
-from migrator.source.s3 import ObjectFacts, S3Refusal, SourceUnreachable
 
 MOST_CALLS = 1_100
 OTHERS = str(uuid.UUID(int=7))

@@ -14,9 +14,10 @@ from migrator.filters import Filter
 from migrator.sandbox import s3 as local_s3
 from migrator.sandbox.keys import KeyPair
 from migrator.settings import FilterSettings, Secret, StoreSettings
+from migrator.source.answers import ObjectFacts, SourceUnreachable
 from migrator.source.credentials import KeyRing, SourceKeys
 from migrator.source.listing import listed_rows
-from migrator.source.s3 import ObjectFacts, SourceS3, SourceUnreachable
+from migrator.source.s3 import SourceS3
 from migrator.source.versions import AllVersions, VersionsPage
 from migrator.source.walk import walk
 

@@ -7,7 +7,7 @@ import pytest
 from fakes.listing import page_of
 
 from migrator.source import walk as walking
-from migrator.source.s3 import ObjectFacts, SourceUnreachable
+from migrator.source.answers import ObjectFacts, SourceUnreachable
 from migrator.source.walk import Walks, walk
 
 FACTS = ObjectFacts(5, "e", 1)

@@ -9,7 +9,7 @@ import pytest
 from migrator.engine import load, run, status
 from migrator.engine.snapshot import note_end
 from migrator.manifest.csv_file import CsvManifest
-from migrator.source.s3 import ObjectFacts, SourceUnreachable
+from migrator.source.answers import ObjectFacts, SourceUnreachable
 
 KEYS = [f"clip-{number}.mp4" for number in range(6)]
 

@@ -5,7 +5,7 @@ from random import Random
 
 from fakes.listing import page_of
 
-from migrator.source.s3 import ObjectFacts, S3Refusal, SourceUnreachable
+from migrator.source.answers import ObjectFacts, S3Refusal, SourceUnreachable
 
 CODES = {
     "missing": (404, "NoSuchKey"),

@@ -15,8 +15,8 @@ from migrator.checkpoint.inventory import ListedVideo
 from migrator.engine.decide.copies import DONE, FAILED
 from migrator.lifecycle import FINAL, State
 from migrator.model import ELSEWHERE, Reason
+from migrator.source.answers import ObjectFacts
 from migrator.source.preflight import Refusal
-from migrator.source.s3 import ObjectFacts
 
 
 class Drift(StrEnum):
