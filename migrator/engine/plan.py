@@ -16,8 +16,8 @@ from migrator.engine.book import Book
 from migrator.engine.feed import CHUNK, PREFLIGHTS, pending_chunk
 from migrator.engine.gateway import Gateway
 from migrator.engine.gateways import Gateways
+from migrator.engine.inputs import Inputs
 from migrator.engine.lanes import Key, gateway_of, keys_of, serving, teams_of
-from migrator.engine.load import Inputs
 from migrator.engine.locations import calls_for_locations
 from migrator.engine.ports import Ports
 from migrator.engine.preflights import Preflights, foreseen_of, known

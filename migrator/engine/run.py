@@ -17,6 +17,7 @@ from migrator.engine.collecting import rarely_collected
 from migrator.engine.feed import PREFLIGHTS
 from migrator.engine.gateways import Gateways
 from migrator.engine.guard import Guard
+from migrator.engine.inputs import Inputs
 from migrator.engine.lanes import (
     Key,
     Lane,
@@ -29,7 +30,6 @@ from migrator.engine.lanes import (
     serving,
     teams_of,
 )
-from migrator.engine.load import Inputs
 from migrator.engine.locations import Locations
 from migrator.engine.ports import Ports
 from migrator.engine.preflights import Preflights

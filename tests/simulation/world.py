@@ -24,7 +24,7 @@ from simulation.source import Source
 
 from migrator.checkpoint.store import Checkpoint
 from migrator.engine import follow, look, resolve, status, sweep
-from migrator.engine.load import Inputs
+from migrator.engine.inputs import Inputs
 from migrator.engine.ports import Ports
 from migrator.engine.run import migrate
 from migrator.engine.stop import Stop
