@@ -28,8 +28,8 @@ from migrator.source.s3 import SourceS3
 from migrator.source.versions import AllVersions
 from migrator.source.walk import Walks
 
-BATCH = 10_000
-"""Rows in one commit while loading, or somewhat more."""
+BATCH = 2_500
+"""Rows in one commit while loading, or somewhat more: a row takes 2 kB while it is read."""
 
 
 async def load(

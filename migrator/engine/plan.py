@@ -121,7 +121,7 @@ async def plan(
             asking = _ask(book, settings, inputs, ports, stop, keys, gateways, progress)
             return await found_out(stop, asking)
     finally:
-        await journal.close()
+        await book.close()
 
 
 async def _ask(

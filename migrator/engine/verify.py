@@ -60,7 +60,7 @@ async def verify(
             )  # fmt: skip
             return await found_out(stop, comparing)
     finally:
-        await journal.close()
+        await book.close()
 
 
 async def _compare(
