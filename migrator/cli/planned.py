@@ -299,9 +299,10 @@ def _assumptions(
         )
         for key in told.keys:
             if key.reads_list and (key.webhooks or 0) >= MOST_ACTIVE:
+                team = "the team" if len(parts) == 1 else f"team {key.team_id}"
                 yield (
-                    f"one of the {key.webhooks} active webhooks of team {key.team_id} is "
-                    f"deactivated before: it may have {MOST_ACTIVE}, and the run needs one"
+                    f"one of the {key.webhooks} active webhooks of {team} is deactivated before: "
+                    f"it may have {MOST_ACTIVE}, and the run needs one"
                 )
     if settings.care.assume_empty:
         yield "the team's list is empty, as --assume-empty says"
