@@ -30,7 +30,7 @@ def bucket(world):
 def test_a_cluster_lists_what_one_process_lists(world, bucket):
     other = world.objects(3)[0][0]
     alone, together = world.directory / "alone.parquet", world.directory / "together.parquet"
-    words = ("list", f"s3://{bucket}", f"s3://{other}/", "--exclude", "*.txt", "-o")
+    words = ("list", f"s3://{bucket}", f"s3://{other}/", "-q", "--exclude", "*.txt", "-o")
 
     expected = world.call(*words, alone)
     result = world.call(*words, together, *LOCAL)
