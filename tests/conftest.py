@@ -13,7 +13,7 @@ from fakes.platform import FakePlatform
 from migrator.checkpoint.store import Checkpoint
 from migrator.cli.selection import covered, open_rows
 from migrator.engine import changes, decide, follow, gateway, preflights, resolve, retries, run
-from migrator.engine.load import check_inputs, open_inputs
+from migrator.engine.inputs import check_inputs, open_inputs
 from migrator.engine.meter import Meter, Unmetered
 from migrator.engine.ports import Ports
 from migrator.engine.reopen import Choice

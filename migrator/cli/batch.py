@@ -28,7 +28,7 @@ from migrator.cli.s3_files import S3Files
 from migrator.cli.session import connected, crew_for, stopped_by_signals
 from migrator.engine.book import wall_ms
 from migrator.engine.crossing import is_expired
-from migrator.engine.load import Inputs, check_inputs, open_inputs
+from migrator.engine.inputs import Inputs, check_inputs, open_inputs
 from migrator.engine.meter import Meter
 from migrator.engine.reopen import LEFT, Choice
 from migrator.engine.run import migrate

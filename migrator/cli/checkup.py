@@ -17,7 +17,7 @@ from migrator.cli import health, webhook_checkup
 from migrator.cli.health import Check
 from migrator.cli.s3_files import S3Files
 from migrator.cli.session import connected, keys_of
-from migrator.engine.load import open_inputs
+from migrator.engine.inputs import open_inputs
 from migrator.engine.ports import Ports
 from migrator.errors import MigratorError, RunFailed, UsageError
 from migrator.model import InvalidRow, ManifestRow

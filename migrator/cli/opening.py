@@ -8,7 +8,7 @@ from pathlib import Path
 from migrator import __version__
 from migrator.checkpoint.store import Checkpoint
 from migrator.engine.book import wall_ms
-from migrator.engine.load import Inputs
+from migrator.engine.inputs import Inputs
 from migrator.engine.tag import new_batch_id
 from migrator.errors import CheckpointError, RunFailed, UsageError
 from migrator.settings import BatchSettings, pinned_keys

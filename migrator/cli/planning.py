@@ -21,7 +21,7 @@ from migrator.cli.opening import make_directory, open_checkpoint, refuse_itself
 from migrator.cli.planned import Planned, planned
 from migrator.cli.s3_files import S3Files
 from migrator.cli.session import connected, crew_for, stopped_by_signals
-from migrator.engine.load import Inputs, check_inputs, open_inputs
+from migrator.engine.inputs import Inputs, check_inputs, open_inputs
 from migrator.engine.plan import PlatformFacts, Progress, plan
 from migrator.engine.stop import Stop
 from migrator.errors import ExitCode

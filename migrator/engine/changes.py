@@ -33,7 +33,7 @@ QUIET_CHECKED_S = 600.0
 CHECKED_WITHIN = 4
 """It is looked at so many times, or more, before it would be called stuck."""
 
-CHECKED = 10
+CHECKED = 4
 """So many copies are looked at, those that were not shown for longest; an end that was missed among
 them, or an hour since it was last done, makes it all of them."""
 
@@ -103,15 +103,17 @@ class Changes:
     all_checked_s: float = 0.0
     check_every_s: float = field(default_factory=lambda: CHECKED_S[0])
 
-    def reach_ms(self, commanded_ms: Iterable[int]) -> int | None:
+    def reach_ms(self, commanded_ms: Iterable[int], *, everyone: bool = False) -> int | None:
         """Back to when the next reading must reach; None where there was none before.
 
         `commanded_ms` are the platform's clocks at commands that no reading has shown the effect
         of yet: those answered only after the last one began, and those that the list hides still.
+        `everyone`: those are all copies in flight, so that the first reading need not go further.
         """
-        if self.latest_ms is None:
+        known = [] if self.latest_ms is None else [self.latest_ms]
+        if not known and not everyone:
             return None
-        return min((self.latest_ms, *commanded_ms)) - self.slack_ms
+        return min((*known, *commanded_ms)) - self.slack_ms
 
     def read(self, latest_ms: int, began_s: float) -> None:
         """A reading that began then has shown all, down to where the one before it began."""

@@ -29,6 +29,12 @@ SHARE = 0.025
 INTERVAL_S = (1.0, 30.0)
 """Shortest and longest pause between rounds."""
 
+LONGER_PAUSE = 2.0
+"""How many times as long that pause is."""
+
+SLOW_COPIES_S, SLOW_SHARE = 120.0, 0.1
+"""Longest pause where copies take long: so much of their time, and never more seconds than that."""
+
 PRODUCTIVE = 40
 """Copies that a call must settle; a round that settles fewer makes the next pause longer."""
 
@@ -96,7 +102,8 @@ class Follower:
             if self._is_told:
                 self.interval_s = self._fallback_s()
             else:
-                self.interval_s = next_interval_s(self.interval_s, spent, len(settled))
+                longest_s = longest_interval_s(self._flights.copy_s)
+                self.interval_s = next_interval_s(self.interval_s, spent, len(settled), longest_s)
 
     def _fallback_s(self) -> float:
         shortest_s, longest_s = FALLBACK_S
@@ -146,7 +153,8 @@ class Follower:
         late = [f for f in targets if f.seen_s < f.commanded_s and not f.passed]
         for flight in late:
             flight.overlooked |= flight.changed_ms is None
-        reach_ms = changes.reach_ms(f.changed_ms for f in late if f.changed_ms is not None)
+        commanded_ms = [f.changed_ms for f in late if f.changed_ms is not None]
+        reach_ms = changes.reach_ms(commanded_ms, everyone=len(commanded_ms) == len(targets))
         reading, began_s = Reading(reach_ms, self._looker.depth(targets) + LONGER), 0.0
         while unseen and not reading.is_over:
             page = await self._latest.page(reading.pages)
@@ -267,9 +275,15 @@ def is_relied_on(settled: int, missed: int) -> bool:
     return missed <= max(MISSED_AT_ONCE, settled * MISSED_SHARE)
 
 
-def next_interval_s(interval_s: float, calls: int, settled: int) -> float:
+def longest_interval_s(copy_s: float | None) -> float:
+    """The longest pause between rounds, where copies take `copy_s` on average (None: not known)."""
+    usual_s = INTERVAL_S[1]
+    return max(usual_s, min((copy_s or 0.0) * SLOW_SHARE, SLOW_COPIES_S))
+
+
+def next_interval_s(interval_s: float, calls: int, settled: int, longest_s: float) -> float:
     """The pause before the next round: longer while rounds settle little for their calls."""
-    shortest_s, longest_s = INTERVAL_S
+    shortest_s = INTERVAL_S[0]
     productive = settled >= PRODUCTIVE * calls
-    wanted_s = interval_s if productive else interval_s * 1.5
+    wanted_s = interval_s if productive else interval_s * LONGER_PAUSE
     return max(shortest_s, min(wanted_s, longest_s))

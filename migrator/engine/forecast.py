@@ -7,7 +7,7 @@ beforehand is an assumption that stands beside it.
 import math
 from dataclasses import dataclass
 
-from migrator.engine.follow import FALLBACK_S, INTERVAL_S, SHARE
+from migrator.engine.follow import FALLBACK_S, INTERVAL_S, LONGER_PAUSE, SHARE
 from migrator.engine.quotas import WINDOW_S
 from migrator.engine.sweep import HORIZON_SLACK_MS, PAGE_SIZE
 
@@ -210,11 +210,11 @@ def follow_calls(work: Work, speed: Speed, duration_s: float, last_copy_s: float
 
 
 def rounds_within(seconds: float) -> int:
-    """Rounds of following that fit: pauses grow by half from the shortest to the longest."""
+    """Rounds of following that fit: pauses grow from the shortest to the longest."""
     pause_s, longest_s = INTERVAL_S
     rounds, at_s = 1, pause_s
     while at_s <= seconds and pause_s < longest_s:
-        pause_s = min(pause_s * 1.5, longest_s)
+        pause_s = min(pause_s * LONGER_PAUSE, longest_s)
         at_s += pause_s
         rounds += 1
     return rounds if at_s > seconds else rounds + math.ceil((seconds - at_s) / longest_s)

@@ -15,7 +15,7 @@ from migrator.engine.awake import AwakeClock
 from migrator.engine.book import Book
 from migrator.engine.feed import CHUNK, PREFLIGHTS, pending_chunk
 from migrator.engine.gateway import Gateway
-from migrator.engine.load import Inputs
+from migrator.engine.inputs import Inputs
 from migrator.engine.locations import calls_for_locations
 from migrator.engine.pacing import Pacer
 from migrator.engine.ports import Ports
@@ -92,7 +92,7 @@ async def plan(
             asking = _ask(book, settings, inputs, ports, stop, gateway, progress)
             return await found_out(stop, asking)
     finally:
-        await journal.close()
+        await book.close()
 
 
 async def _ask(

@@ -17,6 +17,7 @@ from migrator.engine.collecting import rarely_collected
 from migrator.engine.feed import PREFLIGHTS
 from migrator.engine.gateways import Gateways
 from migrator.engine.guard import Guard
+from migrator.engine.inputs import Inputs
 from migrator.engine.lanes import (
     Key,
     Lane,
@@ -28,7 +29,6 @@ from migrator.engine.lanes import (
     rules,
     serving,
 )
-from migrator.engine.load import Inputs
 from migrator.engine.locations import Locations
 from migrator.engine.ports import Ports
 from migrator.engine.preflights import Preflights
@@ -129,7 +129,7 @@ async def migrate(
             await book.run(guard.remember)
             await book.run(recorder.sample)  # with the last counts
         finally:
-            await journal.close()
+            await book.close()
 
 
 async def _count(book: Book) -> None:

@@ -14,7 +14,8 @@ from migrator.checkpoint.store import Checkpoint
 from migrator.engine.book import Book
 from migrator.engine.breaker import is_outage
 from migrator.engine.gateway import Gateway
-from migrator.engine.load import Inputs, load
+from migrator.engine.inputs import Inputs
+from migrator.engine.load import load
 from migrator.engine.ports import Ports
 from migrator.engine.stop import Stop, Stopping
 from migrator.errors import CheckpointError, RunFailed, UsageError

@@ -10,6 +10,7 @@ memory is bounded by a block, whatever the size of the file; a bad row is an `In
 file is a `UsageError`, never another exception.
 """
 
+import migrator.arrow  # noqa: F401 - before Arrow itself
 from migrator.manifest.inventory import InventoryManifest
 from migrator.manifest.naming import (
     MAX_FILE_NAME_CHARACTERS,

@@ -3,6 +3,7 @@
 The only room that imports pandas; import it where a report is written, not where a program starts.
 """
 
+import migrator.arrow  # noqa: F401 - before Arrow itself
 from migrator.report.summary import Summary
 from migrator.report.write import write_reports
 

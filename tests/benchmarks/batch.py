@@ -9,7 +9,7 @@ from datetime import timedelta
 from pathlib import Path
 
 from migrator.checkpoint.store import Checkpoint
-from migrator.engine.load import open_inputs
+from migrator.engine.inputs import open_inputs
 from migrator.engine.ports import Ports
 from migrator.engine.run import migrate
 from migrator.engine.stop import Stop

@@ -86,6 +86,13 @@ def test_a_reading_that_gets_too_long_is_given_up():
     assert (reading.is_over, reading.is_whole) == (True, False)
 
 
+def test_the_first_reading_goes_back_to_the_first_command_where_all_copies_are_this_run_s():
+    assert Changes(STUCK_S).reach_ms([T0_MS + 9, T0_MS + 5]) is None
+    everyone = Changes(STUCK_S).reach_ms([T0_MS + 9, T0_MS + 5], everyone=True)
+    assert everyone == T0_MS + 5 - SLACK_MS[0]
+    assert Changes(STUCK_S, latest_ms=T0_MS).reach_ms([T0_MS + 9]) == T0_MS - SLACK_MS[0]
+
+
 def test_what_is_added_while_it_is_read_makes_no_reading_too_long():
     reading = Reading(T0_MS + 1000, 2)
     reading.take(videos(5000, 4000), 500, 2)

@@ -672,7 +672,7 @@ async def test_a_display_that_nobody_reads_any_more_ends_nothing(bench, monkeypa
 
 async def test_other_sources_take_the_place_of_those_that_were_not_read_to_their_end(bench):
     from migrator.checkpoint.store import Checkpoint  # noqa: PLC0415
-    from migrator.engine.load import check_inputs, open_inputs  # noqa: PLC0415
+    from migrator.engine.inputs import check_inputs, open_inputs  # noqa: PLC0415
     from migrator.model import ManifestRow  # noqa: PLC0415
 
     bench.manifest("m1", "m2")

@@ -7,8 +7,9 @@ import pytest
 from migrator.checkpoint import identities
 from migrator.checkpoint.store import Checkpoint
 from migrator.engine import load as loading
-from migrator.engine.load import Lane
+from migrator.engine.load import OneAhead
 from migrator.manifest.csv_file import CsvManifest
+from migrator.model import ManifestRow
 
 KEYS = [f"k{number % 70:03d}" for number in range(100)]  # each of the first thirty stands twice
 
@@ -86,7 +87,7 @@ async def test_a_row_that_is_there_already_is_no_duplicate_but_an_error(bench):
     await bench.run()
     checkpoint = Checkpoint.open(bench.directory)
     checkpoint._db.execute("DROP INDEX object_identity")
-    rows = [loading.ManifestRow(1, "bucket", "b")]
+    rows = [ManifestRow(1, "bucket", "b")]
     with pytest.raises(Exception, match="taken already"):
         checkpoint.add_rows(1, rows, "", 1)
     checkpoint.close()
@@ -115,10 +116,10 @@ async def test_a_lane_keeps_the_order_and_raises_what_its_work_raises():
         if number == 3:
             raise sqlite3.OperationalError("full")
 
-    async with Lane() as lane:
+    async with OneAhead() as lane:
         for number in range(3):
             await lane.put(lambda n=number: work(n))
     assert done == [0, 1, 2]
     with pytest.raises(sqlite3.OperationalError):
-        async with Lane() as lane:
+        async with OneAhead() as lane:
             await lane.put(lambda: work(3))

@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from migrator.checkpoint.store import Checkpoint
-from migrator.engine.load import check_inputs, open_inputs
+from migrator.engine.inputs import check_inputs, open_inputs
 from migrator.errors import CheckpointError, UsageError
 from migrator.settings import NamingSettings
 

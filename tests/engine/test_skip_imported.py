@@ -6,7 +6,7 @@ import pytest
 
 from migrator.checkpoint.lock import batch_lock
 from migrator.checkpoint.store import Checkpoint
-from migrator.engine.load import open_inputs
+from migrator.engine.inputs import open_inputs
 from migrator.errors import CheckpointError, UsageError
 
 

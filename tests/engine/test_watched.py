@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from migrator.engine import load, run, status
+from migrator.engine import load, run, shelf, status
 from migrator.engine.snapshot import note_end
 from migrator.manifest.csv_file import CsvManifest
 from migrator.source.answers import ObjectFacts, SourceUnreachable
@@ -55,13 +55,13 @@ async def test_rows_are_counted_while_they_are_read(bench, monkeypatch):
 
     monkeypatch.setattr(CsvManifest, "batches", in_pairs)  # as a long file comes, block by block
     rows_seen = []
-    put = load.Shelf.put
+    put = shelf.Shelf.put
 
     async def putting(shelf, *arguments):
         await put(shelf, *arguments)
         rows_seen.append(shelf.book.tallies.rows)
 
-    monkeypatch.setattr(load.Shelf, "put", putting)
+    monkeypatch.setattr(shelf.Shelf, "put", putting)
     bench.manifest(*KEYS, KEYS[0])
     await bench.run()
     assert rows_seen == [2, 4, 6, 7]

@@ -11,7 +11,8 @@ import pyarrow.parquet as pq
 from migrator.checkpoint.store import Checkpoint
 from migrator.checkpoint.writer import Writer
 from migrator.engine.book import Book
-from migrator.engine.load import load, open_inputs
+from migrator.engine.inputs import open_inputs
+from migrator.engine.load import load
 from migrator.engine.tag import new_batch_id
 from migrator.manifest import open_manifest
 from migrator.settings import InputSettings

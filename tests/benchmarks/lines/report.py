@@ -20,7 +20,7 @@ from tests.pictures.batches import make
 LONGEST_S, LARGEST_MB, MOST_MB = 2.0, 15.0, 250.0
 """Opening the page, its size, and the memory of writing all files."""
 
-OPENINGS = 3
+OPENINGS, ROUNDS = 3, 3
 
 
 def measure(scale, directory):
@@ -28,18 +28,25 @@ def measure(scale, directory):
     rows = scale.report_rows
     batch = directory / "batch"
     measured(make_batch, directory=batch, rows=rows)
-    figures = measured(write, directory=batch)
-    peer_s = measured(write_from_memory, directory=batch)["wall_s"]
+    written, theirs = [], []
+    for _ in range(ROUNDS):  # in turns, so that both meet the same machine
+        written.append(measured(write, directory=batch))
+        theirs.append(measured(write_from_memory, directory=batch)["wall_s"])
+    ours_s, peer_s = (
+        statistics.median(each["wall_s"] for each in written),
+        statistics.median(theirs),
+    )
+    peak_mb = max(each["peak_mb"] for each in written)
     size_mb = (batch / "report.html").stat().st_size / 1e6
     opening_s = asyncio.run(_opening_s((batch / "report.html").as_uri()))
     part = f"Report of {rows:,} rows"
     return [
-        Line(part=part, what="all files written", figure=figures["wall_s"], unit="s",
-             **against("pyarrow, both tables", figures["wall_s"], peer_s), limit="<= 3",
+        Line(part=part, what="all files written", figure=ours_s, unit="s",
+             **against("pyarrow, both tables", ours_s, peer_s), limit="<= 3",
              note="the same tables, held in memory, in the same row groups and compression; ours "
              "come from the checkpoint, with the page, retry.csv, digests and syncs"),
-        Line(part=part, what="memory at the peak", figure=figures["peak_mb"], unit="MB",
-             **against("limit", figures["peak_mb"], MOST_MB), limit="<= 1"),
+        Line(part=part, what="memory at the peak", figure=peak_mb, unit="MB",
+             **against("limit", peak_mb, MOST_MB), limit="<= 1"),
         Line(part=part, what="the page", figure=size_mb, unit="MB",
              **against("limit", size_mb, LARGEST_MB), limit="<= 1"),
         Line(part=part, what="opened in Chromium, rows shown", figure=opening_s, unit="s",

@@ -6,7 +6,7 @@ from random import Random
 
 from migrator.checkpoint.store import Checkpoint
 from migrator.checkpoint.writer import GROUP_LIMIT
-from migrator.engine.load import open_inputs
+from migrator.engine.inputs import open_inputs
 from migrator.engine.ports import Ports
 from migrator.engine.run import migrate
 from migrator.engine.stop import Stop
