@@ -356,7 +356,8 @@ class Gateway:
                     )
                 )
             else:
-                await self._rest(max(PROBE_INTERVAL_S, self.pacer.held_for_s))
+                asked_for_s = self.breaker.asked_s - self._clock()
+                await self._rest(max(PROBE_INTERVAL_S, self.pacer.held_for_s, asked_for_s))
                 if self.breaker.is_open and not self._stop.requested:
                     await self._probe()
 
