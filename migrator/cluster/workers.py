@@ -29,8 +29,7 @@ from migrator.settings.cluster import CONFIGURED, local_workers
 LOOPBACK = "127.0.0.1"
 
 CONNECT_S = 10
-"""Seconds within which the scheduler must answer at first; later Dask tries for as long as its own
-`distributed.comm.timeouts.connect` says (30)."""
+"""Seconds within which the scheduler must answer: at first, and when the way to it was lost."""
 
 TRIES = 5
 """Of a task that takes down its workers, or the scheduler; Dask's own tries are within each."""

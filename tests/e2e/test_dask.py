@@ -1,4 +1,4 @@
-"""The keys of the source reach workers from their own environment, and nothing else of a cluster.
+"""A Dask cluster of its own: what of the keys reaches it, and what a lost one leaves behind.
 
 All that goes between the program, a scheduler and its workers passes a tap here, without packing.
 """
@@ -11,9 +11,11 @@ import zlib
 from contextlib import suppress
 
 import pytest
+from told import assert_told
 
 from tests.actual.canaries import NAMES, places_that_tell
 from tests.actual.cluster import HOST, Cluster
+from tests.benchmarks.children import server
 
 PLAIN = {
     "DASK_DISTRIBUTED__COMM__COMPRESSION": "none",
@@ -141,9 +143,30 @@ def test_a_worker_without_keys_says_which_variable_it_lacks(world, tmp_path):
     assert "PIXOP_SOURCE_" in result.err
 
 
-def test_a_cluster_of_this_machine_listens_on_loopback_alone(world, until):
-    from tests.benchmarks.children import server  # noqa: PLC0415
+def test_a_scheduler_that_is_lost_is_told_and_the_same_command_goes_on(world, tmp_path, until):
+    made = Cluster(tmp_path, world.environment({}))
+    words = ("list", "s3://spread", "-q", "-o", "x.parquet", "--cluster", made.address)
+    parts = world.directory / "x.parquet.parts"
+    with server("tests.benchmarks.s3_stub", "--keys", 5_000, "--delay-ms", 200) as stub:
+        world.env["AWS_ENDPOINT_URL_S3"] = stub.said
+        made.env["AWS_ENDPOINT_URL_S3"] = stub.said
+        try:
+            made.start()
+            child = world.start(*words)
+            until(lambda: len(list(parts.glob("*.parquet"))) > 3, "some parts are there")
+            made.close()
+            assert_told(child.wait(), 1, "the scheduler of the cluster is gone")
+            kept = {part.name for part in parts.glob("*.parquet")}
+            made.start()
+            result = world.call(*words)
+        finally:
+            made.close()
+    assert kept
+    assert result.code == 0, result.said
+    assert result.out.startswith("5,000 objects")
 
+
+def test_a_cluster_of_this_machine_listens_on_loopback_alone(world, until):
     psutil = pytest.importorskip("psutil")
     with server("tests.benchmarks.s3_stub", "--keys", 5_000, "--delay-ms", 200) as stub:
         child = world.start("list", "s3://spread", "-o", "x.csv", "--cluster", "local:2",
