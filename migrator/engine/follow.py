@@ -217,6 +217,8 @@ class Follower:
         """Restart failed copies when they are due, for ever. Raises Stopping."""
         while True:
             await asyncio.sleep(RESTARTS_CHECKED_S)
+            if not self._observer.restarts_wait:
+                continue
             now_s = self._gateway.now_s()
             for flight in self._flights:
                 if flight.state is State.RESTARTING and flight.restart_at_s <= now_s:
