@@ -126,6 +126,11 @@ class Book:
         """Do `work` on the checkpoint; durable when this returns."""
         return await self._journal.run(work)
 
+    async def close(self) -> None:
+        """Finish what is under way, also what nobody waits for any more; the file stays open."""
+        await asyncio.gather(*self._writing)
+        await self._journal.close()
+
     async def change(
         self,
         row: int,

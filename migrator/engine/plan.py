@@ -92,7 +92,7 @@ async def plan(
             asking = _ask(book, settings, inputs, ports, stop, gateway, progress)
             return await found_out(stop, asking)
     finally:
-        await journal.close()
+        await book.close()
 
 
 async def _ask(

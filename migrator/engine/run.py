@@ -129,7 +129,7 @@ async def migrate(
             await book.run(guard.remember)
             await book.run(recorder.sample)  # with the last counts
         finally:
-            await journal.close()
+            await book.close()
 
 
 async def _count(book: Book) -> None:

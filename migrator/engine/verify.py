@@ -65,7 +65,7 @@ async def verify(
             )
             return await found_out(stop, comparing)
     finally:
-        await journal.close()
+        await book.close()
 
 
 async def _compare(

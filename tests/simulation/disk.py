@@ -103,9 +103,8 @@ class SimulatedJournal:
         return self._chance.uniform(*self._world.climate.disk_s)
 
     def _commit(self):
-        if self._start.dead:
-            return
-        if self._start.event("commit", inside=False):
+        if self._start.dead or self._start.event("commit", inside=False):
+            self._die(self._waiting)
             return
         group, self._waiting = self._waiting[:GROUP_LIMIT], self._waiting[GROUP_LIMIT:]
         results, failure = [], None
@@ -119,6 +118,7 @@ class SimulatedJournal:
         except Exception as error:  # noqa: BLE001 - handed to the callers, as the writer does
             failure = error
         if self._start.event("committed", inside=False):
+            self._die(group + self._waiting)
             return
         # Whoever was committed first is told first: the real writer's calls keep their order.
         # (Timers of one moment would have no order.)
@@ -127,6 +127,11 @@ class SimulatedJournal:
         self._busy = bool(self._waiting)
         if self._busy:
             self._begin()
+
+    def _die(self, waiting):
+        """The process is gone, and nobody in it waits any more."""
+        for _, future in waiting:
+            future.cancel()
 
     def _wake(self, group, results, failure):
         for position, (_, future) in enumerate(group):
