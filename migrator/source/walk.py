@@ -1,9 +1,10 @@
 """Walking a prefix: every object in the order of keys, with folders listed at once.
 
 A listing is a chain of questions, each of which begins where the answer before ended. What can be
-asked at once are the folders of a prefix. Their pages are handed on in order all the same, so that
-the last key handed on says all of where an interrupted walk goes on. A few pages of each folder are
-fetched ahead, and so is the next page of whatever is read just now.
+asked at once are the folders of a prefix, and parts of a long one without folders (`chains.py`).
+Their pages are handed on in order all the same, so that the last key handed on says all of where an
+interrupted walk goes on. A few pages of each folder are fetched ahead, and so is the next page of
+whatever is read just now.
 
 What it costs beyond a plain listing is a question for each level that is split, and the last page
 of each folder, which is seldom full. So a prefix with more folders than stand on one page (1,000)
@@ -12,21 +13,20 @@ is not split, and one with few is split further, level by level.
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncGenerator, AsyncIterator, Coroutine, Iterable, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Iterator
 from contextlib import aclosing
 from dataclasses import dataclass
+from functools import partial
 from typing import Protocol, Self
 
+from migrator.source.chains import Chain, Chains, answers_to
 from migrator.source.pages import ListPage
-
-AT_ONCE = 32
-"""Folders that are listed at once."""
 
 WALKS_AT_ONCE = 4
 """Walks of which the first pages are fetched while an earlier one is read."""
 
 PAGES_AHEAD = 2
-"""Pages of each that wait to be handed on; with those above they bound the memory."""
+"""Pages of each of them that wait to be handed on."""
 
 FEW, LEVELS = 16, 4
 """As long as there are fewer folders, those of the next level are looked for; so many times."""
@@ -64,24 +64,12 @@ async def walk(
 
     Raises what the lister raises. Close it where it is not read to its end.
     """
-    running: deque[tuple[asyncio.Queue[ListPage | Exception | None], asyncio.Task[None]]] = deque()
-    try:
-        waiting = deque(await branches(lister, bucket, prefix, after))
-        while waiting or running:
-            while waiting and len(running) < AT_ONCE:
-                running.append(_begin(_listed(lister, bucket, waiting.popleft())))
-            queue, _ = running[0]
-            page = await queue.get()
-            if isinstance(page, Exception):
-                raise page
-            if page is None:
-                running.popleft()
-            elif page.keys:
-                yield page
-    finally:
-        for _, task in running:
-            task.cancel()
-        await asyncio.gather(*(task for _, task in running), return_exceptions=True)
+    parts = await branches(lister, bucket, prefix, after)
+    ask = partial(lister.page, bucket)
+    chains = Chains(ask, [Chain(each.prefix, each.after, each.known) for each in parts])
+    async with aclosing(chains.pages()) as pages:
+        async for page in pages:
+            yield page
 
 
 class Walks:
@@ -152,18 +140,6 @@ def _begin(
     return queue, asyncio.ensure_future(fetch())
 
 
-async def _listed(lister: Lister, bucket: str, branch: Branch) -> AsyncGenerator[ListPage, None]:
-    if branch.known is not None:
-        yield branch.known
-        return
-    page = await lister.page(bucket, branch.prefix, after=branch.after)
-    while True:
-        yield page
-        if page.next_token is None:
-            return
-        page = await lister.page(bucket, branch.prefix, after=branch.after, token=page.next_token)
-
-
 async def branches(
     lister: Lister, bucket: str, prefix: str, after: str = "", few: int = FEW
 ) -> list[Branch]:
@@ -176,7 +152,7 @@ async def branches(
         open_ones = [each for each in found if each.known is None and not each.whole]
         if not open_ones or len(found) >= few:
             break
-        levels = await _all(
+        levels = await answers_to(
             lister.page(bucket, each.prefix, delimiter=DELIMITER) for each in open_ones
         )
         split = dict(zip(map(id, open_ones), levels, strict=True))
@@ -186,17 +162,6 @@ async def branches(
             for part in (_split(each, split[id(each)]) if id(each) in split else [each])
         ]
     return found
-
-
-async def _all(questions: Iterable[Coroutine[None, None, ListPage]]) -> list[ListPage]:
-    """The answers to all; where one fails the others are given up before it is raised."""
-    tasks = [asyncio.ensure_future(question) for question in questions]
-    try:
-        return await asyncio.gather(*tasks)
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 def _split(branch: Branch, level: ListPage) -> list[Branch]:

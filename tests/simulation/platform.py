@@ -14,6 +14,7 @@ from uuid import UUID
 import msgspec
 from simulation.climate import BEFORE, EPOCH_S, FATES
 
+from migrator.lifecycle import FINAL, State
 from migrator.model import identity
 from migrator.pixop.client import Answer
 from migrator.pixop.quota import read_quota
@@ -242,14 +243,19 @@ class Platform:
             derived.master = False
         return self.answer(202, {"videoId": video.id, **self._shown(video)})
 
+    def _is_given_up(self, row):
+        """Whether what a row's POST has made is not looked for any more, or presumed absent."""
+        state = self.world.disk.checkpoint.transfer(row).state
+        return row in self.world.left_open or state is State.PENDING or state in FINAL
+
     def _weigh(self, thing):
         """Whether there is room for one more copy, by --max-in-flight-bytes."""
         limit = self.climate.max_in_flight_bytes
         if limit is None:
             return
         now_s = self.world.now_s
-        running = [
-            video.thing.size
+        running = {  # the latest of each row: another one was presumed absent
+            video.thing.row: video.thing.size
             for video in self.videos
             if video.thing is not None
             and video.by == "us"
@@ -257,10 +263,12 @@ class Platform:
             and video.copy(now_s)[0] in {"INITIAL", "IN_PROGRESS"}
             and video.thing.fate != "stalls"  # it is given up in the end, and runs on
             and self.world.key_of(video.thing.bucket) == self.key
-        ]
-        if running and sum(running) + thing.size > limit:
+            and not self._is_given_up(video.thing.row)
+        }
+        taken = sum(running.values())
+        if running and taken + thing.size > limit:
             self.world.violate(
-                thing, f"{sum(running)} bytes are in flight, {thing.size} more come: {limit} may"
+                thing, f"{taken} bytes are in flight, {thing.size} more come: {limit} may"
             )
 
     def _restart(self, video):

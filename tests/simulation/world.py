@@ -103,6 +103,7 @@ class World:
         }
         self.platform = Platform(self)
         self.disk = Disk(self, root)
+        self.left_open = set()
 
     @property
     def now_s(self):
@@ -235,6 +236,7 @@ class Start:
         """Run the engine once; its checkpoint is closed, or what a crash left of it, afterwards."""
         world, climate, loop = self.world, self.world.climate, self.world.loop
         world.log(None, f"start {self.number}")
+        world.left_open.clear()
         checkpoint = self.disk.open()
         timers = [loop.call_later(HANGS_AFTER_S, self._hangs, "hangs")]
         if self.ending is not None and self.ending.event == "time":
@@ -481,6 +483,7 @@ def play(seed, *, climate=None, trace=False):
         for patch in _constants(climate.page_size):
             stack.enter_context(patch)
         world = World(climate, loop, root)
+        stack.enter_context(_noting_what_is_left_open(world))
         world.tracing = trace
         if trace:
             engine = logging.getLogger("migrator")
@@ -514,6 +517,17 @@ def _constants(size):
     yield mock.patch.object(sweep.ListReader.page, "__defaults__", (size,))
     yield mock.patch.object(sweep.ListReader.pages, "__defaults__", (size,))
     yield mock.patch.object(sweep.sweep, "__defaults__", (size,))
+
+
+def _noting_what_is_left_open(world):
+    """Rows of which a start looks no more for what became of them: their bytes count no more."""
+    leave_open = resolve.Resolver._leave_open
+
+    def noting(self, transfer):
+        world.left_open.add(transfer.row)
+        leave_open(self, transfer)
+
+    return mock.patch.object(resolve.Resolver, "_leave_open", noting)
 
 
 def _unhandled(world, context):
