@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test check bench battery simulate fuzz diagram pictures browser clean
+.PHONY: demo test check bench battery cluster-battery simulate fuzz diagram pictures browser clean
 
 demo: $(READY)            ## a small catalogue with every trouble: migrated, killed, resumed, reported
 	$(BIN)/migrator demo
@@ -31,6 +31,9 @@ pictures: $(READY)        ## what people see, into pictures/: terminals and repo
 
 battery: $(READY)         ## the actual program killed, crashed and struck by every fault; KILLS=500 ROUNDS=20
 	$(BIN)/python -m tests.battery --kills $(or $(KILLS),500) --rounds $(or $(ROUNDS),20)
+
+cluster-battery: $(READY) ## workers, scheduler and program killed while a cluster lists and heads; KILLS=30
+	$(BIN)/python -m tests.battery.cluster --kills $(or $(KILLS),30)
 
 simulate: $(READY)        ## the engine in many worlds on virtual time: SEEDS=1000; SEED=123 replays one
 	$(BIN)/python -m tests.simulation $(if $(SEED),--seed $(SEED),--seeds $(or $(SEEDS),1000))

@@ -3,7 +3,7 @@
 Nothing in here grows with the rows: every question is one aggregate, or a few examples.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from migrator.checkpoint.store import Checkpoint
@@ -62,12 +62,21 @@ class ReasonCount:
 
 
 @dataclass(frozen=True, slots=True)
+class LaneCount:
+    """What would be sent with one API key: objects, their known bytes, the largest."""
+
+    objects: int = 0
+    size_bytes: int = 0
+    largest_bytes: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Census:
     """All rows of a batch by what would become of them.
 
     `to_send` rows would be sent; of `unsized` of them the size is not known. `open_rows` are those
     of an earlier run that have no outcome yet and are not pending. `bucket_count` counts all
-    buckets, `buckets` holds the largest ones.
+    buckets, `buckets` holds the largest ones. `lanes` are those of the API keys that have any.
     """
 
     rows: int
@@ -80,6 +89,7 @@ class Census:
     buckets: tuple[BucketCount, ...]
     bucket_count: int
     sizes: tuple[SizeClass, ...]
+    lanes: Mapping[int, LaneCount]
 
     def outcomes(self) -> dict[Outcome, int]:
         """Rows by outcome, if every row that is sent is imported."""
@@ -133,6 +143,10 @@ def take_census(checkpoint: Checkpoint, *, preflight: bool) -> Census:
         ),
         bucket_count=next(checkpoint.select("census_bucket_count"))[0],
         sizes=tuple(sizes),
+        lanes={
+            lane: LaneCount(objects, int(known_bytes), largest)
+            for lane, objects, known_bytes, largest in checkpoint.select("census_lanes", preflight)
+        },
     )
 
 

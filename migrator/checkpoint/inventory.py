@@ -1,4 +1,4 @@
-"""What the platform's list showed, on disk for as long as it is compared with the rows.
+"""What the platform's lists showed, on disk for as long as they are compared with the rows.
 
 A scratch file beside the checkpoint and never in it: it is written without any care for crashes,
 and is removed once the comparison has ended. So memory does not grow with the list.
@@ -21,6 +21,7 @@ CREATE TABLE video (
     video_id TEXT PRIMARY KEY, object_id BLOB, batch TEXT, is_master INTEGER NOT NULL,
     project_id TEXT, name TEXT, file_name TEXT, size_bytes INTEGER, created_ms INTEGER,
     upload_status TEXT, ingestion_status TEXT, error TEXT,
+    team INTEGER NOT NULL,                           -- the list that showed it, by its number
     explained INTEGER NOT NULL DEFAULT 0             -- 1: a row or a finding has named it
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX video_object ON video (object_id) WHERE object_id IS NOT NULL;
@@ -52,33 +53,44 @@ class ListedVideo:
 
 _COLUMNS = ", ".join(field.name for field in fields(ListedVideo))
 _PUT = (
-    f"INSERT OR REPLACE INTO video ({_COLUMNS}) "  # noqa: S608 - columns of ours
-    f"VALUES ({', '.join('?' * len(fields(ListedVideo)))})"
+    f"INSERT OR REPLACE INTO video ({_COLUMNS}, team) "  # noqa: S608 - columns of ours
+    f"VALUES ({', '.join('?' * len(fields(ListedVideo)))}, ?)"
 )
 _READ = f"SELECT {_COLUMNS} FROM video WHERE "  # noqa: S608 - columns of ours
 _BY_CREATION = " ORDER BY created_ms, video_id"
 
 
 class Inventory:
-    """The videos that the list showed. Raises RunFailed where the disk takes no more."""
+    """The videos that the lists of teams showed, one list after the other.
+
+    `count` is how many that of the present team has. Raises RunFailed where the disk takes no more.
+    """
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._db = connection
+        self._team = 0
         self.count = 0
+
+    def begin(self, team: int) -> None:
+        """What is added from now on is of the list of this number."""
+        self._team, self.count = team, 0
 
     def add(self, videos: Sequence[ListedVideo]) -> int:
         """Keep videos, the latest sight of each; answers how many distinct ones there are now."""
         ids = {video.video_id for video in videos}
         with self._writing():
-            known = self._db.execute(_in("SELECT count(*) FROM video WHERE video_id", ids), [*ids])
+            known = self._db.execute(
+                _in("SELECT count(*) FROM video WHERE team = ? AND video_id", ids),
+                [self._team, *ids],
+            )
             self.count += len(ids) - int(known.fetchone()[0])
-            self._db.executemany(_PUT, map(astuple, videos))
+            self._db.executemany(_PUT, ((*astuple(video), self._team) for video in videos))
         return self.count
 
     def forget(self) -> None:
-        """The list has to be read anew."""
+        """The list of the present team has to be read anew."""
         with self._writing():
-            self._db.execute("DELETE FROM video")
+            self._db.execute("DELETE FROM video WHERE team = ?", (self._team,))
         self.count = 0
 
     def videos(self, ids: Sequence[str]) -> dict[str, ListedVideo]:
@@ -94,13 +106,13 @@ class Inventory:
             found.setdefault(video.object_id, []).append(video)
         return found
 
-    def alike(self, file_name: str, size_bytes: int) -> list[ListedVideo]:
-        """Masters without a tag of this file name and size that nothing has explained yet."""
+    def alike(self, file_name: str, size_bytes: int, team: int = 0) -> list[ListedVideo]:
+        """A team's masters without a tag of this name and size that nothing has explained yet."""
         condition = (
             "object_id IS NULL AND is_master AND explained = 0 AND file_name = ? "
-            "AND size_bytes = ?" + _BY_CREATION
+            "AND size_bytes = ? AND team = ?" + _BY_CREATION
         )
-        return list(self._read(condition, (file_name, size_bytes)))
+        return list(self._read(condition, (file_name, size_bytes, team)))
 
     def explain(self, ids: Iterable[str]) -> None:
         """A row, or what is said of one, names these."""

@@ -36,7 +36,7 @@ DELETE FROM source;
 DELETE FROM project;
 
 -- name: pending_buckets
-SELECT DISTINCT bucket FROM object
+SELECT DISTINCT lane, bucket FROM object
 WHERE state IN ('pending', 'submitting', 'unresolved', 'replacing');
 
 -- name: buckets_of_videos
@@ -293,6 +293,13 @@ SELECT length(CAST(o.size_bytes AS TEXT)) - 1, count(*), total(o.size_bytes), ma
 FROM object AS o LEFT JOIN foreseen AS f ON f.row = o.row AND ?
 WHERE o.state = 'pending' AND f.row IS NULL AND o.size_bytes IS NOT NULL
 GROUP BY 1 ORDER BY 1;
+
+-- name: census_lanes
+-- What would be sent with each API key: rows, known bytes, and the largest.
+SELECT o.lane, count(*), total(o.size_bytes), coalesce(max(o.size_bytes), 0)
+FROM object AS o LEFT JOIN foreseen AS f ON f.row = o.row AND ?
+WHERE o.state = 'pending' AND f.row IS NULL
+GROUP BY o.lane;
 
 -- name: census_foreseen_examples
 SELECT o.row, o.bucket, o.key, o.size_bytes, f.error_code, f.message

@@ -23,9 +23,12 @@ AT_ONCE = 64
 class Transfers(Tables):
     """Rows on their way."""
 
-    def pending_buckets(self) -> list[str]:
-        """Every bucket that a row names which is pending, or may be again."""
-        return [str(bucket) for (bucket,) in self._db.execute(SQL["pending_buckets"])]
+    def pending_buckets(self) -> dict[int, list[str]]:
+        """Every bucket that a row names which is pending, or may be again, by lane."""
+        found: dict[int, list[str]] = {}
+        for lane, bucket in self._db.execute(SQL["pending_buckets"]):
+            found.setdefault(lane, []).append(str(bucket))
+        return found
 
     def buckets_of_videos(self) -> list[str]:
         """Every bucket of which there is, or was, a video."""

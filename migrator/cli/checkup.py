@@ -4,7 +4,6 @@ import asyncio
 import platform
 import shutil
 import sqlite3
-import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import version
@@ -15,29 +14,29 @@ from migrator import __version__
 from migrator.certificates import check_certificates
 from migrator.cli import health, webhook_checkup
 from migrator.cli.health import Check
+from migrator.cli.platform_checkup import PATIENCE_S, check_platform
 from migrator.cli.s3_files import S3Files
 from migrator.cli.session import connected, keys_of
 from migrator.engine.inputs import open_inputs
 from migrator.engine.ports import Ports
 from migrator.errors import MigratorError, RunFailed, UsageError
-from migrator.model import InvalidRow, ManifestRow
-from migrator.pixop import wire
-from migrator.pixop.client import Answer, Api, Lost, Reply
+from migrator.filters import Filter
+from migrator.manifest.told import teller
+from migrator.model import Columns, InvalidRow, ManifestRow
 from migrator.settings import (
     BatchSettings,
     Secret,
     check_settings,
     parse_prefix,
     read_api_key,
+    read_api_keys,
 )
 from migrator.source.answers import S3Refusal, SourceUnreachable
+from migrator.source.listing import page_of_wanted
 from migrator.source.preflight import Preflight, Refusal
 from migrator.source.s3 import SourceS3
 
 T = TypeVar("T")
-
-PATIENCE_S = 20.0
-"""Seconds that one question may take."""
 
 SAMPLES = 3
 """Objects of each bucket that are looked at: a single one may be missing by right."""
@@ -55,11 +54,13 @@ SAMPLED = "only the first {} of them are looked at"
 class Catalogue:
     """What the inputs name: rows where they can be counted, some keys of each bucket, projects.
 
-    `to_list` are the buckets, with a prefix of each, that have to be listed.
+    `to_list` are the buckets, with a prefix of each, that have to be listed. `left_out` rows
+    are not wanted, by the manifest or by a filter: they are no samples.
     """
 
     rows: int | None = 0
     invalid: int = 0
+    left_out: int = 0
     samples: dict[str, list[tuple[str, str | None]]] = field(default_factory=dict)
     to_list: dict[str, str] = field(default_factory=dict)
     projects: set[str] = field(default_factory=set)
@@ -74,6 +75,9 @@ async def check_up(
     _attempt(checks, "settings", lambda: check_settings(settings), "can be used")
     _attempt(checks, "certificates", lambda: check_certificates(environment), "can be read")
     api_key = _attempt(checks, "api key", lambda: read_api_key(settings.platform, environment))
+    for name, key in settings.api_keys.items():
+        own = {name: key}
+        _attempt(checks, f"api key {name}", lambda own=own: read_api_keys(own, environment))  # type: ignore[misc]
     catalogue = Catalogue()
     if settings.inputs.manifest is not None or settings.inputs.prefix:
         read = _attempt(checks, "rows in", lambda: _read(settings, environment))
@@ -91,7 +95,13 @@ async def check_up(
         found = found if settings.may_hand_keys_over else "none are handed over"
         checks.append(Check("source keys", "ok", f"{found}; {looks} looks" if looks else found))
     failed = {check.name for check in checks if check.status == "fail"}
-    if api_key is not None and not failed & {"settings", "certificates", "source keys"}:
+    needed = {
+        "settings",
+        "certificates",
+        "source keys",
+        *(f"api key {n}" for n in settings.api_keys),
+    }
+    if api_key is not None and not failed & needed:
         await _connected(checks, settings, catalogue, api_key, environment)
     if settings.webhooks.webhook_listen is None:
         checks.append(webhook_checkup.NONE_USED)
@@ -135,19 +145,26 @@ def _read(settings: BatchSettings, environment: Mapping[str, str]) -> Catalogue:
         found.to_list.setdefault(bucket, key_prefix)
     with S3Files(settings, environment) as objects:
         reader = open_inputs(settings.inputs, objects).reader
+        wanted = Filter(settings.inputs.filters)
         if reader is not None:
             for rows in reader.batches():
-                _note(found, rows, reader.columns.other_names)
+                _note(found, rows, reader.columns, wanted)
     return found
 
 
-def _note(found: Catalogue, rows: Sequence[ManifestRow | InvalidRow], names: Sequence[str]) -> None:
+def _note(
+    found: Catalogue, rows: Sequence[ManifestRow | InvalidRow], columns: Columns, wanted: Filter
+) -> None:
+    names, told = columns.other_names, teller(columns)
     place = names.index("project_id") if "project_id" in names else None
     for row in rows:
         if found.rows is not None:
             found.rows += 1
         if isinstance(row, InvalidRow):
             found.invalid += 1
+            continue
+        if row.left_out is not None or wanted.against(row.key, told(row)) is not None:
+            found.left_out += 1
             continue
         _sample(found, row.bucket, row.key, row.version_id)
         project = row.cells[place] if place is not None else None
@@ -173,6 +190,8 @@ def _rows(catalogue: Catalogue) -> Check:
         if catalogue.rows is None
         else (f"{catalogue.rows:,} rows, {buckets} buckets")
     )
+    if catalogue.left_out:
+        found += f"; {catalogue.left_out:,} rows are not wanted, and not looked at"
     if catalogue.more:
         found += f"; {SAMPLED.format(MOST_BUCKETS)}"
     if catalogue.invalid:
@@ -203,48 +222,10 @@ async def _connected(
 ) -> None:
     try:
         async with connected(settings, api_key, environment) as ports:
-            checks += await _platform(settings, catalogue, ports.api)
+            checks += await check_platform(settings, catalogue.projects, ports)
             checks += await _source(settings, catalogue, ports)
     except (UsageError, RunFailed) as error:
         checks.append(Check("source", "fail", error.message, error.hint))
-
-
-async def _platform(settings: BatchSettings, catalogue: Catalogue, api: Api) -> list[Check]:
-    """The account, its quota and clock, the team and the projects: all that a run needs."""
-    reply = await _call(api, "/v1/account")
-    here_s = time.time()
-    checks = [health.judge_account(reply)]
-    if not isinstance(reply, Answer) or checks[0].status == "fail":
-        return checks
-    checks += [health.judge_quota(reply.quota), health.judge_clock(reply.date_s, here_s)]
-    account = wire.decode(reply.body, wire.Account)
-    if account is None:
-        return checks
-    team_id = settings.platform.team_id or account.default_team.id
-    path = f"/v1/teams/{team_id}"
-    checks.append(health.judge_place("team", path, await _call(api, path)))
-    if settings.webhooks.webhook_listen is not None:
-        params = {"teamId": team_id, "pageSize": "100"}
-        checks.append(webhook_checkup.judge_room(await _call(api, "/v1/webhooks", params)))
-    named = {settings.platform.project_id} if settings.platform.project_id else set[str]()
-    for project_id in sorted(named | catalogue.projects):
-        path = f"/v1/projects/{project_id}"
-        checks.append(health.judge_place("project", path, await _call(api, path)))
-    for location_id in sorted({way.location or "" for _, way in settings.ways.all()} - {""}):
-        path = f"/v1/input-locations/s3/{location_id}"
-        checks.append(health.judge_place("input location", path, await _call(api, path)))
-    if not named:
-        path, params = "/v1/projects/default", {"selectTeamId": team_id}
-        checks.append(health.judge_place("project", path, await _call(api, path, params)))
-    return checks
-
-
-async def _call(api: Api, path: str, params: Mapping[str, str] | None = None) -> Reply:
-    try:
-        async with asyncio.timeout(PATIENCE_S):
-            return await api.call("GET", path, params)
-    except TimeoutError:
-        return Lost(f"no answer within {PATIENCE_S:.0f} seconds")
 
 
 async def _source(settings: BatchSettings, catalogue: Catalogue, ports: Ports) -> list[Check]:
@@ -265,7 +246,7 @@ async def _source(settings: BatchSettings, catalogue: Catalogue, ports: Ports) -
                 ports.keys.keys_for(bucket)
             ports.keys.access_for(bucket)
             async with asyncio.timeout(PATIENCE_S * 2):
-                checks += await _bucket(bucket, catalogue, ports.source, settings.ways.by_url)
+                checks += await _bucket(bucket, catalogue, ports.source, settings)
         except UsageError as error:
             checks.append(Check(f"source {bucket}", "fail", error.message, error.hint))
         except (SourceUnreachable, TimeoutError) as error:
@@ -279,14 +260,15 @@ async def _source(settings: BatchSettings, catalogue: Catalogue, ports: Ports) -
 
 
 async def _bucket(
-    bucket: str, catalogue: Catalogue, source: SourceS3, by_url: Callable[[str], bool]
+    bucket: str, catalogue: Catalogue, source: SourceS3, settings: BatchSettings
 ) -> Iterable[Check]:
     samples: list[tuple[str, str | None]] = list(catalogue.samples.get(bucket, ()))
     prefix = catalogue.to_list.get(bucket)
-    refused, listed = await _list(source, bucket, prefix or "")
+    wanted = Filter(settings.inputs.filters)
+    refused, listed = await _list(source, bucket, prefix or "", wanted)
     if not samples:
         samples = [(key, None) for key in listed[:SAMPLES]]
-    preflight = Preflight(source, by_url)
+    preflight = Preflight(source, settings.ways.by_url)
     looks: list[tuple[str, Refusal | None]] = []
     for key, version_id in samples:
         _, refusal = await preflight.look(bucket, key, version_id)
@@ -298,10 +280,12 @@ async def _bucket(
     return checks
 
 
-async def _list(source: SourceS3, bucket: str, prefix: str) -> tuple[str | None, list[str]]:
-    """S3's code where it refuses to list a bucket, and else the first keys."""
+async def _list(
+    source: SourceS3, bucket: str, prefix: str, wanted: Filter
+) -> tuple[str | None, list[str]]:
+    """S3's code where it refuses to list a bucket, and else those of the first keys that count."""
     try:
         page = await source.page(bucket, prefix)
     except S3Refusal as refusal:
         return refusal.code, []
-    return None, list(page.keys)
+    return None, list(page_of_wanted(page, wanted).keys)

@@ -23,7 +23,6 @@ from migrator.settings import (
     check_settings,
     read_buckets,
     read_key_tables,
-    refuse_keys,
     with_absolute_parts,
     with_absolute_paths,
 )
@@ -88,5 +87,4 @@ def plan(  # noqa: PLR0913 - every group of flags by its name
         api_keys=read_key_tables(config),
     )
     check_settings(settings)
-    refuse_keys(settings.api_keys, "plan")
     return print_plan(out, settings, what_if, display, os.environ, as_json=as_json)

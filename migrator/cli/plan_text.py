@@ -116,6 +116,7 @@ def _cost(plan: Planned) -> Iterator[Printed]:
     table.add_row("clips (the platform makes them by itself)", f"{calls.clips:,}")
     table.add_row("sum", _span(calls.total.least, calls.total.most))
     yield table
+    yield from _keys(plan)
     yield f"time: {duration(time.duration_s)}, until {time.finish_at} if it began now"
     yield f"what binds: {BOUNDS[time.bound_by]}"
     for name, seconds in (
@@ -133,6 +134,23 @@ def _cost(plan: Planned) -> Iterator[Printed]:
             "  bytes would bind where the platform copies less than "
             f"{time.bytes_bind_below_mb_per_s:,.1f} MB/s in all"
         )
+
+
+def _keys(plan: Planned) -> Iterator[Printed]:
+    """What goes with each of several API keys."""
+    if not plan.keys:
+        return
+    table = _table("API key", "to send", "bytes", "calls", "a minute", "time")
+    for key in plan.keys:
+        calls = _span(key.calls.total.least, key.calls.total.most)
+        pace = f"{key.used_per_minute:,}"
+        if key.announced_per_minute is not None:
+            pace += f" of {key.announced_per_minute:,}"
+        table.add_row(
+            plain(key.name), f"{key.to_send:,}", size(key.size_bytes), calls, pace,
+            duration(key.duration_s),
+        )  # fmt: skip
+    yield table
 
 
 def _settings(plan: Planned) -> Iterator[Printed]:

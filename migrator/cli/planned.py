@@ -4,15 +4,24 @@ Times are ISO 8601 in UTC and seconds, sizes bytes, speeds 10^6 bytes a second.
 """
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
 import msgspec
 
-from migrator.checkpoint.census import BucketCount, Census, ReasonCount, SizeClass
+from migrator.checkpoint.census import BucketCount, Census, LaneCount, ReasonCount, SizeClass
 from migrator.checkpoint.values import Source
-from migrator.engine.forecast import CallForecast, Forecast, Span, Speed, Work, forecast
-from migrator.engine.plan import PlatformFacts, Progress
+from migrator.engine.forecast import (
+    CallForecast,
+    Forecast,
+    Span,
+    Speed,
+    Work,
+    forecast,
+    together,
+)
+from migrator.engine.plan import KeyFacts, PlatformFacts, Progress
 from migrator.engine.webhooks.registration import MOST_ACTIVE
 from migrator.model import Reason
 from migrator.settings import BatchSettings, PlanSettings
@@ -82,6 +91,24 @@ class PlannedTime(msgspec.Struct, frozen=True):
     bytes_bind_below_mb_per_s: float | None
 
 
+class PlannedKey(msgspec.Struct, frozen=True):
+    """What would go with one of several API keys, in which team, what it costs, how long it takes.
+
+    `used_per_minute` is what a run would use of the quota that is announced for the key.
+    """
+
+    name: str
+    team_id: str
+    to_send: int
+    size_bytes: int
+    announced_per_minute: int | None
+    used_per_minute: int
+    listed: int | None
+    calls: PlannedCalls
+    duration_s: float
+    bound_by: str
+
+
 class PlannedLooks(msgspec.Struct, frozen=True):
     """Pending rows whose objects were looked at, and how many of them were asked for just now."""
 
@@ -90,7 +117,11 @@ class PlannedLooks(msgspec.Struct, frozen=True):
 
 
 class Planned(msgspec.Struct, frozen=True, kw_only=True):
-    """A plan. `outcomes` are those if every row that is sent is imported."""
+    """A plan. `outcomes` are those if every row that is sent is imported.
+
+    With several API keys `keys` has what goes with each; calls and quotas are those of all of them
+    together, and the time that of the slowest.
+    """
 
     schema: str = SCHEMA
     made_at: str
@@ -106,6 +137,7 @@ class Planned(msgspec.Struct, frozen=True, kw_only=True):
     platform: PlannedPlatform
     calls: PlannedCalls
     time: PlannedTime
+    keys: tuple[PlannedKey, ...]
     preflight: PlannedLooks | None
     plan_calls: int
     settings: dict[str, Any]
@@ -122,17 +154,8 @@ def planned(
     now: datetime,
 ) -> Planned:
     """Put a plan together from what was counted and told."""
-    speed = Speed(
-        told.per_minute,
-        settings.pace.max_in_flight,
-        settings.care.settle_seconds,
-        what_if.copy_mb_per_s,
-        what_if.total_mb_per_s,
-        told=told.webhooks is not None,
-        max_in_flight_bytes=settings.pace.max_in_flight_bytes,
-    )
-    work = Work(census.to_send, census.size_bytes, census.largest_bytes, told.listed, told.checks)
-    cost = forecast(work, speed)
+    parts = [_part(key, census, settings, what_if) for key in told.keys]
+    cost = together([each.cost for each in parts])
     return Planned(
         made_at=_iso(now),
         rows=census.rows,
@@ -155,19 +178,68 @@ def planned(
         sizes=census.sizes,
         platform=PlannedPlatform(
             settings.platform.api_url,
-            told.team_id,
+            told.keys[0].team_id,
             told.announced_per_minute,
             told.per_minute,
             told.listed,
         ),
         calls=_calls(cost.calls),
         time=_time(cost, now),
+        keys=tuple(_planned_key(each) for each in parts) if len(parts) > 1 else (),
         preflight=PlannedLooks(progress.looked_at, progress.asked)
         if settings.source.preflight
         else None,
         plan_calls=told.calls,
         settings=msgspec.to_builtins(settings, enc_hook=str),
-        assumptions=tuple(_assumptions(census, told, settings, speed, work, cost)),
+        assumptions=tuple(_assumptions(census, told, settings, parts, cost)),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """What goes with one API key, how fast, and what it costs."""
+
+    key: KeyFacts
+    work: Work
+    speed: Speed
+    cost: Forecast
+
+
+def _part(key: KeyFacts, census: Census, settings: BatchSettings, what_if: PlanSettings) -> _Part:
+    speed = Speed(
+        key.per_minute,
+        settings.pace.max_in_flight,
+        settings.care.settle_seconds,
+        what_if.copy_mb_per_s,
+        what_if.total_mb_per_s,
+        told=key.webhooks is not None,
+        max_in_flight_bytes=settings.pace.max_in_flight_bytes,
+    )
+    count = census.lanes.get(key.lane, LaneCount())
+    work = Work(
+        count.objects,
+        count.size_bytes,
+        count.largest_bytes,
+        key.listed,
+        key.checks,
+        reads_list=key.reads_list,
+    )
+    return _Part(key, work, speed, forecast(work, speed))
+
+
+def _planned_key(part: _Part) -> PlannedKey:
+    key, cost = part.key, part.cost
+    return PlannedKey(
+        key.name,
+        key.team_id,
+        part.work.objects,
+        part.work.size_bytes,
+        key.announced_per_minute,
+        key.per_minute,
+        key.listed,
+        _calls(cost.calls),
+        cost.duration_s,
+        cost.bound_by,
     )
 
 
@@ -201,8 +273,7 @@ def _assumptions(
     census: Census,
     told: PlatformFacts,
     settings: BatchSettings,
-    speed: Speed,
-    work: Work,
+    parts: Sequence[_Part],
     cost: Forecast,
 ) -> Iterator[str]:
     """What the numbers stand on, in sentences."""
@@ -211,26 +282,31 @@ def _assumptions(
         "the platform announces no quota"
         if told.announced_per_minute is None
         else "nobody else uses the quota of this API key"
+        if len(parts) == 1
+        else "nobody else uses the quotas of these API keys"
     )
     if told.listed:
         yield (
-            f"none of the {told.listed:,} videos in the team's list is one of these objects: each "
+            f"none of the {told.listed:,} videos in the list of "
+            f"{'the team' if len(parts) == 1 else 'these teams'} is one of these objects: each "
             "that carries a tag of one is adopted and costs no request"
         )
-    if told.webhooks is not None:
+    if settings.webhooks.address is not None:
         url, listen = settings.webhooks.webhook_url, settings.webhooks.webhook_listen
         yield (
             f"the platform reaches {url}, and what comes there reaches {listen} "
             "(`migrator doctor` tries): what is not delivered, lists find with more calls"
         )
-        if told.webhooks >= MOST_ACTIVE:
-            yield (
-                f"one of the {told.webhooks} active webhooks of the team is deactivated before: "
-                f"it may have {MOST_ACTIVE}, and the run needs one"
-            )
+        for key in told.keys:
+            if key.reads_list and (key.webhooks or 0) >= MOST_ACTIVE:
+                team = "the team" if len(parts) == 1 else f"team {key.team_id}"
+                yield (
+                    f"one of the {key.webhooks} active webhooks of {team} is deactivated before: "
+                    f"it may have {MOST_ACTIVE}, and the run needs one"
+                )
     if settings.care.assume_empty:
         yield "the team's list is empty, as --assume-empty says"
-    yield from _of_copies(settings, speed, work)
+    yield from _of_copies(settings, parts)
     if settings.source.preflight:
         yield "what could be read from here can be read by the platform, until it is sent"
     else:
@@ -243,7 +319,8 @@ def _assumptions(
     )
 
 
-def _of_copies(settings: BatchSettings, speed: Speed, work: Work) -> Iterator[str]:
+def _of_copies(settings: BatchSettings, parts: Sequence[_Part]) -> Iterator[str]:
+    speed = parts[0].speed
     if speed.copy_mb_per_s is None and speed.total_mb_per_s is None:
         yield (
             "the platform copies as fast as it is asked to: its speed is not known "
@@ -253,11 +330,13 @@ def _of_copies(settings: BatchSettings, speed: Speed, work: Work) -> Iterator[st
         yield "the speed of a single copy is not known (--copy-mb-per-s)"
     elif speed.total_mb_per_s is None:
         yield "all copies together are no slower than each alone (--total-mb-per-s)"
-    if speed.max_in_flight_bytes is not None and work.objects:
-        yield (
-            f"copies are of mean size, so that {speed.at_once(work):,} run at once "
-            "(--max-in-flight-bytes); one that is larger goes alone"
-        )
+    for part in parts:
+        if speed.max_in_flight_bytes is not None and part.work.objects:
+            yield (
+                f"copies are of mean size, so that {speed.at_once(part.work):,} run at once "
+                f"{'' if len(parts) == 1 else f'with key {part.key.name} '}"
+                "(--max-in-flight-bytes); one that is larger goes alone"
+            )
     if settings.platform.until == "ingested":
         yield "ingestion takes no time beyond the copy: how long it takes is not known"
 

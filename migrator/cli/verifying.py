@@ -37,7 +37,6 @@ from migrator.settings import (
     Secret,
     check_cluster,
     read_api_key,
-    refuse_keys,
 )
 from migrator.text import plain
 
@@ -92,7 +91,6 @@ def _verify(
     stop = Stop()
     with closing(Checkpoint.open(directory)) as checkpoint:
         settings = replace(kept_settings(checkpoint, directory), cluster=cluster)
-        refuse_keys(settings.api_keys, "verify")
         api_key = read_api_key(settings.platform, environment)
         if not is_read(checkpoint) or checkpoint.meta("team_id") is None:
             raise UsageError(

@@ -61,12 +61,12 @@ class Progress:
 class Verified:
     """What was compared.
 
-    `listed` counts the videos of the team, `rows` those of the batch, `named` the settled rows that
-    name a video, `open` those that have no outcome yet. `headed` objects were asked for. `strays`
-    counts the videos that no row names and that are no drift, by why.
+    `listed` counts the videos of the teams, `rows` those of the batch, `named` the settled rows
+    that name a video, `open` those that have no outcome yet. `headed` objects were asked for.
+    `strays` counts the videos that no row names and that are no drift, by why.
     """
 
-    team_id: str
+    team_ids: tuple[str, ...]
     announced_per_minute: int | None = None
     listed: int = 0
     rows: int = 0
@@ -106,24 +106,37 @@ def listed(video: wire.Video, *, tagging: bool) -> ListedVideo:
     )
 
 
+@dataclass(frozen=True, slots=True)
+class AskedWith:
+    """How rows of one API key are compared: by its calls, by what it asked for, in a team's list.
+
+    `team` is the number of the list in the inventory.
+    """
+
+    gateway: Gateway
+    requests: Requests
+    team: int
+
+
 class Comparison:
-    """Rows, chunk by chunk, beside the inventory and the source; then what no row has named."""
+    """Rows, chunk by chunk, beside the inventory and the source; then what no row has named.
+
+    `asked` has the keys by their lanes; `use_default_project` are the lanes whose rows do.
+    """
 
     def __init__(
         self,
         book: Book,
         inventory: Inventory,
-        gateway: Gateway,
-        requests: Requests,
+        asked: Sequence[AskedWith],
         preflights: Preflights | None,
         verified: Verified,
         scouted: Scouted | None = None,
     ) -> None:
-        self.uses_default_project = False
+        self.use_default_project: set[int] = set()
         self._book = book
         self._inventory = inventory
-        self._gateway = gateway
-        self._requests = requests
+        self._asked = asked
         self._preflights = preflights
         self._verified = verified
         self._scouted = scouted
@@ -230,7 +243,7 @@ class Comparison:
             shown = wire.decode(answer.body, wire.Video)
             return shown is not None and shown.id == row.video_id
 
-        reading = await self._gateway.read(
+        reading = await self._asked[row.lane].gateway.read(
             "other",
             "GET",
             f"/v1/videos/{row.video_id}",
@@ -248,11 +261,13 @@ class Comparison:
             return []
         if row.state not in {State.IMPORTED, State.FAILED}:
             return []
-        wanted = self._requests.wanted(row)
-        self.uses_default_project |= wanted.project_id is None
+        asked = self._asked[row.lane]
+        wanted = asked.requests.wanted(row)
+        if wanted.project_id is None:
+            self.use_default_project.add(row.lane)
         name = own.file_name if own is not None and own.file_name else wanted.file_name
         size_bytes = own.size_bytes if own is not None and own.size_bytes else row.size_bytes
-        alike = self._inventory.alike(name, size_bytes) if size_bytes else []
+        alike = self._inventory.alike(name, size_bytes, asked.team) if size_bytes else []
         if not alike:
             return []
         ids = [video.video_id for video in alike]

@@ -5,6 +5,7 @@ beforehand is an assumption that stands beside it.
 """
 
 import math
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from migrator.engine.follow import FALLBACK_S, INTERVAL_S, LONGER_PAUSE, SHARE
@@ -23,7 +24,8 @@ class Work:
 
     `objects` would be sent, with `size_bytes` known bytes in all; `largest_bytes` is the largest
     of them. `listed` is how many videos the team's list holds that is read first; None: it is not
-    read whole. `checks` are the calls before that: the account, the team, the projects.
+    read whole. `reads_list` False: another key of the team reads it. `checks` are the calls before
+    that: the account, the team, the projects.
     """
 
     objects: int
@@ -31,6 +33,7 @@ class Work:
     largest_bytes: int
     listed: int | None
     checks: int
+    reads_list: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +135,7 @@ def forecast(work: Work, speed: Speed) -> Forecast:
     follow = follow_calls(work, speed, max(submit_s, copies_s), last_copy_s)
     calls = CallForecast(
         submit=work.objects,
-        sweep=sweep_calls(work.listed),
+        sweep=sweep_calls(work.listed) if work.reads_list else 0,
         follow=follow,
         checks=work.checks,
         resolve_each=resolve_calls(work, speed),
@@ -159,6 +162,53 @@ def forecast(work: Work, speed: Speed) -> Forecast:
         else None,
         bytes_bind_below_mb_per_s=work.size_bytes / MEGABYTE / submit_s if work.objects else None,
     )
+
+
+def together(costs: Sequence[Forecast]) -> Forecast:
+    """What all API keys of a batch cost, each of which goes at the pace of its own quota.
+
+    They run side by side: the slowest says how long it takes, but for the bytes, of which the
+    platform copies those of all keys at one speed.
+    """
+    if len(costs) == 1:
+        return costs[0]
+    calls = [cost.calls for cost in costs]
+    slowest = max(costs, key=lambda cost: cost.duration_s)
+    bytes_s = _sum(cost.bytes_s for cost in costs)
+    by_bytes = bytes_s is not None and bytes_s > slowest.duration_s
+    return Forecast(
+        calls=CallForecast(
+            submit=sum(each.submit for each in calls),
+            sweep=sum(each.sweep for each in calls),
+            follow=Span(
+                sum(each.follow.least for each in calls), sum(each.follow.most for each in calls)
+            ),
+            checks=sum(each.checks for each in calls),
+            resolve_each=sum(each.resolve_each for each in calls),
+            resolve=sum(each.resolve for each in calls),
+            clips=sum(each.clips for each in calls),
+        ),
+        quota_s=max(cost.quota_s for cost in costs),
+        in_flight_s=_largest(cost.in_flight_s for cost in costs),
+        bytes_s=bytes_s,
+        last_copy_s=_largest(cost.last_copy_s for cost in costs),
+        duration_s=max(slowest.duration_s, bytes_s or 0.0),
+        bound_by="bytes" if by_bytes else slowest.bound_by,
+        in_flight_binds_beyond_s=min(
+            (each for cost in costs if (each := cost.in_flight_binds_beyond_s) is not None),
+            default=None,
+        ),
+        bytes_bind_below_mb_per_s=_sum(cost.bytes_bind_below_mb_per_s for cost in costs),
+    )
+
+
+def _largest(values: Iterable[float | None]) -> float | None:
+    return max((value for value in values if value is not None), default=None)
+
+
+def _sum(values: Iterable[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return sum(known) if known else None
 
 
 def sweep_calls(listed: int | None) -> int:

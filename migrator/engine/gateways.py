@@ -24,6 +24,10 @@ class Gateways:
     def __len__(self) -> int:
         return len(self._all)
 
+    def of(self, lane: int) -> Gateway:
+        """The way of one lane."""
+        return self._all[lane]
+
     def now_s(self) -> float:
         """The engine's clock."""
         return self.first.now_s()

@@ -75,7 +75,7 @@ class Lane:
 class Shared:
     """What all lanes of a run have in common. `preflights` None: the source is not looked at.
 
-    `located` are the input locations by bucket.
+    `located` are the input locations by team and bucket.
     """
 
     book: Book
@@ -87,7 +87,7 @@ class Shared:
     guard: Guard
     preflights: Preflights | None
     hinted: bool
-    located: Mapping[str, str]
+    located: Mapping[str, Mapping[str, str]]
 
 
 def keys_of(settings: BatchSettings, ports: Ports) -> list[Key]:
@@ -160,7 +160,8 @@ def join(key: Key, place: Place, gateway: Gateway, shared: Shared) -> Lane:
     params = {"selectTeamId": place.team_id}
     if settings.platform.full_ingestion:
         params["fullIngestion"] = "true"
-    crossing = Crossing(settings.ways, ports.keys, ports.source, params, shared.located)
+    located = shared.located[place.team_id]
+    crossing = Crossing(settings.ways, ports.keys, ports.source, params, located)
     submitter = Submitter(
         book, feed, flights, gateway, requests, resolver, crossing, stop, place.team_id,
         BucketBreakers(), observer, asyncio.Semaphore(settings.pace.max_concurrency),
@@ -175,6 +176,14 @@ def join(key: Key, place: Place, gateway: Gateway, shared: Shared) -> Lane:
         key, place, gateway, flights, reader, latest, observer, feed, resolver, submitter, follower,
         replacer,
     )  # fmt: skip
+
+
+def teams_of(places: Sequence[Place]) -> dict[str, list[int]]:
+    """The teams that videos are made in, the default key's first, and the lanes of each."""
+    teams: dict[str, list[int]] = {}
+    for lane, place in enumerate(places):
+        teams.setdefault(place.team_id, []).append(lane)
+    return teams
 
 
 def one_a_team(lanes: Sequence[Lane]) -> list[Lane]:

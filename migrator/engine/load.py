@@ -19,7 +19,7 @@ from migrator.engine.ports import Crew
 from migrator.engine.shelf import Shelf
 from migrator.errors import UsageError
 from migrator.filters import Filter
-from migrator.manifest import ManifestReader
+from migrator.manifest import InventoryManifest, ManifestReader
 from migrator.model import InvalidRow, ManifestRow
 from migrator.settings import OrderBy, parse_prefix
 from migrator.source.listing import listed_rows
@@ -133,6 +133,9 @@ async def _load_manifest(
     shelf: Shelf, reader: ManifestReader, source: Source, *, remote: bool
 ) -> None:
     begin = await shelf.book.run(lambda c: c.rows_of_source(source.id)) + 1
+    inventory = reader if isinstance(reader, InventoryManifest) else None
+    if inventory is not None:
+        inventory.part_rows = await shelf.part_rows(source)
     batches = reader.batches(begin)
     known, rows, header = source.header, list[ManifestRow | InvalidRow](), source.header
     async with OneAhead() as storing:
@@ -141,7 +144,8 @@ async def _load_manifest(
             nonlocal known
             grown = header if header != known else None
             stored, of_columns = tuple(rows), columns
-            await storing.put(lambda: shelf.put(source, stored, of_columns, grown))
+            parts = tuple(inventory.part_rows) if inventory is not None else ()
+            await storing.put(lambda: shelf.put(source, stored, of_columns, grown, parts))
             known = header
             rows.clear()
 

@@ -4,7 +4,8 @@ There is no idempotency key here either. The intent is on the disk before the re
 before the intent nothing of that name and bucket was there: what is found of it later is our own.
 """
 
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -39,7 +40,10 @@ class Kept(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True, slots=True)
 class Locations:
-    """The input locations of a batch; `ids` are those in use, by bucket."""
+    """The input locations of a batch in one team; `ids` are those in use, by bucket.
+
+    `is_first` says that it is the default key's team.
+    """
 
     book: Book
     gateway: Gateway
@@ -47,6 +51,12 @@ class Locations:
     ways: Ways
     keys: KeyRing
     ids: dict[str, str] = field(default_factory=dict)
+    is_first: bool = True
+
+    @property
+    def _mark(self) -> str:
+        """How the checkpoint's notes of this team's input locations begin."""
+        return "input location " if self.is_first else f"of team {self.team_id}, input location "
 
     async def settle(self, buckets: Iterable[str]) -> None:
         """Learn the input location of each of these buckets that crosses by one, or make it.
@@ -63,7 +73,7 @@ class Locations:
 
     async def remove(self) -> None:
         """Remove those that this batch has made. Raises StoppedByItself where one stays."""
-        made = await self.book.run(lambda checkpoint: checkpoint.metas("input location "))
+        made = await self.book.run(lambda checkpoint: checkpoint.metas(self._mark))
         for meta, text in made.items():
             kept = msgspec.json.decode(text, type=Kept)
             if kept.state != "made":
@@ -78,13 +88,17 @@ class Locations:
             await self._keep(meta, Kept("removed", kept.name, kept.id))
 
     async def _given(self, location_id: str, bucket: str) -> str:
-        reading = await self.gateway.read("other", "GET", f"{PATH}/{location_id}")
-        location = wire.decode(reading.answer.body, wire.InputLocation)
-        if not reading.answer.ok or location is None:
+        """One that is there, once it is sure to be of this team and bucket.
+
+        Asked for by its id it is shown to whoever sees its team, be it another one: POSTs into this
+        team would find nothing by it, and every object would be missing.
+        """
+        location = await self._found(lambda each: each.id.lower() == location_id.lower())
+        if location is None:
             raise UsageError(
-                f"input location {location_id}: the platform does not know it "
-                f"({told(reading.answer)})",
-                "copy the id from the platform; nothing was sent",
+                f"input location {location_id}: team {self.team_id} has none of that id",
+                "copy the id from the platform; where rows go to several teams use "
+                "--create-input-location, which makes one in each; nothing was sent",
             )
         if location.bucket != bucket:
             raise UsageError(
@@ -96,20 +110,21 @@ class Locations:
 
     async def _own(self, bucket: str, name: str) -> str:
         """The one that this batch has made for a bucket; made now, if it is not there."""
-        meta = f"input location {bucket}"
+        meta = f"{self._mark}{bucket}"
         text = await self.book.run(lambda checkpoint: checkpoint.meta(meta))
         kept = msgspec.json.decode(text, type=Kept) if text is not None else None
         if kept is not None and kept.state == "made" and await self._is_there(kept):
             assert kept.id is not None
             return kept.id
-        there = await self._named(name, bucket)
+        there = await self._found(lambda each: (each.name, each.bucket) == (name, bucket))
         if kept is not None and kept.state == "meant":
             if there is not None:  # the answer was lost, or we were killed before it
-                return await self._made(meta, name, there)
+                return await self._made(meta, name, there.id)
         elif there is not None:
             raise UsageError(
-                f"--create-input-location {name}: bucket {bucket} has one of that name ({there})",
-                f"use it by --input-location {there}, or choose another name",
+                f"--create-input-location {name}: bucket {bucket} has one of that name "
+                f"({there.id})",
+                f"use it by --input-location {there.id}, or choose another name",
             )
         await self._keep(meta, Kept("meant", name))
         return await self._made(meta, name, await self._make(bucket, name))
@@ -118,8 +133,10 @@ class Locations:
         reading = await self.gateway.read("other", "GET", f"{PATH}/{kept.id}")
         return reading.answer.ok
 
-    async def _named(self, name: str, bucket: str) -> str | None:
-        """The id of the team's input location of this name and bucket, if there is one."""
+    async def _found(
+        self, wanted: Callable[[wire.InputLocation], bool]
+    ) -> wire.InputLocation | None:
+        """The first input location of the team that is `wanted`, if there is one."""
         number = 0
         while True:
             params = {
@@ -133,8 +150,8 @@ class Locations:
                     "nothing was sent: run it again",
                 )
             for location in page.items:
-                if (location.name, location.bucket) == (name, bucket):
-                    return location.id
+                if wanted(location):
+                    return location
             number += 1
             if not page.items or number * PAGE_SIZE >= page.total_elements:
                 return None
@@ -185,9 +202,20 @@ class Locations:
         await self.book.run(keep)
 
 
-def calls_for_locations(ways: Ways, buckets: Iterable[str]) -> int:
-    """Calls that a first run makes for input locations: one to look, or two to look and make."""
-    used = [ways.of(bucket) for bucket in buckets]
-    looked_at = sum(way.location is not None for way in used)
-    made = sum(way.made is not None for way in used)
-    return looked_at + made * (3 if ways.crossing.remove_input_location else 2)
+def calls_for_locations(
+    ways: Ways, buckets: Mapping[int, Iterable[str]], teams: Mapping[str, Sequence[int]]
+) -> Counter[int]:
+    """Calls that a first run makes for input locations, by the lane that makes them.
+
+    One to look, or two to look and make, for each bucket in each team: `buckets` are those by lane,
+    and the first of a team's lanes makes them.
+    """
+    calls: Counter[int] = Counter()
+    for lanes in teams.values():
+        for bucket in {bucket for lane in lanes for bucket in buckets.get(lane, ())}:
+            way = ways.of(bucket)
+            if way.location is not None:
+                calls[lanes[0]] += 1
+            elif way.made is not None:
+                calls[lanes[0]] += 3 if ways.crossing.remove_input_location else 2
+    return calls

@@ -5,8 +5,8 @@ checkpoint, where a run finds it: a plan is a run that has not begun to send.
 """
 
 import asyncio
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 
 from migrator.checkpoint.change import Transfer
 from migrator.checkpoint.store import Checkpoint
@@ -15,17 +15,17 @@ from migrator.engine.awake import AwakeClock
 from migrator.engine.book import Book
 from migrator.engine.feed import CHUNK, PREFLIGHTS, pending_chunk
 from migrator.engine.gateway import Gateway
+from migrator.engine.gateways import Gateways
 from migrator.engine.inputs import Inputs
+from migrator.engine.lanes import Key, gateway_of, keys_of, serving, teams_of
 from migrator.engine.locations import calls_for_locations
-from migrator.engine.pacing import Pacer
 from migrator.engine.ports import Ports
 from migrator.engine.preflights import Preflights, foreseen_of, known
-from migrator.engine.quotas import Quotas
 from migrator.engine.scouting import PAST_ALL, Scout
-from migrator.engine.start import Place, projects_of, read_rows, take_place
+from migrator.engine.start import Place, read_rows, take_place
 from migrator.engine.stop import Stop, background, found_out
 from migrator.engine.sweep import ListReader
-from migrator.engine.webhooks.registration import OWN_CALLS, Registration
+from migrator.engine.webhooks.registration import PUBLIC_KEYS, REGISTERING, Registration
 from migrator.filters import Filter
 from migrator.lifecycle import State
 from migrator.settings import BatchSettings
@@ -49,22 +49,52 @@ class Progress:
 
 
 @dataclass(frozen=True, slots=True)
-class PlatformFacts:
-    """What the platform told a plan.
+class KeyFacts:
+    """What the platform told a plan of one API key, that of lane `lane`.
 
-    `per_minute` is what a run would use of the quota. `listed` counts the videos of the team's
-    list that a run reads first; None where it does not read it whole. `checks` counts the calls
-    that a run makes beside its rows'; `calls` those that this plan itself has made. `webhooks` are
-    the team's active ones; None where none are to be used.
+    `per_minute` is what a run would use of its quota. `listed` counts the videos of the team's list
+    that a run reads first; None where it does not read it whole. `reads_list`: it is this key that
+    reads it, as the first of its team. `checks` counts the calls that a run makes beside its rows'.
+    `webhooks` are the team's active ones; None where none are to be used.
     """
 
+    lane: int
+    name: str
     team_id: str
     announced_per_minute: int | None
     per_minute: int
     listed: int | None
+    reads_list: bool
     checks: int
-    calls: int
     webhooks: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PlatformFacts:
+    """What the platform told a plan: of each key, the default one first.
+
+    `calls` are those that this plan itself has made.
+    """
+
+    keys: tuple[KeyFacts, ...]
+    calls: int
+
+    @property
+    def announced_per_minute(self) -> int | None:
+        """The quotas of all keys together; None where none is announced."""
+        told = [key.announced_per_minute for key in self.keys]
+        return sum(each or 0 for each in told) if any(told) else None
+
+    @property
+    def per_minute(self) -> int:
+        """What a run would use of them."""
+        return sum(key.per_minute for key in self.keys)
+
+    @property
+    def listed(self) -> int | None:
+        """Videos in the lists of all teams; None where they are not read whole."""
+        told = [key.listed for key in self.keys if key.listed is not None]
+        return sum(told) if told else None
 
 
 async def plan(
@@ -80,16 +110,15 @@ async def plan(
     The checkpoint holds the rows and what preflight says of each. Raises what a run would raise
     before its first POST.
     """
-    quotas = Quotas(settings.pace.requests_per_minute, settings.pace.reserve_percent)
-    pacer = Pacer(quotas, ports.chance, ports.clock, ports.window)
-    outage_s = settings.care.max_outage.total_seconds()
-    gateway = Gateway(ports.api, pacer, stop, ports.chance, outage_s, AwakeClock(ports.clock))
+    keys, clock = keys_of(settings, ports), AwakeClock(ports.clock)
+    gateways = Gateways([gateway_of(key, settings, ports, stop, clock) for key in keys])
     checkpoint.fold_log()
     journal = ports.journal(checkpoint, lambda _checkpoint: None)
     book = Book(journal, ports.wall_ms)
     try:
-        async with background(stop, pacer.run(), gateway.watch()):
-            asking = _ask(book, settings, inputs, ports, stop, gateway, progress)
+        jobs = (job for each in gateways for job in (each.pacer.run(), each.watch()))
+        async with background(stop, *jobs):
+            asking = _ask(book, settings, inputs, ports, stop, keys, gateways, progress)
             return await found_out(stop, asking)
     finally:
         await book.close()
@@ -101,24 +130,31 @@ async def _ask(
     inputs: Inputs | None,
     ports: Ports,
     stop: Stop,
-    gateway: Gateway,
+    keys: Sequence[Key],
+    gateways: Gateways,
     progress: Progress,
 ) -> PlatformFacts:
     # What a batch that has begun goes on with is no plan's business: what if is only asked.
     keep = not await book.run(Checkpoint.runs)
-    place = await take_place(book, settings, gateway, stop, keep=keep)
+    places = [
+        await take_place(
+            book, settings, gateway, stop, keep=keep, key=key.name if key.lane else None
+        )
+        for key, gateway in zip(keys, gateways, strict=True)
+    ]
     if ports.crew is not None:
         crew = ports.crew
         progress.cluster = lambda: crew.progress
     progress.read = lambda: book.tallies.rows
     progress.phase = "loading"
-    await read_rows(book, settings, inputs, ports, [gateway])
+    before = gateways.by_key
+    await read_rows(book, settings, inputs, ports, gateways, serving(keys))
+    projects = [now - then for now, then in zip(gateways.by_key, before, strict=True)]
     book.tallies.load(await book.run(Checkpoint.tallies))
-    listed = await _listed(book, settings, gateway, place)
-    webhooks = None
-    if settings.webhooks.address is not None:
-        registration = Registration(book, gateway, "", place.team_id)
-        webhooks = sum(each.active is not False for each in await registration.listed())
+    told = [
+        await _of_key(book, settings, key, place, gateway, places)
+        for key, place, gateway in zip(keys, places, gateways, strict=True)
+    ]
     if settings.source.preflight:
         progress.phase = "looking at the source"
         preflights = Preflights(
@@ -126,7 +162,7 @@ async def _ask(
             stop,
             Preflight(ports.source, settings.ways.by_url),
             settings.care.max_outage.total_seconds(),
-            gateway.now_s,
+            gateways.now_s,
             ports.chance,
             Filter(settings.inputs.filters),
         )
@@ -136,19 +172,42 @@ async def _ask(
         if ports.crew is not None:
             scout = Scout(ports.crew, book, preflights, skips=lambda _bucket: False)
         await Survey(book, stop, preflights, progress, scout).run()
-    projects = await book.run(lambda checkpoint: projects_of(checkpoint, settings))
-    buckets = await book.run(Checkpoint.pending_buckets)
-    quotas = gateway.pacer.quotas
+    pending = await book.run(Checkpoint.pending_buckets)
+    located = calls_for_locations(settings.ways, pending, teams_of(places))
     return PlatformFacts(
+        tuple(
+            replace(each, checks=each.checks + projects[each.lane] + located[each.lane])
+            for each in told
+        ),
+        calls=gateways.counts.total,
+    )
+
+
+async def _of_key(
+    book: Book,
+    settings: BatchSettings,
+    key: Key,
+    place: Place,
+    gateway: Gateway,
+    places: Sequence[Place],
+) -> KeyFacts:
+    """What is asked for with one key; its `checks` are without its projects and locations."""
+    is_first = teams_of(places)[place.team_id][0] == key.lane
+    webhooks, own_calls = None, 0
+    if settings.webhooks.address is not None:
+        registration = Registration(book, gateway, "", place.team_id)
+        webhooks = sum(each.active is not False for each in await registration.listed())
+        own_calls = (REGISTERING if is_first else 0) + (0 if key.lane else PUBLIC_KEYS)
+    quotas = gateway.pacer.quotas
+    return KeyFacts(
+        lane=key.lane,
+        name=key.name,
         team_id=place.team_id,
+        listed=await _listed(book, settings, gateway, place) if is_first else None,
         announced_per_minute=quotas.announced,
         per_minute=quotas.per_window,
-        listed=listed,
-        checks=place.calls
-        + len(projects)
-        + calls_for_locations(settings.ways, buckets)
-        + (0 if webhooks is None else OWN_CALLS),
-        calls=gateway.counts.total,
+        reads_list=is_first,
+        checks=place.calls + own_calls,
         webhooks=webhooks,
     )
 

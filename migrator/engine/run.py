@@ -28,6 +28,7 @@ from migrator.engine.lanes import (
     one_a_team,
     rules,
     serving,
+    teams_of,
 )
 from migrator.engine.locations import Locations
 from migrator.engine.ports import Ports
@@ -57,16 +58,16 @@ DRAIN_STEP_S = 0.02
 class Engine:
     """The parts of a run, joined: those that all keys share, and a lane for each key.
 
-    Webhooks are for one key alone.
+    `locations` and `registrations` are a team's each, the default key's first.
     """
 
     book: Book
     stop: Stop
     guard: Guard
-    locations: Locations
+    locations: Sequence[Locations]
     gateways: Gateways
     lanes: Sequence[Lane]
-    registration: Registration
+    registrations: Sequence[Registration]
     webhooks: Webhooks | None
     scout: Scout | None = None
 
@@ -164,11 +165,17 @@ async def _prepare(
             book, stop, Preflight(ports.source, settings.ways.by_url), outage_s, now_s,
             ports.chance, Filter(settings.inputs.filters),
         )  # fmt: skip
-    # Input locations are a team's: settings.crossing refuses them beside further keys.
-    locations = Locations(book, gateways.first, places[0].team_id, settings.ways, ports.keys)
+    teams = [
+        (team_id, gateways.of(lanes[0]), not number)
+        for number, (team_id, lanes) in enumerate(teams_of(places).items())
+    ]
+    locations = [
+        Locations(book, gateway, team_id, settings.ways, ports.keys, is_first=is_first)
+        for team_id, gateway, is_first in teams
+    ]
     shared = Shared(
         book, batch, settings, await book.run(Checkpoint.sources), ports, stop, guard, preflights,
-        hinted=webhooks is not None, located=locations.ids,
+        hinted=webhooks is not None, located={each.team_id: each.ids for each in locations},
     )  # fmt: skip
     lanes = _join(keys, places, gateways, shared)
     scout = None
@@ -177,8 +184,11 @@ async def _prepare(
         for lane in lanes:
             lane.feed.scout = scout
     keeper.holds = AllHolds([_holds(lane, shared) for lane in lanes])
-    registration = Registration(book, gateways.first, batch, places[0].team_id)
-    return Engine(book, stop, guard, locations, gateways, lanes, registration, webhooks, scout)
+    registrations = [
+        Registration(book, gateway, batch, team_id, is_first=is_first)
+        for team_id, gateway, is_first in teams
+    ]
+    return Engine(book, stop, guard, locations, gateways, lanes, registrations, webhooks, scout)
 
 
 async def _take_places(
@@ -239,7 +249,10 @@ async def _look_before(
     if await book.run(lambda c: c.meta("adopted")) is None:
         await adopt(book, rules(settings))
         await book.run(lambda c: c.set_meta("adopted", "1"))
-    await engine.locations.settle(await book.run(Checkpoint.pending_buckets))
+    pending = await book.run(Checkpoint.pending_buckets)
+    for locations in engine.locations:
+        ours = [each.key.lane for each in engine.lanes if each.place.team_id == locations.team_id]
+        await locations.settle(sorted({b for lane in ours for b in pending.get(lane, ())}))
 
 
 async def _carry_out(engine: Engine, settings: BatchSettings, keeper: StatusKeeper) -> None:
@@ -262,17 +275,19 @@ async def _carry_out(engine: Engine, settings: BatchSettings, keeper: StatusKeep
             await asyncio.sleep(DRAIN_STEP_S)
     settled = not engine.stop.requested and not engine.book.tallies.open
     if settled and settings.crossing.remove_input_location:
-        await engine.locations.remove()
+        for locations in engine.locations:
+            await locations.remove()
 
 
 @asynccontextmanager
 async def _told(engine: Engine) -> AsyncIterator[None]:
     """For the block the platform tells of ends by webhooks, where they are wanted."""
-    await engine.registration.remove_stale()
+    for registration in engine.registrations:
+        await registration.remove_stale()
     if engine.webhooks is None:
         yield
         return
-    async with engine.webhooks.registered(engine.registration):
+    async with engine.webhooks.registered(engine.registrations):
         yield
 
 
@@ -293,16 +308,16 @@ async def _workers(engine: Engine, settings: BatchSettings) -> AsyncIterator[Non
             *(lane.submitter.work() for _ in range(workers)),
         ]
     if engine.webhooks is not None:
-        jobs += [engine.webhooks.refresh_keys(), _confirmer(engine, engine.webhooks).run()]
+        jobs += [engine.webhooks.refresh_keys()]
+        jobs += [_confirmer(engine.book, lane, engine.webhooks).run() for lane in engine.lanes]
     async with background(engine.stop, *jobs):
         yield
 
 
-def _confirmer(engine: Engine, webhooks: Webhooks) -> Confirmer:
-    lane = engine.lanes[0]
+def _confirmer(book: Book, lane: Lane, webhooks: Webhooks) -> Confirmer:
     return Confirmer(
-        webhooks.hints, lane.flights, engine.book, lane.gateway, lane.reader, lane.latest,
-        lane.observer, lane.follower,
+        webhooks.hints(lane.place.team_id), lane.flights, book, lane.gateway, lane.reader,
+        lane.latest, lane.observer, lane.follower,
     )  # fmt: skip
 
 

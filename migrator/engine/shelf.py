@@ -3,6 +3,8 @@
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 
+from msgspec import json
+
 from migrator.checkpoint import order
 from migrator.checkpoint.earlier import EarlierBatches
 from migrator.checkpoint.records import record
@@ -39,10 +41,12 @@ class Shelf:
         rows: Rows,
         columns: Columns,
         header: Sequence[str] | None,
+        part_rows: Sequence[int] = (),
     ) -> None:
         """Store rows of a manifest of these `columns`, and the projects that they name.
 
-        In one commit with its `header`, where it has grown.
+        In one commit with its `header`, where it has grown, and with how many rows each of its
+        parts has that was read to its end.
         """
         told = teller(columns)
         left_out = _left_out(rows, self.wanted, told)
@@ -62,9 +66,16 @@ class Shelf:
             checkpoint.add_records(rows, records, now_ms, imported, left_out)
             checkpoint.serve(rows[0].row, rows[-1].row, self.serving)
             checkpoint.add_projects(projects)
+            if part_rows:
+                checkpoint.set_meta(_parts_of(source), json.encode(part_rows).decode())
 
         await self.book.run(store)
         self.book.tallies.read(len(rows))
+
+    async def part_rows(self, source: Source) -> list[int]:
+        """How many rows each part of a manifest has, as far as parts were read to their end."""
+        kept = await self.book.run(lambda checkpoint: checkpoint.meta(_parts_of(source)))
+        return json.decode(kept or "[]", type=list[int])
 
     async def put_listed(self, source: Source, listed: Listed) -> None:
         """Store a page of a listing, and how far it is, in one commit."""
@@ -83,6 +94,11 @@ class Shelf:
 
         await self.book.run(store)
         self.book.tallies.read(len(listed.rows))
+
+
+def _parts_of(source: Source) -> str:
+    """Under which name it is kept: what other content has at its place has other parts."""
+    return f"parts of manifest {source.sha256}"
 
 
 def _left_out(rows: Rows, wanted: Filter, told: Callable[[ManifestRow], Facts]) -> dict[int, str]:

@@ -80,7 +80,8 @@ async def read_rows(
     if inputs is not None:
         namespace, by_url = settings.inputs.namespace, settings.ways.by_url
         await load(book, inputs, ports.source, namespace, serving, by_url, ports.crew)
-    for bucket in await book.run(Checkpoint.pending_buckets):
+    pending = await book.run(Checkpoint.pending_buckets)
+    for bucket in sorted({bucket for buckets in pending.values() for bucket in buckets}):
         if settings.hands_keys_over(bucket):
             ports.keys.keys_for(bucket)
         if settings.looks_at(bucket):

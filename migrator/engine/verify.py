@@ -1,7 +1,7 @@
 """After a migration: the platform's list and the live source beside the report.
 
-Three steps, none of which writes anything to the platform: the team's whole list is read into an
-inventory on disk; every row is held against it, and its object headed; what no row has named is
+Three steps, none of which writes anything to the platform: the whole list of each team is read into
+an inventory on disk; every row is held against it, and its object headed; what no row has named is
 judged last. What drift is, `decide.drift` says. The platform is paced as in a run.
 """
 
@@ -13,16 +13,16 @@ from migrator.checkpoint.store import Checkpoint
 from migrator.engine.adopt import PASSES
 from migrator.engine.awake import AwakeClock
 from migrator.engine.book import Book
-from migrator.engine.comparison import Comparison, Found, Progress, Verified, listed
+from migrator.engine.comparison import AskedWith, Comparison, Found, Progress, Verified, listed
 from migrator.engine.decide.drift import is_verified_at_source
 from migrator.engine.gateway import Gateway
-from migrator.engine.pacing import Pacer
+from migrator.engine.gateways import Gateways
+from migrator.engine.lanes import Key, gateway_of, keys_of, teams_of
 from migrator.engine.ports import Ports
 from migrator.engine.preflights import Preflights
-from migrator.engine.quotas import Quotas
 from migrator.engine.request import Requests
 from migrator.engine.scouting import ROWS, Scouted
-from migrator.engine.start import check_platform, projects_of
+from migrator.engine.start import Place, check_platform, projects_of
 from migrator.engine.stop import Stop, background, found_out
 from migrator.engine.sweep import ListReader, Page, sweep
 from migrator.errors import CheckpointError, StoppedByItself, UsageError
@@ -47,22 +47,17 @@ async def verify(
     With `source` the objects are headed. Nobody may write to the checkpoint meanwhile. Raises what
     a run would raise before its first POST, and RunFailed where the inventory finds no room.
     """
-    pace, outage_s = settings.pace, settings.care.max_outage.total_seconds()
-    pacer = Pacer(
-        Quotas(pace.requests_per_minute, pace.reserve_percent),
-        ports.chance,
-        ports.clock,
-        ports.window,
-    )
-    clock = AwakeClock(ports.clock)
-    gateway = Gateway(ports.api, pacer, stop, ports.chance, outage_s, clock, ports.meter)
+    keys, clock = keys_of(settings, ports), AwakeClock(ports.clock)
+    gateways = Gateways([gateway_of(key, settings, ports, stop, clock) for key in keys])
     journal = ports.journal(checkpoint, lambda _checkpoint: None)
     book = Book(journal, ports.wall_ms)
     try:
-        async with background(stop, pacer.run(), gateway.watch()):
+        jobs = (job for each in gateways for job in (each.pacer.run(), each.watch()))
+        async with background(stop, *jobs):
             comparing = _compare(
-                book, inventory, settings, ports, stop, gateway, found, progress, source=source
-            )
+                book, inventory, settings, ports, stop, keys, gateways, found, progress,
+                source=source,
+            )  # fmt: skip
             return await found_out(stop, comparing)
     finally:
         await book.close()
@@ -74,29 +69,27 @@ async def _compare(
     settings: BatchSettings,
     ports: Ports,
     stop: Stop,
-    gateway: Gateway,
+    keys: Sequence[Key],
+    gateways: Gateways,
     found: Found,
     progress: Progress,
     *,
     source: bool,
 ) -> Verified:
     tagging = settings.platform.tag_in != "none"
-    batch, team_id = await book.run(lambda c: (c.meta("batch") or "", c.meta("team_id")))
-    try:
-        place = await check_platform(gateway, stop, team_id)
-    except UsageError:
-        raise CheckpointError(
-            f"this batch is of team {team_id}, and the API key does not see that one",
-            "use a key of that team: nothing was changed",
-        ) from None
+    batch = await book.run(lambda c: c.meta("batch") or "")
+    places = [await _place(book, key, gateways.of(key.lane), stop) for key in keys]
     if source:
         for bucket in await book.run(Checkpoint.buckets_of_videos):
             ports.keys.access_for(bucket)
-    verified = Verified(place.team_id)
+    teams = teams_of(places)
+    verified = Verified(tuple(teams))
     progress.phase = "listing"
-    reader = ListReader(gateway, place.team_id)
-    await read_list(reader, inventory, progress, tagging=tagging)
-    verified.listed = inventory.count
+    for number, (team_id, lanes) in enumerate(teams.items()):
+        inventory.begin(number)
+        reader = ListReader(gateways.of(lanes[0]), team_id)
+        await read_list(reader, inventory, progress, tagging=tagging)
+        verified.listed += inventory.count
 
     progress.phase, progress.done = "comparing", 0
     progress.total = await book.run(Checkpoint.last_row)
@@ -106,21 +99,26 @@ async def _compare(
         stop,
         Preflight(ports.source, settings.ways.by_url),
         outage_s,
-        gateway.now_s,
+        gateways.now_s,
         ports.chance,
     )
     progress.waiting_for = lambda: preflights.waiting_for_source
     sources = await book.run(Checkpoint.sources)
-    requests = Requests(
-        sources, batch, settings.platform.project_id, settings.inputs.naming, tagged=tagging
-    )
+    asked = [
+        AskedWith(
+            gateways.of(key.lane),
+            Requests(sources, batch, key.project_id, settings.inputs.naming, tagged=tagging),
+            list(teams).index(place.team_id),
+        )
+        for key, place in zip(keys, places, strict=True)
+    ]
     scouted = None
     if source and ports.crew is not None:
         crew = ports.crew
         progress.cluster = lambda: crew.progress
         scouted = Scouted(crew, book, preflights, _rows_after, is_verified_at_source)
     comparison = Comparison(
-        book, inventory, gateway, requests, preflights if source else None, verified, scouted
+        book, inventory, asked, preflights if source else None, verified, scouted
     )
     try:
         await comparison.rows(found, progress)
@@ -131,11 +129,12 @@ async def _compare(
     progress.phase = "looking for orphans"
     named = await book.run(lambda checkpoint: projects_of(checkpoint, settings))
     projects = {project.lower() for project in named}
-    if comparison.uses_default_project:
-        projects |= await _default_project(gateway, place.team_id)
+    for team in sorted({asked[lane].team for lane in comparison.use_default_project}):
+        team_id, lanes = list(teams.items())[team]
+        projects |= await _default_project(gateways.of(lanes[0]), team_id)
     await comparison.strays(batch, projects, found)
-    verified.announced_per_minute = gateway.pacer.quotas.announced
-    counts = gateway.counts
+    verified.announced_per_minute = gateways.announced
+    counts = gateways.counts
     verified.calls = {
         "list": counts.list,
         "other": counts.other,
@@ -143,6 +142,20 @@ async def _compare(
         "retries": counts.retries,
     }
     return verified
+
+
+async def _place(book: Book, key: Key, gateway: Gateway, stop: Stop) -> Place:
+    """The team that the batch uses with a key. Raises CheckpointError where the key has none."""
+    name = "team_id" if not key.lane else f"team_id of key {key.name}"
+    team_id = await book.run(lambda checkpoint: checkpoint.meta(name))
+    try:
+        return await check_platform(gateway, stop, team_id)
+    except UsageError:
+        raise CheckpointError(
+            f"this batch is of team {team_id}, and the API key in {key.variable} does not see that "
+            "one",
+            "use a key of that team: nothing was changed",
+        ) from None
 
 
 def _rows_after(checkpoint: Checkpoint, after: int) -> Sequence[Transfer]:

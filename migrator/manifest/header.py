@@ -25,12 +25,17 @@ def renamed(place: object, names: Sequence[str], renames: Mapping[str, str]) -> 
     """
     for old in renames:
         if old not in names:
-            raise UsageError(
-                f"--map: {shown_path(place)} has no column {shown(old)}; its columns are "
-                f"{shown_names(names)}",
-                "Check the name. A retry.csv has the new names already: leave --map out for it.",
-            )
+            raise not_there(place, old, names)
     return [renames.get(name, name) for name in names]
+
+
+def not_there(place: object, old: str, names: Sequence[str]) -> UsageError:
+    """A column that `--map` names is not among those that a manifest has."""
+    return UsageError(
+        f"--map: {shown_path(place)} has no column {shown(old)}; its columns are "
+        f"{shown_names(names)}",
+        "Check the name. A retry.csv has the new names already: leave --map out for it.",
+    )
 
 
 def columns_of(place: object, names: Sequence[str]) -> Columns:

@@ -92,6 +92,9 @@ class InventoryManifest:
         self.columns: Columns = columns_of(place, _known_as(self._names))
         if not self._told.files:
             raise no_rows(place, "the inventory has no parts")
+        self.part_rows: list[int] = []
+        """Rows of each part that was read to its end, from the first on: set it to what is kept of
+        an earlier reading before `batches`."""
         self._all_versions = all_versions
         if all_versions and not {"version_id", "is_latest"} <= set(self.columns.header):
             raise UsageError(
@@ -103,12 +106,19 @@ class InventoryManifest:
     def batches(self, first_row: int = 1) -> Iterator[list[ManifestRow | InvalidRow]]:
         """The rows from `first_row` on, in order, a bounded number of one part at a time.
 
+        A part of which `part_rows` says that it ends before them is not looked at again.
+
         Raises UsageError for a part that is not there, is not what manifest.json says, or cannot be
         read.
         """
         judge = _Judge(self.columns, all_versions=self._all_versions)
-        before = 0
-        for file in self._told.files:
+        before, known = 0, self.part_rows
+        self.part_rows = []
+        for number, file in enumerate(self._told.files):
+            if number < len(known) and before + known[number] < first_row:
+                self.part_rows.append(known[number])
+                before += known[number]
+                continue
             part = self._open(_verified(self._find(file), file))
             own = Columns.of(_known_as(part.columns.header))
             moved = Moved(shown(file.key, 200), own, self.columns, before)
@@ -118,6 +128,7 @@ class InventoryManifest:
                 wanted = [judge.row(moved.row(r)) for r in rows if before + r.row >= first_row]
                 if wanted:
                     yield wanted
+            self.part_rows.append(count)
             before += count
 
     def _find(self, file: _File) -> Place:

@@ -12,7 +12,7 @@ import msgspec
 import pyarrow as pa
 
 from migrator.errors import UsageError
-from migrator.manifest.header import NO_RENAMES, TEXT_COLUMNS, columns_of
+from migrator.manifest.header import NO_RENAMES, TEXT_COLUMNS, columns_of, not_there
 from migrator.manifest.places import Place
 from migrator.manifest.screening import rows_of
 from migrator.manifest.unusable import READ_ERRORS, no_rows, shown_path, too_long, unreadable
@@ -48,17 +48,27 @@ class JsonlManifest:
         self._place = place
         self._renames = renames
         self._block_bytes = block_bytes
+        self._met: set[str] = set()
         self.columns: Columns = columns_of(place, self._first_names())
 
     def batches(self, first_row: int = 1) -> Iterator[list[ManifestRow | InvalidRow]]:
         """The rows from `first_row` on, in order, about a block of the file at a time.
 
-        Raises UsageError that names the row from which on the file cannot be read.
+        Raises UsageError that names the row from which on the file cannot be read, or at its end
+        what `--map` names and no row had.
         """
         for row, lines in self._lines():
             rows = self._rows(row, lines)[max(first_row - row, 0) :]
             if rows:
                 yield rows
+        absent = next((old for old in self._renames if old not in self._met), None)
+        if absent is not None:
+            raise not_there(self._place, absent, self._own_names())
+
+    def _own_names(self) -> list[str]:
+        """The names of the columns as they stand in the file."""
+        old = {self._renames[each]: each for each in self._met}
+        return [old.get(name, name) for name in self.columns.header]
 
     def _first_names(self) -> list[str]:
         names: dict[str, None] = {}
@@ -112,6 +122,7 @@ class JsonlManifest:
             raise _Unusable(f"not JSON: {error}") from None
         if self._renames.keys().isdisjoint(record):
             return record
+        self._met |= self._renames.keys() & record.keys()
         names = [self._renames.get(name, name) for name in record]
         twice = next((name for name in names if names.count(name) > 1), None)
         if twice is not None:

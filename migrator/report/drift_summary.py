@@ -15,7 +15,7 @@ class ComparedRows(msgspec.Struct, frozen=True):
 
 
 class ListedVideos(msgspec.Struct, frozen=True):
-    """Videos of the team, and of those that no row names: how many are none of this batch's."""
+    """Videos of the teams, and of those that no row names: how many are none of this batch's."""
 
     listed: int
     other_batches: int
@@ -37,7 +37,8 @@ class VerifyCalls(msgspec.Struct, frozen=True):
 class DriftSummary(msgspec.Struct, frozen=True, kw_only=True):
     """What `migrator verify --json` prints. `drift` has those kinds that were found.
 
-    `source` says whether the objects were headed; `files` has the SHA-256 of each file.
+    `team_ids` are those of all API keys, the default one's, `team_id`, first. `source` says whether
+    the objects were headed; `files` has the SHA-256 of each file.
     """
 
     schema: str = SCHEMA
@@ -45,6 +46,7 @@ class DriftSummary(msgspec.Struct, frozen=True, kw_only=True):
     verified_at: str
     api_url: str
     team_id: str
+    team_ids: tuple[str, ...]
     source: bool
     findings: int
     drift: dict[str, int]

@@ -12,7 +12,6 @@ from migrator.settings.api_keys import (
     check_different,
     pinned_keys,
     read_api_keys,
-    refuse_keys,
 )
 from migrator.settings.batch import BatchSettings, check_settings
 from migrator.settings.cluster import ClusterSettings, check_cluster, is_local, with_absolute_parts
@@ -124,7 +123,6 @@ __all__ = [
     "read_buckets",
     "read_config",
     "read_key_tables",
-    "refuse_keys",
     "setting_names",
     "variable",
     "with_absolute_parts",

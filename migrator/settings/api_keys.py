@@ -41,13 +41,8 @@ class ApiKeySettings:
         )
 
 
-def check_api_keys(keys: Mapping[str, ApiKeySettings], *, webhooks: bool) -> None:
+def check_api_keys(keys: Mapping[str, ApiKeySettings]) -> None:
     """Raises UsageError for keys that make no sense, alone or together."""
-    if keys and webhooks:
-        raise UsageError(
-            "--webhook-listen with [keys.NAME] tables: webhooks are not built for several keys",
-            "leave out --webhook-listen and --webhook-url: copies are followed by lists then",
-        )
     if len(keys) > MOST_KEYS:
         raise UsageError(f"migrator.toml: {len(keys)} [keys.NAME] tables", f"{MOST_KEYS} at most")
     owners: dict[tuple[str, str], str] = {}
@@ -80,15 +75,6 @@ def pinned_keys(keys: Mapping[str, ApiKeySettings]) -> str:
         + ", ".join(f"s3://{bucket}/{prefix}" for bucket, prefix in sorted(key.serves))
         for name, key in sorted(keys.items())
     )
-
-
-def refuse_keys(keys: Mapping[str, ApiKeySettings], verb: str) -> None:
-    """Raises UsageError where a verb is not built for several API keys."""
-    if keys:
-        raise UsageError(
-            f"`migrator {verb}` is not built for several API keys ([keys.NAME] in migrator.toml)",
-            "run it on one batch a key, or leave it out: `migrator run` takes them",
-        )
 
 
 def read_api_keys(

@@ -110,7 +110,7 @@ def check_settings(settings: BatchSettings) -> None:
             raise UsageError(f"{flag} {text!r}: not UTF-8", "give it another name, in UTF-8")
     check_api_url(settings.platform)
     check_webhooks(settings.webhooks, settings.platform.api_url)
-    check_api_keys(settings.api_keys, webhooks=settings.webhooks.webhook_listen is not None)
+    check_api_keys(settings.api_keys)
     for flag, value in (
         ("--team-id", settings.platform.team_id),
         ("--project-id", settings.platform.project_id),
@@ -128,7 +128,6 @@ def check_settings(settings: BatchSettings) -> None:
             check_endpoint(f"{where}s3_endpoint_url", own.s3_endpoint_url)
         check_role(where, own.aws_profile, own.assume_role, own.role_external_id)
     check_ways(settings.ways, settings.platform, settings.source)
-    _check_locations(settings)
     for prefix in settings.inputs.prefix:
         parse_prefix(prefix)
     manifest = settings.inputs.manifest
@@ -169,12 +168,4 @@ def _check_naming(inputs: InputSettings) -> None:
             f"--map does not go with --manifest-format {inputs.manifest_format}: its columns have "
             "no names of their own",
             "leave --map out; the report names its columns",
-        )
-
-
-def _check_locations(settings: BatchSettings) -> None:
-    if settings.api_keys and any(way.via == "input-location" for _, way in settings.ways.all()):
-        raise UsageError(
-            "--via input-location does not go with [keys.NAME]: an input location is one team's",
-            "choose another way, or make a batch for each key",
         )

@@ -139,10 +139,13 @@ class Preflight:
             shared = self._refused.get(bucket)
             if shared is not None:
                 return None, shared
-            answer = await self._look(bucket, key, version_id)
-            if bucket not in self._refused:
-                self._opened.add(bucket)
-            return answer
+            if bucket not in self._opened:
+                answer = await self._look(bucket, key, version_id)
+                if bucket not in self._refused:
+                    self._opened.add(bucket)
+                return answer
+        # Those that have waited for the first one go at once.
+        return await self._look(bucket, key, version_id)
 
     async def _look(self, bucket: str, key: str, version_id: str | None) -> Told:
         if self.by_url(bucket):

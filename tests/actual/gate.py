@@ -3,9 +3,11 @@
 import http.client
 import http.server
 import threading
+import time
 import urllib.parse
 from contextlib import closing, suppress
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 from tests.actual.program import POLL_S
 
@@ -28,15 +30,24 @@ class Asked:
     payer: str | None
 
 
+def ends_s(query):
+    """When a URL of these fields stops to open its object, in epoch seconds."""
+    signed = datetime.strptime(query["X-Amz-Date"], "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
+    return signed.timestamp() + int(query["X-Amz-Expires"])
+
+
 class Gate:
     """Passes requests on to a store as they are, so that their signatures hold.
 
     It is the store's address, or a proxy before it, which takes the names of all hosts for the
     store. `pays`: as AWS does, it refuses who says neither by header nor in the URL that it pays.
+    `late_from` N: the N-th and later requests by a URL come to the store once it has expired.
     """
 
     def __init__(self, store_url, *, pays=False):
         store = urllib.parse.urlsplit(store_url)
+        self.late_from = None
+        gate = self
         self.asked = asked = []
 
         class Handler(http.server.BaseHTTPRequestHandler):
@@ -55,6 +66,7 @@ class Gate:
                 if pays and "requester" not in {payer, query.get(PAYER)}:
                     self._answer(403, [("Content-Type", "application/xml")], REFUSED)
                     return
+                gate.hold(query)
                 onward_path = target._replace(scheme="", netloc="").geturl()
                 with closing(http.client.HTTPConnection(store.hostname, store.port)) as onward:
                     onward.request(self.command, onward_path, headers=dict(self.headers))
@@ -86,6 +98,15 @@ class Gate:
         self._thread.start()
         self.port = self._server.server_port
         self.url = f"http://127.0.0.1:{self.port}"
+
+    def hold(self, query):
+        """Keep a request by a URL back until the URL has expired, where that is wanted."""
+        signature = query.get("X-Amz-Signature")
+        if self.late_from is None or signature is None:
+            return
+        times = sum(one.query.get("X-Amz-Signature") == signature for one in self.asked)
+        while times >= self.late_from and time.time() <= ends_s(query):
+            time.sleep(POLL_S)
 
     def close(self):
         self._server.shutdown()

@@ -11,7 +11,12 @@ def render(all_ended, objects):
     rows = [HEADINGS]
     rows += [_sums(line, group, objects) for line, group in lines.items()]
     rows.append(_sums("all", all_ended, objects))
-    widths = [max(len(row[column]) for row in rows) for column in range(len(HEADINGS))]
+    return aligned(rows)
+
+
+def aligned(rows):
+    """A table of these rows, the first of which is the headings and the last the sums."""
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     text = ["  ".join(_padded(row, widths)).rstrip() for row in rows]
     rule = "-" * max(map(len, text))
     return "\n".join([text[0], rule, *text[1:-1], rule, text[-1]])

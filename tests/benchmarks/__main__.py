@@ -20,6 +20,7 @@ from pathlib import Path
 from tests.benchmarks.lines import (
     calls,
     ceiling,
+    cluster,
     latency,
     listing,
     manifest,
@@ -52,6 +53,7 @@ PARTS = {
     "report": report.measure,
     "startup": startup.measure,
     "listing": listing.measure,
+    "cluster": cluster.measure,
 }
 """Each takes a Scale and an empty directory and answers lines."""
 

@@ -86,9 +86,9 @@ def test_a_change_of_a_row_that_stands_elsewhere_is_refused(checkpoint):
 def test_the_keys_of_a_bucket_are_asked_for_while_a_row_of_it_may_be_sent_again(checkpoint):
     add(checkpoint, ManifestRow(1, "bucket", "k"))
     checkpoint.apply(1, State.PENDING, Change(Event.SUBMIT))  # and killed then
-    assert checkpoint.pending_buckets() == ["bucket"]
+    assert checkpoint.pending_buckets() == {0: ["bucket"]}
     checkpoint.apply(1, State.SUBMITTING, Change(Event.REJECT))
-    assert checkpoint.pending_buckets() == []
+    assert checkpoint.pending_buckets() == {}
 
 
 def test_a_row_is_open_until_it_has_an_outcome(checkpoint):

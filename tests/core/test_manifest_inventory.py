@@ -231,3 +231,31 @@ def test_an_inventory_in_s3_is_read_part_by_part(name):
     }
     assert [*first, *next(batches)] == read(SAMPLES / BASE.format(name))
     assert digest != fingerprint(SAMPLES / BASE.format(name))
+
+
+def parts_read(shelf):
+    return sorted({key.rpartition("/")[2] for key in shelf.read_keys if "/data/" in key})
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_a_part_that_was_read_to_its_end_is_not_fetched_again(name):
+    shelf = Shelf(manifests=SAMPLES)
+    place = f"s3://manifests/{BASE.format(name)}"
+    whole, _ = open_named(place, "auto", shelf)
+    batches = whole.batches()
+    rows = next(batches)
+    assert whole.part_rows == []  # more of the part may come
+    rows += [row for batch in batches for row in batch]
+    assert whole.part_rows == [4, 4]
+    for first in range(1, len(rows) + 2):
+        shelf.read_keys.clear()
+        again, _ = open_named(place, "auto", shelf)
+        again.part_rows = [4]
+        assert rows_in(again, first) == rows[first - 1 :]
+        assert again.part_rows == [4, 4]
+        told = [each.partition(".")[0] for each in parts_read(shelf)]
+        assert told == (["part-0", "part-1"] if first <= 4 else ["part-1"])
+        again.part_rows = [4, 4]
+        shelf.read_keys.clear()
+        assert rows_in(again, 9) == []
+        assert parts_read(shelf) == []

@@ -47,6 +47,28 @@ def test_a_column_that_is_not_there_is_said(tmp_path, name):
     assert "retry.csv" in caught.value.hint
 
 
+def test_a_field_that_no_row_has_is_said_at_the_end_of_json_lines(tmp_path):
+    path = written(tmp_path / "m.jsonl")
+    reader = open_manifest(path, "auto", RENAMES | {"titel": "description"})
+    batches = reader.batches()
+    assert [row.row for _ in ROWS for row in next(batches)] == [1, 2]  # the last line ends nowhere
+    with pytest.raises(UsageError, match=r"--map: .* has no column 'titel'") as caught:
+        next(batches)
+    assert "its columns are 'container', 'path', 'title', 'asset'" in caught.value.message
+    assert "retry.csv" in caught.value.hint
+    with pytest.raises(UsageError, match="'titel'"):  # also where a load is taken up again
+        list(reader.batches(3))
+
+
+def test_a_field_that_only_the_last_row_has_is_there(tmp_path):
+    path = written(tmp_path / "m.jsonl")
+    with path.open("a") as file:
+        file.write('\n{"container": "bkt", "path": "z", "titel": "late"}')
+    reader = open_manifest(path, "auto", RENAMES | {"titel": "description"})
+    rows = [row for batch in reader.batches() for row in batch]
+    assert rows[-1].cells[reader.columns.other_names.index("description")] == "late"
+
+
 def test_a_name_that_is_taken_is_said(tmp_path):
     with pytest.raises(UsageError, match="more than one column named 'asset'"):
         open_manifest(written(tmp_path / "m.csv"), "auto", RENAMES | {"title": "asset"})

@@ -1,8 +1,11 @@
 """Several API keys in one batch: each row goes with the key that serves it, at that key's pace."""
 
 import json
+import re
 import signal
+import socket
 from collections import Counter
+from types import SimpleNamespace
 
 import pytest
 
@@ -163,19 +166,182 @@ def test_keys_that_make_no_sense_are_refused(world, text, why):
     assert "Traceback" not in result.err
 
 
-def test_what_is_not_built_for_several_keys_is_refused(world):
-    rows = world.objects(1)
-    toml = config(world, ("other", served([rows[0][0]])))
-    manifest = world.manifest(rows)
-    planned = world.call("plan", "--manifest", manifest, "--config", toml)
-    assert planned.code == 2
-    assert "not built for several API keys" in planned.err
-    hooks = ("--webhook-listen", "18080", "--webhook-url", "http://127.0.0.1:18080/x")
-    told = world.call("run", "--manifest", manifest, "--out", world.directory / "told",
-                      "--config", toml, *hooks)  # fmt: skip
-    assert told.code == 2
-    assert "webhooks are not built for several keys" in told.err
-    world.migrate("--manifest", manifest, "--config", toml)
-    verified = world.call("verify", world.directory / "out")
-    assert verified.code == 2
-    assert "not built for several API keys" in verified.err
+# ------------------------------------------------------ plan, verify, doctor, ways, webhooks
+
+
+@pytest.fixture
+def two(world):
+    return of_two_keys(world)
+
+
+def of_two_keys(world):
+    """Rows for each of two keys in a team each, a migrator.toml that says so, and the teams."""
+    first, second = world.objects(6), world.objects(7)
+    default, *_, other = teams(world.sandbox)
+    toml = config(world, ("other", served([second[0][0]], team_id=other)))
+    return SimpleNamespace(
+        first=first, second=second, manifest=world.manifest(first + second), toml=toml,
+        default=default, other=other,
+    )  # fmt: skip
+
+
+def test_a_plan_counts_the_calls_of_each_key_by_its_quota(world, two):
+    flags = ("--manifest", two.manifest, "--config", two.toml)
+    planned = world.call("plan", *flags, "--json", "--out", "out")
+    assert planned.code == 0, planned.said
+    told = json.loads(planned.out)
+    keys = {key["name"]: key for key in told["keys"]}
+    assert {name: (key["to_send"], key["team_id"]) for name, key in keys.items()} == {
+        "default": (6, two.default), "other": (7, two.other),
+    }  # fmt: skip
+    assert {key["announced_per_minute"] for key in keys.values()} == {60000}
+    assert told["platform"]["announced_per_minute"] == 120000
+    for name in ("submit", "sweep", "checks"):
+        assert told["calls"][name] == sum(key["calls"][name] for key in keys.values())
+    assert told["objects"]["to_send"] == told["calls"]["submit"] == 13
+    text = world.call("plan", *flags, "--out", "out")
+    assert re.search(r"^other +7 .* of 60,000 ", text.out, re.MULTILINE)
+
+    batch = world.migrate(*flags)
+
+    used = batch.summary["api"]["by_key"]
+    for name, key in keys.items():
+        least, most = key["calls"]["total"]["least"], key["calls"]["total"]["most"]
+        assert least <= used[name] <= most, (name, used, key["calls"])
+
+
+def test_a_plan_of_one_key_tells_of_no_keys(world):
+    planned = world.call("plan", "--manifest", world.manifest(world.objects(1)), "--json")
+    assert json.loads(planned.out)["keys"] == []
+
+
+def locations(sandbox, team):
+    told = sandbox._ask(f"/api/v1/input-locations/s3?pageSize=100&teamId={team}")["items"]
+    return {one["id"]: (one["name"], one["bucket"]) for one in told}
+
+
+def test_an_input_location_is_made_once_in_each_team_and_removed_there(world, until):
+    bucket = world.bucket()
+    rows = [(bucket, f"{folder}/{number}.mp4") for folder in ("a", "b") for number in range(4)]
+    for _, key in rows:
+        world.sandbox.put(bucket, key, b"film of " + key.encode())
+    default, *_, other = teams(world.sandbox)
+    toml = config(world, ("other", (
+        f'api_key_env = "PIXOP_API_KEY_2"\nprefixes = ["s3://{bucket}/b/"]\nteam_id = "{other}"\n'
+    )))  # fmt: skip
+    name = f"of {bucket}"
+    flags = ("--via", "input-location", "--create-input-location", name, "--remove-input-location")
+    out = world.directory / "out"
+    child = world.start("run", "--manifest", world.manifest(rows), "--config", toml, *flags,
+                        "--requests-per-minute", "60", "--out", out)  # fmt: skip
+    until(lambda: world.batch().status.get("by_operation", {}).get("submit", 0) >= 2, "sends")
+    child.kill()
+    there = {
+        team: [each for each, told in locations(world.sandbox, team).items()
+               if told == (name, bucket)]
+        for team in (default, other)
+    }  # fmt: skip
+    assert [len(each) for each in there.values()] == [1, 1]
+
+    resumed = world.call("resume", out)
+
+    assert resumed.code == 0, resumed.said
+    made = world.sandbox.creates(batch=world.batch().id)
+    assert {(one["teamId"], one["inputLocationId"]) for one in made} == {
+        (team, each) for team, (each,) in there.items()
+    }
+    assert len(made) == 8
+    for team, (each,) in there.items():
+        assert each not in locations(world.sandbox, team)
+
+
+def test_an_input_location_of_one_team_serves_no_row_of_another(world, two):
+    bucket = two.second[0][0]
+    body = {
+        "name": "of the default team", "bucket": bucket,
+        "accessKey": world.sandbox.env["PIXOP_SOURCE_ACCESS_KEY_ID"],
+        "secretAccessKey": world.sandbox.env["PIXOP_SOURCE_SECRET_ACCESS_KEY"],
+    }  # fmt: skip
+    location = world.sandbox._ask("/api/v1/input-locations/s3", body)["id"]
+    manifest = world.manifest(two.second)
+    told = world.call("run", "--manifest", manifest, "--config", two.toml, "--out", "out",
+                      "--via", "input-location", "--input-location", location)  # fmt: skip
+    assert told.code == 2, told.said
+    assert location in told.err
+    assert two.other in told.err
+    assert not world.sandbox.creates(bucket=bucket)
+
+
+@pytest.fixture(scope="module")
+def telling(make_sandbox):
+    """A sandbox that may deliver to this machine in plain http, and does not look into videos."""
+    flags = ("--requests-per-minute", "60000", "--media", "off", "--allow-local-urls")
+    with make_sandbox(*flags) as running:
+        yield running
+
+
+def test_verification_lists_the_team_of_each_key(make_world, telling):
+    with make_world(telling) as world:
+        two = of_two_keys(world)
+        batch = world.migrate("--manifest", two.manifest, "--config", two.toml)
+        verified = world.call("verify", "out", "--json")
+        assert verified.code == 0, verified.said
+        told = json.loads(verified.out)
+        assert told["team_ids"] == [two.default, two.other]
+        assert told["rows"]["with_video"] == told["rows"]["headed"] == 13
+        gone = next(one["VideoId"] for one in batch.lines if one["Bucket"] == two.second[0][0])
+        telling._ask(f"/api/v1/videos/{gone}", method="DELETE")
+        verified = world.call("verify", "out", "--json")
+        assert verified.code == 3, verified.said
+        assert json.loads(verified.out)["drift"] == {"deleted": 1}
+        page = (world.directory / "out" / "verify.html").read_text()
+        assert f'Teams <bdi class="id">{two.default}' in page
+
+
+@pytest.mark.parametrize("one_team", [True, False])
+def test_webhooks_are_registered_in_each_team_and_tell_each_key(
+    make_world, telling, until, one_team
+):
+    with make_world(telling) as world:
+        first, second = world.objects(150), world.objects(160)
+        default, *_, other = teams(telling)
+        other = default if one_team else other
+        toml = config(world, ("other", served([second[0][0]], team_id=other)))
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            address = f"127.0.0.1:{probe.getsockname()[1]}"
+        hooks = ("--webhook-listen", address, "--webhook-url", f"http://{address}/pixop")
+        out = world.directory / "out"
+        child = world.start("run", "--manifest", world.manifest(first + second), "--config", toml,
+                            *hooks, "--out", out)  # fmt: skip
+
+        def registered():
+            asked = (f"/api/v1/webhooks?pageSize=100&teamId={team}" for team in (default, other))
+            return [len(telling._ask(each)["items"]) for each in asked]
+
+        until(lambda: registered() == [1, 1], "a webhook stands in each team")
+        assert child.wait(120).code == 0, child.err
+        batch = world.batch()
+        batch.assert_balanced()
+        learned = Counter((line["Bucket"], line["LearnedBy"]) for line in batch.lines)
+        for rows in (first, second):
+            assert learned[rows[0][0], "webhook"] > len(rows) // 2, learned
+        assert batch.status["deliveries"].keys() == {"accepted"}
+        assert registered() == [0, 0]
+
+
+def test_the_doctor_looks_at_every_key(world, two):
+    flags = ("--manifest", two.manifest, "--config", two.toml)
+    told = world.call("doctor", *flags, "--json")
+    assert told.code == 0, told.said
+    checks = {check["name"]: check for check in json.loads(told.out)["checks"]}
+    assert {"api key", "quota", "team", "project"} <= checks.keys()
+    assert {f"{each} (other)" for each in ("api key", "quota", "team", "project")} <= checks.keys()
+    assert two.other in checks["team (other)"]["found"]
+    absent = world.call("doctor", *flags, env={"PIXOP_API_KEY_2": None})
+    assert absent.code == 1
+    assert "fail  api key other" in absent.out
+    assert "PIXOP_API_KEY_2 is empty" in absent.out
+    refused = world.call("doctor", *flags, env={"PIXOP_API_KEY_2": "x" * 40})
+    assert refused.code == 1
+    assert re.search(r"fail  api key \(other\) .*refuses it \(HTTP 401\)", refused.out)

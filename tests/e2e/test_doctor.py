@@ -73,3 +73,19 @@ def test_neither_the_platform_nor_the_source_need_answer(world, closed_port):
     found = checks(result)
     assert "cannot be reached" in found["api key"]["found"]
     assert "does not answer" in found[f"source {rows[0][0]}"]["found"]
+
+
+def test_what_filters_leave_out_is_not_looked_at(world):
+    rows = world.objects(2)
+    bucket = rows[0][0]
+    manifest = world.manifest([(bucket, f"absent-{n}.txt") for n in range(5)] + rows)
+    told = world.call("doctor", "--manifest", manifest, "--suffix", ".mp4", "--json")
+    assert told.code == 0, told.said
+    found = checks(told)
+    assert "5 rows are not wanted" in found["rows in"]["found"]
+    assert found[f"source {bucket}"]["found"].startswith("2 of 2 objects")
+    world.sandbox.put(bucket, "a-first.txt", b"")
+    told = world.call("doctor", "--prefix", f"s3://{bucket}/", "--suffix", ".mp4", "--json")
+    assert checks(told)[f"source {bucket}"]["found"].startswith("2 of 2 objects")
+    told = world.call("doctor", "--prefix", f"s3://{bucket}/", "--json")
+    assert checks(told)[f"source {bucket}"]["found"].startswith("1 of 3 objects")

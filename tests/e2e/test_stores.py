@@ -74,6 +74,39 @@ def test_who_does_not_say_that_it_pays_is_refused_by_such_a_bucket(world, paying
     assert {one.payer for one in paying.asked} == {None}
 
 
+EXPIRED = {
+    "when the platform looks at it": (1, ("rejected", "invalid_request"), "the URL answered", ()),
+    "when it is copied from": (2, ("failed", "copy_failed"), "its URL has expired", ("--replace",)),
+}
+"""The request by the URL that comes too late, the row's end, what is said, what a retry needs."""
+
+
+@pytest.mark.parametrize("when", EXPIRED)
+def test_a_url_that_has_expired_opens_nothing_and_a_retry_has_a_fresh_one(world, local, when):
+    late_from, end, words, flags = EXPIRED[when]
+    rows = world.objects(2)
+    with closing(Gate(local.env["AWS_ENDPOINT_URL_S3"])) as gate:
+        gate.late_from = late_from
+        env = {"AWS_ENDPOINT_URL_S3": gate.url}
+        batch = world.migrate("--manifest", world.manifest(rows), "--via", "https",
+                              "--url-life", "5s", code=3, env=env)  # fmt: skip
+        for line in batch.lines:
+            assert (line["Outcome"], line["Reason"]) == end
+            assert words in line["ResultMessage"]
+            assert line["Restarts"] == "0"
+        expired = {one.query.get("X-Amz-Signature") for one in gate.asked} - {None}
+        gate.late_from = None
+        told = world.call("retry", "out", "--reason", end[1], *flags, "--yes", env=env)
+        used = {one.query.get("X-Amz-Signature") for one in gate.asked} - {None}
+    assert told.code == 0, told.said
+    assert len(expired) == len(used - expired) == 2
+    videos = local.directory / "platform" / "videos"
+    for line, (_, key) in zip(world.batch().lines, rows, strict=True):
+        assert line["Outcome"] == "imported"
+        [copied] = videos.glob(f"{line['VideoId']}*")
+        assert copied.read_bytes() == b"a small video" + key.encode()
+
+
 @pytest.fixture
 def virtual(local):
     """The sandbox's buckets by another server, which takes a bucket's name from the host alone;

@@ -38,7 +38,7 @@ def the_judge(signer):
     keys = PublicKeys()
     keys.publish([published(signer)], 0.0)
     made = Judge(keys, TYPES)
-    made.webhook_id = WEBHOOK
+    made.webhook_ids.add(WEBHOOK)
     return made
 
 
@@ -277,7 +277,7 @@ def test_two_keys_count_while_both_are_valid_and_no_longer(signer):
     expiring = published(old, expires_at="2025-11-24T16:00:00Z")
     keys.publish([expiring, published(signer)], 0.0)
     the_judge = Judge(keys, TYPES)
-    the_judge.webhook_id = WEBHOOK
+    the_judge.webhook_ids.add(WEBHOOK)
     end_s = 1_764_000_000
     body = event(WEBHOOK)
     assert the_judge.judge(old.headers(body, end_s - 9), body, end_s - 9)[0] is Verdict.ACCEPTED
@@ -286,8 +286,20 @@ def test_two_keys_count_while_both_are_valid_and_no_longer(signer):
     assert the_judge.judge(signer.headers(body, end_s), body, end_s)[0] is Verdict.ACCEPTED
 
 
+def test_each_of_several_registrations_is_ours_and_no_other(signer, the_judge):
+    other = "9" * 8 + WEBHOOK[8:]
+    the_judge.webhook_ids.add(other)
+    for webhook_id in (WEBHOOK, other):
+        body = event(webhook_id)
+        verdict, told = the_judge.judge(signer.headers(body, NOW_S), body, NOW_S)
+        assert (verdict, told.webhook_id) == (Verdict.ACCEPTED, webhook_id)
+    the_judge.webhook_ids.remove(other)
+    body = event(other)
+    assert the_judge.judge(signer.headers(body, NOW_S), body, NOW_S)[0] is Verdict.STRANGE
+
+
 def test_before_and_after_a_registration_nothing_is_accepted(signer, the_judge):
-    the_judge.webhook_id = None
+    the_judge.webhook_ids.clear()
     body = event(WEBHOOK)
     assert the_judge.judge(signer.headers(body, NOW_S), body, NOW_S)[0] is Verdict.STRANGE
 

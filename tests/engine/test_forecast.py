@@ -12,6 +12,7 @@ from migrator.engine.forecast import (
     resolve_calls,
     rounds_within,
     sweep_calls,
+    together,
 )
 
 MB = 10**6
@@ -99,3 +100,34 @@ def test_nothing_to_send_costs_no_more_than_a_look():
     found = forecast(Work(0, 0, 0, 250, 1), QUICK)
     assert found.calls.total.most == 3 + 1
     assert found.in_flight_binds_beyond_s is None
+
+
+def test_several_keys_run_side_by_side_and_their_calls_add_up():
+    half = replace(MILLION, objects=500_000, size_bytes=500_000 * 50 * MB)
+    one, other = forecast(half, QUICK), forecast(replace(half, reads_list=False), QUICK)
+    both = together([one, other])
+    assert both.calls.submit == 1_000_000
+    assert both.calls.sweep == one.calls.sweep == 1
+    assert both.calls.total.most == one.calls.total.most + other.calls.total.most
+    assert both.duration_s == one.duration_s > other.duration_s
+    assert together([one]) is one
+    slower = forecast(half, replace(QUICK, per_minute=60))
+    assert together([one, slower]).duration_s == slower.duration_s
+
+
+def test_the_bytes_of_all_keys_are_copied_at_one_speed():
+    half = replace(MILLION, objects=500_000, size_bytes=500_000 * 50 * MB)
+    # 25 TB each at 500 MB/s are 14 hours, twice as long as the quota of each; together it is 28.
+    alone = forecast(half, replace(QUICK, total_mb_per_s=500.0))
+    assert together([alone, alone]).bytes_s == pytest.approx(2 * alone.bytes_s)
+    assert together([alone, alone]).bound_by == "bytes"
+    assert together([alone, alone]).duration_s == pytest.approx(2 * alone.bytes_s)
+
+
+def test_a_key_without_rows_binds_nothing():
+    nothing = forecast(replace(MILLION, objects=0, size_bytes=0, largest_bytes=0), QUICK)
+    all_of_it = forecast(MILLION, QUICK)
+    both = together([nothing, all_of_it])
+    assert both.in_flight_binds_beyond_s == all_of_it.in_flight_binds_beyond_s
+    assert both.bytes_bind_below_mb_per_s == all_of_it.bytes_bind_below_mb_per_s
+    assert both.duration_s == all_of_it.duration_s

@@ -1,6 +1,8 @@
 """Rows into the checkpoint: duplicates are found however often loading was interrupted."""
 
 import sqlite3
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -9,6 +11,7 @@ from migrator.checkpoint.store import Checkpoint
 from migrator.engine import load as loading
 from migrator.engine.load import OneAhead
 from migrator.manifest.csv_file import CsvManifest
+from migrator.manifest.inventory import InventoryManifest
 from migrator.model import ManifestRow
 
 KEYS = [f"k{number % 70:03d}" for number in range(100)]  # each of the first thirty stands twice
@@ -65,6 +68,41 @@ async def test_loading_that_ends_anywhere_goes_on_to_the_same(bench, monkeypatch
     monkeypatch.setattr(Checkpoint, "add_records", add)
     await bench.run()
     assert ends(bench.directory) == (expected(), True)
+
+
+SAMPLES = Path(__file__).parents[2] / "manifests"
+
+
+async def test_an_inventory_goes_on_with_the_part_that_it_was_in(bench, monkeypatch):
+    monkeypatch.setattr(loading, "BATCH", 1)
+    [manifest] = SAMPLES.glob("sample-inventory/*/csv/*/manifest.json")
+    inputs = replace(bench.settings.inputs, manifest=str(manifest))
+    bench.settings = replace(bench.settings, inputs=inputs)
+    opened, find = [], InventoryManifest._find
+
+    def noted(self, file):
+        opened.append(file.key.rpartition("/")[2])
+        return find(self, file)
+
+    monkeypatch.setattr(InventoryManifest, "_find", noted)
+    add, left = Checkpoint.add_records, 1
+
+    def add_some(self, *values):
+        nonlocal left
+        left -= 1
+        if left < 0:
+            raise Killed
+        add(self, *values)
+
+    monkeypatch.setattr(Checkpoint, "add_records", add_some)
+    with pytest.raises(Killed):
+        await bench.run()
+    assert opened == ["part-0.csv.gz", "part-1.csv.gz"]
+    monkeypatch.setattr(Checkpoint, "add_records", add)
+    opened.clear()
+    await bench.run()
+    assert opened == ["part-1.csv.gz"]
+    assert [row for row, *_ in ends(bench.directory)[0]] == list(range(1, 9))
 
 
 async def test_what_ends_while_duplicates_are_looked_for_is_done_anew(bench, monkeypatch):

@@ -451,3 +451,20 @@ def test_an_inventory_without_room_says_what_to_do(tmp_path):
         with pytest.raises(RunFailed, match="cannot be kept") as raised:
             inventory.add([ListedVideo(str(n), name="x" * 900) for n in range(100)])
     assert "make room" in raised.value.hint
+
+
+def test_a_list_that_is_read_anew_forgets_no_other_team(tmp_path):
+    def video(name):
+        return ListedVideo(name, file_name="film.mov", size_bytes=5)
+
+    with open_inventory(tmp_path) as inventory:
+        inventory.begin(0)
+        assert inventory.add([video("a"), video("b")]) == 2
+        inventory.begin(1)
+        assert inventory.add([video("c")]) == 1
+        inventory.forget()
+        assert inventory.count == 0
+        assert inventory.add([video("d"), video("d")]) == 1
+        assert set(inventory.videos(["a", "b", "c", "d"])) == {"a", "b", "d"}
+        alike = [[one.video_id for one in inventory.alike("film.mov", 5, team)] for team in (0, 1)]
+        assert alike == [["a", "b"], ["d"]]

@@ -61,10 +61,10 @@ STATUS = {
 
 
 class Judge:
-    """Judges one delivery after the other. `webhook_id` is our registration, once there is one."""
+    """Judges one delivery after the other. `webhook_ids` are our registrations, once there are."""
 
     def __init__(self, keys: PublicKeys, event_types: Collection[str]) -> None:
-        self.webhook_id: str | None = None
+        self.webhook_ids: set[str] = set()
         self._keys = keys
         self._event_types = frozenset(event_types)
         self._seen: OrderedDict[str, float] = OrderedDict()
@@ -88,7 +88,7 @@ class Judge:
         event = read_event(body)
         if event is None:
             return Verdict.SHAPELESS, None
-        if event.webhook_id != self.webhook_id or event.event_type not in self._event_types:
+        if event.webhook_id not in self.webhook_ids or event.event_type not in self._event_types:
             return Verdict.STRANGE, None
         return self._unless_seen(event, platform_s)
 

@@ -1,9 +1,9 @@
 """Taking deliveries: judged at once and answered, with nothing waited for."""
 
 import asyncio
-from collections import Counter
-from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from collections import Counter, defaultdict
+from collections.abc import AsyncIterator, Callable, Iterable
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 
 from multidict import MultiMapping
 
@@ -37,13 +37,14 @@ Listen = Callable[[str, int, Take], AbstractAsyncContextManager[None]]
 
 
 class Webhooks:
-    """The webhooks of a run. `counts` are deliveries by what they were, `hints` what they told."""
+    """The webhooks of a run, one in each team. `counts` are deliveries by what they were."""
 
     def __init__(
         self, settings: WebhookSettings, until: str, gateway: Gateway, book: Book, listen: Listen
     ) -> None:
         self.counts: Counter[Verdict] = Counter()
-        self.hints = Hints()
+        self._hints: defaultdict[str, Hints] = defaultdict(Hints)
+        self._teams: dict[str, str] = {}
         self._settings = settings
         self._event_types = ENDS[until]
         self._gateway = gateway
@@ -52,6 +53,10 @@ class Webhooks:
         self._keys = PublicKeys()
         self._judge = Judge(self._keys, self._event_types)
         self._keys_wanted = asyncio.Event()
+
+    def hints(self, team_id: str) -> Hints:
+        """What deliveries have told of the videos of a team."""
+        return self._hints[team_id]
 
     @asynccontextmanager
     async def listening(self) -> AsyncIterator[None]:
@@ -70,24 +75,33 @@ class Webhooks:
         if verdict is Verdict.UNKNOWN_KEY and self._keys.may_ask(now_s):
             self._keys_wanted.set()
         if event is not None:
-            self.hints.add(event.video_id, now_s, gone=event.event_type == DELETED)
+            hints = self._hints[self._teams[event.webhook_id]]
+            hints.add(event.video_id, now_s, gone=event.event_type == DELETED)
         return STATUS[verdict]
 
     @asynccontextmanager
-    async def registered(self, registration: Registration) -> AsyncIterator[None]:
+    async def registered(self, registrations: Iterable[Registration]) -> AsyncIterator[None]:
         """Have the platform deliver for the block. Raises what `Registration.make` raises."""
-        assert self._settings.webhook_url is not None
         if not await self._ask_for_keys():
             raise UsageError(
                 "the platform publishes no keys to verify its deliveries with",
                 "leave out --webhook-listen and --webhook-url: nothing was sent by this run",
             )
+        async with AsyncExitStack() as stack:
+            for registration in registrations:
+                await stack.enter_async_context(self._registered(registration))
+            yield
+
+    @asynccontextmanager
+    async def _registered(self, registration: Registration) -> AsyncIterator[None]:
+        assert self._settings.webhook_url is not None
         webhook_id = await registration.make(self._settings.webhook_url, self._event_types)
-        self._judge.webhook_id = webhook_id
+        self._teams[webhook_id] = registration.team_id
+        self._judge.webhook_ids.add(webhook_id)
         try:
             yield
         finally:
-            self._judge.webhook_id = None
+            self._judge.webhook_ids.remove(webhook_id)
             await registration.remove(webhook_id)
 
     async def refresh_keys(self) -> None:

@@ -32,8 +32,9 @@ MARK = "webhook"
 
 LIST_PAGE = 100
 
-OWN_CALLS = 3
-"""Calls of a run for its webhook: the public keys, the registration, its end."""
+PUBLIC_KEYS, REGISTERING = 1, 2
+"""Calls of a run for its webhooks: the keys that deliveries are signed with; and for each team the
+registration and its end."""
 
 MOST_ACTIVE = 10
 """Active webhooks that a team may have (published document)."""
@@ -51,24 +52,27 @@ def rate_per_second(calls_per_minute: int) -> int:
 
 
 class Registration:
-    """The registration of one batch, in one team."""
+    """The registration of one batch, in one team; `is_first`: in that of the default key."""
 
-    def __init__(self, book: Book, gateway: Gateway, batch: str, team_id: str) -> None:
+    def __init__(
+        self, book: Book, gateway: Gateway, batch: str, team_id: str, *, is_first: bool = True
+    ) -> None:
+        self.team_id = team_id
+        self._mark = MARK if is_first else f"{MARK} in team {team_id}"
         self._book = book
         self._gateway = gateway
         self._name = name_of(batch)
-        self._team_id = team_id
         self._doubtful = False
 
     async def remove_stale(self) -> None:
         """Remove what earlier runs on this batch have left. Raises Stopping."""
-        if await self._book.run(lambda c: c.meta(MARK)):
+        if await self._book.run(lambda c: c.meta(self._mark)):
             for webhook_id in await self._ours():
                 await self._gateway.read(
                     "other", "DELETE", f"/v1/webhooks/{webhook_id}", sensible=_is_removed
                 )
                 tell(WEBHOOK_REMOVED, webhook_id=webhook_id)
-            await self._book.run(_unmark)
+            await self._book.run(self._unmark)
 
     async def make(self, url: str, event_types: tuple[str, ...]) -> str:
         """Register; answers the webhook's id.
@@ -76,7 +80,7 @@ class Registration:
         Raises Stopping, UsageError where the platform refuses it, and RunFailed where it does not
         say whether it did it.
         """
-        await self._book.run(lambda c: c.set_meta(MARK, self._name))
+        await self._book.run(lambda c: c.set_meta(self._mark, self._name))
         rate = rate_per_second(self._gateway.pacer.quotas.per_window)
         post = deliveries.WebhookPost(
             active=True,
@@ -101,7 +105,7 @@ class Registration:
     async def _post(self, body: bytes) -> Reply:
         await self._gateway.permit(urgent=True)
         self._gateway.count("other")
-        params = {"selectTeamId": self._team_id}
+        params = {"selectTeamId": self.team_id}
         return await self._gateway.exchange("other", "POST", "/v1/webhooks", params, body)
 
     async def _made(self, reply: Reply) -> str | None:
@@ -117,7 +121,7 @@ class Registration:
                 return None
             error = wire.decode(reply.body, wire.ApiError) or wire.ApiError()
             if reply.status in {400, 403, 404, 409, 422}:
-                await self._book.run(_unmark)
+                await self._book.run(self._unmark)
                 words = ": ".join(word for word in (error.error_code, error.message) if word)
                 raise UsageError(
                     f"the platform does not register the webhook (HTTP {reply.status} "
@@ -138,7 +142,7 @@ class Registration:
         number = 0
         while True:
             params = {
-                "teamId": self._team_id, "pageSize": str(LIST_PAGE), "pageNumber": str(number),
+                "teamId": self.team_id, "pageSize": str(LIST_PAGE), "pageNumber": str(number),
             }  # fmt: skip
             reading = await self._gateway.read(
                 "other", "GET", "/v1/webhooks", params,
@@ -164,12 +168,11 @@ class Registration:
             return
         tell(WEBHOOK_REMOVED, webhook_id=webhook_id)
         if not self._doubtful:
-            await asyncio.shield(self._book.run(_unmark))
+            await asyncio.shield(self._book.run(self._unmark))
+
+    def _unmark(self, checkpoint: Checkpoint) -> None:
+        checkpoint.set_meta(self._mark, "")
 
 
 def _is_removed(answer: Answer) -> bool:
     return answer.ok or answer.status == HTTPStatus.NOT_FOUND
-
-
-def _unmark(checkpoint: Checkpoint) -> None:
-    checkpoint.set_meta(MARK, "")

@@ -42,7 +42,7 @@ def measure(scale, directory):
 
 def _case(url, bucket, case, keys, directory):
     output = directory / "listed.parquet"
-    took_s, cpu_s = _timed(
+    took_s, cpu_s = timed(
         [sys.executable, "-m", "migrator", "list", f"s3://{bucket}", "-o", output, "-q"], url
     )
     lines = [
@@ -55,7 +55,7 @@ def _case(url, bucket, case, keys, directory):
         tool = program(name)
         if tool is None:
             continue
-        theirs_s, _ = _timed([tool, *command], url)
+        theirs_s, _ = timed([tool, *command], url)
         lines.append(
             Line(
                 part="Listing", what=f"{case}: in all", figure=took_s, unit="s",
@@ -90,7 +90,7 @@ def _environment(url):
     }
 
 
-def _timed(command, url):
+def timed(command, url):
     """Seconds and CPU seconds of a program that must end well."""
     before, began_s = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
     subprocess.run(
@@ -117,7 +117,7 @@ def _preflight(scale, directory):
         theirs_s = None
         if tool is not None:
             flags = ["--endpoint-url", stub.said, "--numworkers", PREFLIGHTS]
-            theirs_s, _ = _timed([tool, *flags, "run", commands], stub.said)
+            theirs_s, _ = timed([tool, *flags, "run", commands], stub.said)
     peer = against("s5cmd", heads / ours_s, heads / theirs_s) if theirs_s else {}
     return [
         Line(
