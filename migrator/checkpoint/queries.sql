@@ -309,3 +309,37 @@ WHERE f.reason = ? AND o.state = 'pending' ORDER BY f.row LIMIT ?;
 -- name: census_settled_examples
 SELECT row, bucket, key, size_bytes, error_code, message FROM object
 WHERE reason = ? AND state = ? ORDER BY row LIMIT ?;
+
+-- name: add_clip
+INSERT INTO clip (video_id, clip_id, state, created_ms)
+SELECT :video_id, :clip_id, :state, :created_ms
+WHERE EXISTS (SELECT 1 FROM object WHERE video_id = :video_id)
+ON CONFLICT (video_id) DO UPDATE
+SET clip_id = excluded.clip_id, state = excluded.state, created_ms = excluded.created_ms
+WHERE clip.clip_id IS NULL OR clip.clip_id = excluded.clip_id
+    OR coalesce(excluded.created_ms, 0) < coalesce(clip.created_ms, 0)
+
+-- name: clips_waiting
+SELECT count(*), count(*) FILTER (WHERE clip.state IS NULL),
+    count(*) FILTER (WHERE coalesce(video_created_ms, intent_date_s) IS NULL),
+    min(coalesce(video_created_ms, intent_date_s * 1000))
+FROM object LEFT JOIN clip USING (video_id)
+WHERE object.state = 'imported' AND (clip.state IS NULL OR clip.state = 'IN_PROGRESS')
+
+-- name: without_clip
+SELECT video_id, lane FROM object LEFT JOIN clip USING (video_id)
+WHERE object.state = 'imported' AND clip.state IS NULL
+ORDER BY row LIMIT ?
+
+-- name: note_no_clips
+INSERT INTO clip (video_id, state)
+SELECT video_id, ? FROM object LEFT JOIN clip USING (video_id)
+WHERE object.state = 'imported' AND video_id IS NOT NULL AND clip.state IS NULL
+
+-- name: clips_between
+SELECT row, clip_id, clip.state FROM object JOIN clip USING (video_id)
+WHERE row BETWEEN ? AND ? AND object.state = 'imported'
+
+-- name: clip_states
+SELECT clip.state, count(*) FROM object JOIN clip USING (video_id)
+WHERE object.state = 'imported' GROUP BY clip.state ORDER BY clip.state

@@ -101,6 +101,13 @@ CREATE INDEX platform_video_object ON platform_video (object_id) WHERE object_id
 CREATE INDEX platform_video_look ON platform_video (file_name, size_bytes)
     WHERE object_id IS NULL;
 
+CREATE TABLE clip (          -- free clips of imported videos, where --with-clips asks for them
+    video_id   ANY PRIMARY KEY,                      -- of the master
+    clip_id    ANY,                                  -- NULL: it has none
+    state      TEXT NOT NULL,                        -- of engine.decide.clips
+    created_ms INTEGER                               -- the platform's createdAt
+) STRICT, WITHOUT ROWID;
+
 CREATE TABLE run (           -- one start of the program on this batch
     id         INTEGER PRIMARY KEY,
     started_ms INTEGER NOT NULL,

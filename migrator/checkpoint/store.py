@@ -14,6 +14,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
+from migrator.checkpoint.clips import Clips
 from migrator.checkpoint.examine import damaged, examine, unreadable
 from migrator.checkpoint.history import History
 from migrator.checkpoint.intake import Intake
@@ -26,7 +27,7 @@ from migrator.checkpoint.videos import Videos
 from migrator.errors import CheckpointError, RunFailed
 from migrator.lifecycle import State
 
-SCHEMA_VERSION = 7
+SCHEMA_VERSION = 8
 """`PRAGMA user_version` of the files that this program writes; any other is refused."""
 
 LARGE_BYTES = 64_000_000
@@ -34,7 +35,7 @@ LARGE_BYTES = 64_000_000
 that a run of a million rows begins within two seconds; any other gets the whole one."""
 
 
-class Checkpoint(Intake, Transfers, Videos, Runs):
+class Checkpoint(Intake, Transfers, Videos, Clips, Runs):
     """An open checkpoint file. Close it with `close`. `history` tells how the batch went."""
 
     def __init__(self, connection: sqlite3.Connection) -> None:

@@ -149,7 +149,7 @@ def _go_on(
     environment: Mapping[str, str],
 ) -> int:
     finish.withhold(settings)
-    if is_finished(checkpoint):
+    if is_finished(checkpoint, with_clips=settings.platform.with_clips):
         with contextlib.suppress(OSError):
             print("this batch is finished: nothing was sent")
         return report_run(checkpoint, directory, None, settings, finish)

@@ -30,7 +30,7 @@ REQUESTS_PER_MINUTE_PER_OBJECT = 10
 
 SHOWN_DIFFERENCES = 20
 
-IN_FULL = ("--full-ingestion", "--until", "ingested")
+IN_FULL = ("--full-ingestion", "--until", "ingested", "--with-clips")
 
 
 def demo(*, out: Path = Path("reports/demo"), objects: int = 60) -> int:

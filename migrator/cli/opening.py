@@ -34,9 +34,12 @@ def kept_settings(checkpoint: Checkpoint, directory: Path) -> BatchSettings:
         ) from None
 
 
-def is_finished(checkpoint: Checkpoint) -> bool:
-    """Whether every row is settled, and what was presumed absent was looked for once more."""
-    if not is_read(checkpoint):
+def is_finished(checkpoint: Checkpoint, *, with_clips: bool = False) -> bool:
+    """Whether every row is settled, and what was presumed absent was looked for once more.
+
+    `with_clips`: and every clip has ended.
+    """
+    if not is_read(checkpoint) or (with_clips and checkpoint.clips_waiting().rows):
         return False
     return not checkpoint.has_open_rows() and checkpoint.looked_back()
 

@@ -113,7 +113,7 @@ def _cost(plan: Planned) -> Iterator[Printed]:
     table.add_row("sweep of the team's list", f"{calls.sweep:,}")
     table.add_row("account, team, projects, webhook", f"{calls.checks:,}")
     table.add_row("resolve", f"{calls.resolve:,}")
-    table.add_row("clips (the platform makes them by itself)", f"{calls.clips:,}")
+    table.add_row("clips (the platform makes them; --with-clips notes them)", f"{calls.clips:,}")
     table.add_row("sum", _span(calls.total.least, calls.total.most))
     yield table
     yield from _keys(plan)

@@ -12,6 +12,7 @@ import msgspec
 
 from migrator.checkpoint.census import BucketCount, Census, LaneCount, ReasonCount, SizeClass
 from migrator.checkpoint.values import Source
+from migrator.engine.clips import ASKED_BY_ID
 from migrator.engine.forecast import (
     CallForecast,
     Forecast,
@@ -223,6 +224,7 @@ def _part(key: KeyFacts, census: Census, settings: BatchSettings, what_if: PlanS
         key.listed,
         key.checks,
         reads_list=key.reads_list,
+        clips=settings.platform.with_clips,
     )
     return _Part(key, work, speed, forecast(work, speed))
 
@@ -339,6 +341,13 @@ def _of_copies(settings: BatchSettings, parts: Sequence[_Part]) -> Iterator[str]
             )
     if settings.platform.until == "ingested":
         yield "ingestion takes no time beyond the copy: how long it takes is not known"
+    if settings.platform.with_clips:
+        objects = sum(part.work.objects for part in parts)
+        yield (
+            "every clip has ended when the last video is ingested: each further reading of the "
+            f"newest costs a call or two, and up to {ASKED_BY_ID + objects // 100:,} videos "
+            "that seem to have none are asked for by id"
+        )
 
 
 def _iso(moment: datetime) -> str:

@@ -130,6 +130,8 @@ class ReportRow:
     outcome: str
     reason: str | None
     video_id: str | None
+    clip_id: str | None = None
+    clip_state: str | None = None
 
 
 @dataclass(frozen=True)
@@ -269,3 +271,7 @@ def _wrong_clips(catalogue: Catalogue, findings: Findings) -> Iterator[str]:
             yield f"clip {clip.id}: its ingestion is {clip.ingested}, not DONE"
         if clip.id in reported:
             yield f"clip {clip.id}: the report has it as the video of a row"
+    clip_of = {clip.master_video.id: clip.id for clip in clips if clip.master_video}
+    for row in findings.films.rows:
+        if (row.clip_id, row.clip_state) != (clip_of.get(row.video_id or ""), "DONE"):
+            yield f"film {row.row}: the report has clip {row.clip_id} ({row.clip_state})"

@@ -265,7 +265,9 @@ class Rehearsal:
         try:
             summary = msgspec.json.decode((self.batch / "summary.json").read_bytes(), type=Summary)
             columns = ["Row", "Outcome", "Reason", "VideoId"]
-            table = pq.read_table(self.batch / "objects.parquet", columns=columns)
+            table = pq.read_table(self.batch / "objects.parquet")
+            columns += [name for name in ("ClipVideoId", "ClipState") if name in table.schema.names]
+            table = table.select(columns)
             missing = not (self.batch / "report.html").is_file()
         except (OSError, msgspec.MsgspecError) as error:
             raise RunFailed(f"{self.batch}: no report that can be read: {error}") from None

@@ -16,6 +16,9 @@ REFUSALS_TO_OPEN = 3
 """Times in a row that the platform must refuse a bucket's keys before its rows are not sent."""
 
 
+LONGEST_ASKED_S = 60.0
+"""Longest wait of a platform's that is heeded: it may be back sooner than it thought."""
+
 MEAN_THE_SAME_FROM_ALL = frozenset(
     {HTTPStatus.UNAUTHORIZED, HTTPStatus.NOT_FOUND, HTTPStatus.TOO_MANY_REQUESTS}
 )
@@ -45,12 +48,16 @@ def is_own_404(answer: Answer) -> bool:
 
 @dataclass(slots=True)
 class Breaker:
-    """The platform's health. Opens after failures in a row; one good answer closes it."""
+    """The platform's health. Opens after failures in a row; one good answer closes it.
+
+    Until `asked_s` the platform has asked not to be asked (Retry-After of a 5xx).
+    """
 
     failures: int = 0
     since_s: float | None = None
     well_s: float = -math.inf
     detail: str = ""
+    asked_s: float = -math.inf
 
     @property
     def is_open(self) -> bool:
@@ -65,11 +72,15 @@ class Breaker:
         """
         if not is_outage(reply):
             self.failures, self.since_s, self.well_s = 0, None, now_s
+            self.asked_s = -math.inf
             return
         if began_s < self.well_s:
             return
         self.failures += 1
         self.detail = f"HTTP {reply.status}" if isinstance(reply, Answer) else reply.detail
+        asked_s = reply.quota.retry_after_s if isinstance(reply, Answer) else None
+        if asked_s is not None:
+            self.asked_s = now_s + min(asked_s, LONGEST_ASKED_S)
         if self.since_s is None:
             self.since_s = now_s
 

@@ -25,7 +25,7 @@ class Work:
     `objects` would be sent, with `size_bytes` known bytes in all; `largest_bytes` is the largest
     of them. `listed` is how many videos the team's list holds that is read first; None: it is not
     read whole. `reads_list` False: another key of the team reads it. `checks` are the calls before
-    that: the account, the team, the projects.
+    that: the account, the team, the projects. `clips`: the free clip of each is to be noted.
     """
 
     objects: int
@@ -34,6 +34,7 @@ class Work:
     listed: int | None
     checks: int
     reads_list: bool = True
+    clips: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +80,8 @@ class CallForecast:
     """Calls by what they are for.
 
     `resolve_each` is what settling lost answers costs each time that some are lost; none is
-    counted. Clips cost no calls: the platform makes them by itself and they are not followed.
+    counted. `clips` is what one reading of the list of clips costs, where they are wanted; the
+    platform makes them by itself.
     """
 
     submit: int
@@ -93,7 +95,7 @@ class CallForecast:
     @property
     def total(self) -> Span:
         """All calls."""
-        return self.follow + (self.submit + self.sweep + self.checks)
+        return self.follow + (self.submit + self.sweep + self.checks + self.clips)
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +141,7 @@ def forecast(work: Work, speed: Speed) -> Forecast:
         follow=follow,
         checks=work.checks,
         resolve_each=resolve_calls(work, speed),
+        clips=work.objects // PAGE_SIZE + 1 if work.clips and work.objects else 0,
     )
     # What follows the last submit is no matter of the quota: nobody waits for it.
     before_the_last = calls.checks + calls.sweep + calls.submit / (1 - SHARE)

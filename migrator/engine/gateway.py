@@ -213,7 +213,9 @@ class Gateway(Patience):
                     )
                 )
             else:
-                await self._rest(max(patience.PROBE_INTERVAL_S, self.pacer.held_for_s))
+                asked_for_s = self.breaker.asked_s - self._clock()
+                least_s = max(patience.PROBE_INTERVAL_S, self.pacer.held_for_s)
+                await self._rest(max(least_s, asked_for_s))
                 if self.breaker.is_open and not self._stop.requested:
                     await self._probe()
 

@@ -107,7 +107,8 @@ class Replacer:
         change = decide.removed(transfer)
         await self.book.change(transfer.row, State.REPLACING, change)
         tell(VIDEO_REMOVED, row=transfer.row, video_id=transfer.video_id)
-        self.resolver.add(replace(transfer, state=State.UNRESOLVED, video_id=None))
+        gone = replace(transfer, state=State.UNRESOLVED, video_id=None)
+        self.resolver.add(gone, removed=transfer.video_id)
 
     async def _look_again(self, transfer: Transfer) -> None:
         assert transfer.video_id is not None

@@ -59,6 +59,7 @@ class _Open:
     `untold` counts those that showed a video of which it could not yet be told whose it is.
     `alike` are untagged masters that any sweep since has shown: one that a moving list hides from
     the last of them is there all the same.
+    `removed` is a video of the row that is proven gone: a list that shows it lags.
     """
 
     transfer: Transfer
@@ -67,6 +68,7 @@ class _Open:
     incomplete: int = 0
     untold: int = 0
     alike: dict[str, Untagged] = field(default_factory=dict)
+    removed: str | None = None
 
 
 class Resolver:
@@ -102,9 +104,12 @@ class Resolver:
         self._open: dict[int, _Open] = {}
         self._added = asyncio.Event()
 
-    def add(self, transfer: Transfer) -> None:
-        """A row has become unresolved now; `intent_date_s` is set on it."""
-        self._open[transfer.row] = _Open(transfer, self._gateway.now_s())
+    def add(self, transfer: Transfer, removed: str | None = None) -> None:
+        """A row has become unresolved now; `intent_date_s` is set on it.
+
+        `removed` is its old video, which is gone.
+        """
+        self._open[transfer.row] = _Open(transfer, self._gateway.now_s(), removed=removed)
         self._flights.doubt(transfer)
         self._added.set()
 
@@ -177,9 +182,12 @@ class Resolver:
         for entry in entries:
             counts = entry.since_s + self._patience_s <= swept.began_s
             # Where createdAt proves to lie far behind, the window was too short: look again.
-            entry.complete = entry.complete + 1 if counts and complete and reached else 0
+            # Nor does a list count that shows what is gone: it may hide what is there.
+            lags = entry.removed in window.carriers.get(entry.transfer.object_id or b"", {})
+            proves = counts and complete and reached and not lags
+            entry.complete = entry.complete + 1 if proves else 0
             if counts:
-                entry.incomplete = 0 if complete else entry.incomplete + 1
+                entry.incomplete = 0 if complete and not lags else entry.incomplete + 1
             await self._settle(entry, window)
         return pages
 
@@ -201,7 +209,8 @@ class Resolver:
     async def _settle(self, entry: _Open, window: SweptWindow) -> None:
         transfer = entry.transfer
         assert transfer.object_id is not None
-        carriers = window.carriers.get(transfer.object_id)
+        shown = window.carriers.get(transfer.object_id, {})
+        carriers = {key: one for key, one in shown.items() if key != entry.removed}
         masters = window.masters_of(self._requests.wanted(transfer).file_name)
         hidden = {key: one for key, one in entry.alike.items() if key not in window.ids}
         entry.alike = hidden | {master.video_id: master for master in masters}

@@ -13,6 +13,7 @@ from migrator.checkpoint.store import Checkpoint
 from migrator.engine.adopt import adopt, catch_up, first_sweep, look_back
 from migrator.engine.awake import AwakeClock
 from migrator.engine.book import Book
+from migrator.engine.clips import ClipNoter
 from migrator.engine.collecting import rarely_collected
 from migrator.engine.feed import PREFLIGHTS
 from migrator.engine.gateways import Gateways
@@ -269,6 +270,9 @@ async def _carry_out(engine: Engine, settings: BatchSettings, keeper: StatusKeep
             keeper.enter("checking")
             lists = [(lane.reader, lane.observer) for lane in one_a_team(engine.lanes)]
             await look_back(engine.book, lists)
+        if not engine.stop.requested and settings.platform.with_clips:
+            keeper.enter("clips")
+            await _note_clips(engine)
         if engine.stop.requested:
             keeper.enter("stopping")
         while engine.gateways.commands:
@@ -277,6 +281,12 @@ async def _carry_out(engine: Engine, settings: BatchSettings, keeper: StatusKeep
     if settled and settings.crossing.remove_input_location:
         for locations in engine.locations:
             await locations.remove()
+
+
+async def _note_clips(engine: Engine) -> None:
+    lanes = one_a_team(engine.lanes)
+    gateways = [lane.gateway for lane in engine.lanes]
+    await ClipNoter(engine.book, engine.stop, lanes, gateways).run()
 
 
 @asynccontextmanager

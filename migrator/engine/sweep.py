@@ -91,8 +91,9 @@ class Page:
 
 
 class ListReader:
-    """Reads pages of the team's masters. `shown` of `total` is how far the latest page reached.
+    """Reads pages of the team's masters, or of its clips alone.
 
+    `shown` of `total` is how far the latest page reached.
     Newest first; with `sort_by` "updatedAt" those first that have changed last.
     """
 
@@ -101,13 +102,15 @@ class ListReader:
         gateway: Gateway,
         team_id: str,
         sort_by: Literal["createdAt", "updatedAt"] = "createdAt",
+        *,
+        clips: bool = False,
     ) -> None:
         self.shown = 0
         self.total = 0
         self._gateway = gateway
         self._params = {
             "teamId": team_id,
-            "clipMode": "EXCLUDE",
+            "clipMode": "ONLY" if clips else "EXCLUDE",
             "sortBy": sort_by,
             "sortDirection": "DESC",
         }

@@ -95,9 +95,22 @@ class VideoFlags(_Read):
 
 
 class MasterVideo(_Read):
-    """The original file behind a video."""
+    """The original file behind a video, and the video's id."""
 
+    id: str | None = None
     video_file: VideoFile | None = None
+
+
+class ProcessingState(_Read):
+    """How far a clip is made."""
+
+    processing_status: str | None = None
+
+
+class Processing(_Read):
+    """The making of a clip."""
+
+    processing_state: ProcessingState | None = None
 
 
 class Video(_Read):
@@ -113,6 +126,8 @@ class Video(_Read):
     upload: Upload | None = None
     ingestion: Ingestion | None = None
     master_video: MasterVideo | None = None
+    clip_id: str | None = None
+    processing: Processing | None = None
 
     def __post_init__(self) -> None:
         """A UUID is the same in either case (RFC 9562), and is compared as text here."""

@@ -80,6 +80,9 @@ COLUMNS = (
     Column("FinishedAt", TIME, _int("finished_ms", TIME)),
 )
 
+CLIP_COLUMNS = (("ClipVideoId", 0), ("ClipState", 1))
+"""Columns of a batch with clips, behind the others: of each the place in what is told of a clip."""
+
 ABOUT = {
     "Bucket": "bucket of the object",
     "Key": "key of the object, exact",
@@ -104,5 +107,8 @@ ABOUT = {
     "Restarts": "restarts of the copy since it was begun or last retried",
     "SubmittedAt": "when the row was last sent",
     "FinishedAt": "when the row was settled",
+    "ClipVideoId": "the free clip of the video (with `--with-clips`)",
+    "ClipState": "how far the clip is: `DONE`, `FAILED`, `IN_PROGRESS`, or `NONE` where the video "
+    "has none (with `--with-clips`)",
 }
 """What each column means; the metadata of the Parquet file's fields say it too."""

@@ -56,7 +56,8 @@ class RunSummary(msgspec.Struct, frozen=True):
 class Summary(msgspec.Struct, frozen=True, kw_only=True):
     """`summary.json`. Times are ISO 8601 in UTC; `complete` means that no row is left open.
 
-    `bytes` holds the known sizes by outcome; `report_files` the SHA-256 of the other files.
+    `bytes` holds the known sizes by outcome, `clips` the free clips by state where they are wanted;
+    `report_files` the SHA-256 of the other files.
     """
 
     schema: str = SCHEMA
@@ -71,6 +72,7 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     api: ApiUse
     adopted: int
     duplicates: int
+    clips: dict[str, int] = {}
     listing_filtered: int = 0
     report_scope: ReportScope = "AllTasks"
     report_files: dict[str, str]

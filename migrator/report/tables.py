@@ -7,7 +7,7 @@ it; whoever needs the exact text reads the Parquet file.
 
 import csv
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from typing import Any, BinaryIO, Self
 
@@ -21,7 +21,7 @@ from migrator.model import Outcome
 from migrator.report.cells import Layout
 from migrator.report.chunk import Chunk
 from migrator.report.columnar import TEXT, TIME
-from migrator.report.columns import ABOUT, COLUMNS, IDS
+from migrator.report.columns import ABOUT, CLIP_COLUMNS, COLUMNS, IDS
 from migrator.report.csv_text import RUN_BY_SPREADSHEETS, csv_lines
 from migrator.report.files import LINE_END, CsvSink
 from migrator.report.reconcile import SCOPES
@@ -33,6 +33,9 @@ CHUNK_ROWS = 4_000
 """Rows held in memory at a time, and in one row group of the Parquet file."""
 
 SCHEMA = "migrator.objects/1"
+
+Clips = Callable[[int, int], Mapping[int, tuple[str | None, str]]]
+"""(clip id, state) by row, of the rows from one to another."""
 
 
 class ObjectTables:
@@ -49,13 +52,19 @@ class ObjectTables:
         sources: Sequence[Source],
         batch: str,
         scope: ReportScope,
+        clips: Clips | None = None,
     ) -> None:
+        """`clips` tells of the clips of rows, where they are wanted."""
+        self._clips = clips
         ours = [column.name for column in COLUMNS]
+        further = [name for name, _ in CLIP_COLUMNS] if clips is not None else []
+        ours += further
         self._layout = Layout.of(sources, ours)
         fields = [
             pa.field(column.name, column.type, metadata={"about": ABOUT[column.name]})
             for column in COLUMNS
         ]
+        fields += [pa.field(name, TEXT, metadata={"about": ABOUT[name]}) for name in further]
         fields += [pa.field(name, TEXT) for name in self._layout.names]
         about = {"schema": SCHEMA, "batch": batch, "scope": scope}
         self._schema = pa.schema(fields, metadata=about)
@@ -91,6 +100,11 @@ class ObjectTables:
         if wanted is None:
             return
         arrays = [column.values(wanted) for column in COLUMNS]
+        if self._clips is not None:
+            rows = wanted.values("row")
+            told = self._clips(rows[0], rows[-1])
+            found = [told.get(row, (None, None)) for row in rows]
+            arrays += [pa.array([each[at] for each in found], TEXT) for _, at in CLIP_COLUMNS]
         arrays += [pa.array(cells, TEXT) for cells in self._layout.columns_of(wanted)]
         table = pa.Table.from_arrays(arrays, schema=self._schema)
         self._beside_parquet.put(lambda: self._parquet.write_table(table))

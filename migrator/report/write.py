@@ -64,6 +64,8 @@ def _write(
     sources = checkpoint.sources()
     batch = checkpoint.meta("batch") or ""
     found = totals(checkpoint.tallies())
+    with_clips = settings is not None and settings.platform.with_clips
+    clips = checkpoint.clips_between if with_clips else None
     problems = Problems(
         sources,
         {r: n for r, n in found.reasons.items() if needs_a_person(OUTCOME_OF[r], r)},
@@ -80,7 +82,7 @@ def _write(
         adopted_and_duplicates = beside.submit(reader.adopted_and_duplicates)
         story = beside.submit(_story, reader, settings)
         objects = stack.enter_context(
-            tables.ObjectTables(parquet.stream, csv_file.stream, sources, batch, scope)
+            tables.ObjectTables(parquet.stream, csv_file.stream, sources, batch, scope, clips)
         )
         retry = RetryTable(retry_file.stream, sources)
         for chunk in _chunks(checkpoint):
@@ -110,6 +112,8 @@ def _write(
         report_files=digests,
         calls_by_key=_calls_by_key(checkpoint, settings),
     )
+    if with_clips:
+        summary = msgspec.structs.replace(summary, clips=checkpoint.clip_states())
     pieces = page(summary, problems, story.result(), wrong)
     digest = _publish(directory / "report.html", pieces)
     summary = msgspec.structs.replace(summary, report_files={**digests, "report.html": digest})

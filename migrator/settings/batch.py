@@ -15,7 +15,12 @@ from migrator.settings.crossing import CrossingSettings, Ways, check_ways
 from migrator.settings.filters import check_filters
 from migrator.settings.inputs import InputSettings, parse_prefix
 from migrator.settings.output import ReportSettings
-from migrator.settings.platform import UUID_PATTERN, PlatformSettings, check_api_url
+from migrator.settings.platform import (
+    UUID_PATTERN,
+    PlatformSettings,
+    check_api_url,
+    check_clips,
+)
 from migrator.settings.running import CareSettings, PaceSettings, StoppingSettings
 from migrator.settings.source import (
     URL_BEFORE_SESSION,
@@ -109,6 +114,7 @@ def check_settings(settings: BatchSettings) -> None:
         if re.search("[\ud800-\udfff\0]", text):
             raise UsageError(f"{flag} {text!r}: not UTF-8", "give it another name, in UTF-8")
     check_api_url(settings.platform)
+    check_clips(settings.platform)
     check_webhooks(settings.webhooks, settings.platform.api_url)
     check_api_keys(settings.api_keys)
     for flag, value in (

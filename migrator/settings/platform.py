@@ -33,11 +33,23 @@ class PlatformSettings:
     """Ask for thumbnails, full frames, web video and quality assessment too."""
     until: Literal["copied", "ingested"] = "copied"
     """When a row counts as imported: its copy is done, or its ingestion too."""
+    with_clips: Annotated[bool, Parameter(negative=())] = False
+    """Once all is ingested, learn the id and the state of the free clip that the platform makes of
+    each video, for the report. Needs --until ingested; a call for each hundred, and some more."""
     tag_in: Literal["description", "none"] = "description"
     """Where each video carries the tag that proves which object it is. With none, an answer that
     gets lost cannot always be settled, and the row fails as ambiguous."""
     insecure_http: Annotated[bool, Parameter(negative=())] = False
     """Allow plain http to a host that is not this machine: the key then travels in the clear."""
+
+
+def check_clips(settings: PlatformSettings) -> None:
+    """Raises UsageError where clips would be looked for before they are made."""
+    if settings.with_clips and settings.until != "ingested":
+        raise UsageError(
+            "--with-clips without --until ingested: a clip is made once its video is ingested",
+            "add --until ingested, or leave out --with-clips",
+        )
 
 
 def check_api_url(settings: PlatformSettings) -> None:

@@ -4,6 +4,7 @@ import logging
 from collections.abc import Mapping
 from datetime import datetime
 from email.utils import parsedate_to_datetime
+from functools import lru_cache
 from http import HTTPStatus
 from typing import Any
 
@@ -70,12 +71,37 @@ PAGE = "migrator.page"
 
 
 class _Parser(AioRestXMLParser):  # type: ignore[misc]  # botocore has no types
-    """botocore's parser, but for a page of a listing that is read already."""
+    """botocore's parser, but for a page of a listing that is read already.
+
+    Of the forty headers that an answer to HEAD may have, it looks for those that are there.
+    """
 
     def _do_parse(self, response: Mapping[str, Any], shape: Any) -> Any:
         if PAGE in response:
             return {PAGE: response[PAGE]}
         return super()._do_parse(response, shape)
+
+    def _parse_non_payload_attrs(
+        self, response: Mapping[str, Any], shape: Any, member_shapes: Any, final_parsed: Any
+    ) -> None:
+        there = {name.lower() for name in response["headers"]}
+        wanted = {
+            name: member_shapes[name]
+            for name, header in _headers_of(shape)
+            if header is None or header in there
+        }
+        super()._parse_non_payload_attrs(response, shape, wanted, final_parsed)
+
+
+@lru_cache(maxsize=64)
+def _headers_of(shape: Any) -> tuple[tuple[str, str | None], ...]:
+    """The members of an answer, each with the header in which alone it stands, if there is one."""
+    found = []
+    for name, member in shape.members.items():
+        told = member.serialization
+        is_header = told.get("location") == "header"
+        found.append((name, told.get("name", name).lower() if is_header else None))
+    return tuple(found)
 
 
 class _Parsers(AioResponseParserFactory):  # type: ignore[misc]  # botocore has no types

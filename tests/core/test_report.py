@@ -22,7 +22,7 @@ from migrator.manifest import open_manifest
 from migrator.model import InvalidRow, ManifestRow, Reason
 from migrator.report import drift, tables, write_reports
 from migrator.report.check import check_report
-from migrator.report.columns import ABOUT, COLUMNS
+from migrator.report.columns import ABOUT, CLIP_COLUMNS, COLUMNS
 from migrator.report.csv_text import csv_lines
 from migrator.settings import BatchSettings, ReportSettings
 
@@ -135,7 +135,8 @@ def test_the_summary_file_holds_the_fields_of_the_design(every_kind, tmp_path):
     assert text.endswith("}\n")
     assert list(found) == [
         "schema", "batch", "complete", "started_at", "finished_at", "manifest", "outcomes",
-        "reasons", "bytes", "api", "adopted", "duplicates", "listing_filtered", "report_scope",
+        "reasons", "bytes", "api", "adopted", "duplicates", "clips", "listing_filtered",
+        "report_scope",
         "report_files", "runs",
     ]  # fmt: skip
     assert found["schema"] == "migrator.summary/1"
@@ -413,7 +414,10 @@ def test_every_column_is_documented_with_its_type():
     page = (Path(report.__file__).parent / "README.md").read_text()
     for column in COLUMNS:
         assert f"| `{column.name}` | `{column.type}` | {ABOUT[column.name]} |" in page
-    assert list(ABOUT) == [column.name for column in COLUMNS]
+    for name, _ in CLIP_COLUMNS:
+        assert f"| `{name}` | `string` | {ABOUT[name]} |" in page
+    names = [*(column.name for column in COLUMNS), *(name for name, _ in CLIP_COLUMNS)]
+    assert list(ABOUT) == names
 
 
 def test_the_columns_of_what_verify_found_are_documented_as_they_are():

@@ -350,7 +350,8 @@ def perfect(built) -> Findings:
         outcomes: dict[str, int] = {"failed": 0}
         for number, row in enumerate(catalogue_rows, start=1):
             video_id = f"{begin}-{number}" if row.sha256 else None
-            rows.append(ReportRow(number, row.kind.outcome, row.kind.reason, video_id))
+            noted = (f"clip of {video_id}", "DONE") if begin == "film" else (None, None)
+            rows.append(ReportRow(number, row.kind.outcome, row.kind.reason, video_id, *noted))
             reasons[row.kind.reason] = reasons.get(row.kind.reason, 0) + 1
             outcomes[row.kind.outcome] = outcomes.get(row.kind.outcome, 0) + 1
             if video_id:
@@ -496,6 +497,12 @@ SABOTAGES: dict[str, tuple[Callable[[Findings], Findings], str]] = {
     "a clip taken for the video of a row": (
         lambda f: first(f, video_id="clip of video-1"),
         "the report has it as the video of a row",
+    ),
+    "a clip that the report does not tell of": (
+        lambda f: replace(
+            f, films=replace(f.films, rows=[replace(row, clip_id=None) for row in f.films.rows])
+        ),
+        "film 1: the report has clip None (DONE)",
     ),
     "a film that failed": (
         lambda f: replace(f, films=replace(f.films, exit_code=3)),

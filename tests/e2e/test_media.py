@@ -1,5 +1,7 @@
 """The engine on a platform that ingests what it copies and makes clips: neither misleads it."""
 
+import json
+
 import pytest
 from fakes.films import film
 
@@ -53,6 +55,24 @@ def test_clips_are_no_rows_no_duplicates_and_nothing_to_adopt(place):
     assert {line["VideoId"] for line in first.lines} == ids
     assert len(place.sandbox.creates()) == FILMS + 1
     assert len(place.sandbox.videos()) == 2 * FILMS + 1
+
+
+@pytest.mark.parametrize("clipping", ["master"], indirect=True)
+def test_with_clips_the_report_names_the_clip_of_each_film(place):
+    flags = ("--full-ingestion", "--until", "ingested", "--with-clips", *QUICK)
+    manifest = place.manifest(catalogue(place))
+    plan = json.loads(place.call("plan", "--manifest", manifest, *flags, "--json").out)
+    assert plan["calls"]["clips"] == 1
+    before = place.sandbox.calls()
+    batch = place.migrate("--manifest", manifest, *flags, code=3)
+    assert batch.summary["clips"] == {"DONE": FILMS}
+    clip_of = {clip["masterVideo"]["id"]: clip["id"] for clip in place.sandbox.clips(FILMS)}
+    for line in batch.lines:
+        told = (line["ClipVideoId"], line["ClipState"])
+        is_film = line["Outcome"] == "imported"
+        assert told == ((clip_of[line["VideoId"]], "DONE") if is_film else ("", ""))
+    asked_by_id = "GET /v1/videos/{videoId}/derived"
+    assert place.sandbox.calls().get(asked_by_id, 0) == before.get(asked_by_id, 0)
 
 
 @pytest.mark.parametrize("clipping", ["master"], indirect=True)

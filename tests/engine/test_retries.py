@@ -9,7 +9,7 @@ from collections import Counter
 import pytest
 from fakes.virtual_time import on_virtual_time
 
-from migrator.engine.breaker import FAILURES_TO_OPEN, Breaker
+from migrator.engine.breaker import FAILURES_TO_OPEN, LONGEST_ASKED_S, Breaker
 from migrator.engine.gateway import Gateway
 from migrator.engine.pacing import Pacer
 from migrator.engine.quotas import Quotas
@@ -132,6 +132,16 @@ def test_who_sweeps_keeps_to_a_share_of_the_quota_while_rows_wait_or_posts_fail(
 def test_who_sweeps_while_nobody_waits_rests_for_a_moment_alone(monkeypatch):
     platform, _, _ = play(monkeypatch, lambda *_: WELL, 60, posting=0, sweeping=1)
     assert len(platform.times(LIST)) > 0.3 * 1140
+
+
+@pytest.mark.parametrize(("asks_s", "apart_s"), [(20, 20), (3600, LONGEST_ASKED_S)])
+def test_a_platform_that_asks_for_time_is_not_probed_before(monkeypatch, asks_s, apart_s):
+    ill = Answer(503, b"", Quota(retry_after_s=asks_s), None)
+    platform, _, _ = play(monkeypatch, lambda _, at: ill if at < 200 else WELL, 300, reading=3)
+    probes = platform.times(ACCOUNT)
+    assert 2 <= len(probes) <= 200 / apart_s + 1
+    assert all(later - sooner >= apart_s for sooner, later in itertools.pairwise(probes))
+    assert len(platform.times(LIST, 200 + apart_s + 2)) > 100
 
 
 @pytest.mark.parametrize("lasts_s", [3, 60, 900])

@@ -177,6 +177,34 @@ async def test_replace_removes_the_old_video_proves_it_and_makes_another(bench):
     assert order[removed:sent].count("list") >= 2  # and no other was there
 
 
+@pytest.mark.parametrize(("lists", "ends"), [(3, IMPORTED), (10**6, None)])
+async def test_a_list_that_still_shows_the_removed_video_is_waited_for(bench, lists, ends):
+    old = await failed_by_size(bench)
+    [ghost] = bench.platform.videos
+    listed, left = bench.platform.list, lists
+
+    def lagging(path, params, body):
+        nonlocal left
+        if ghost in bench.platform.videos or left <= 0:
+            return listed(path, params, body)
+        left -= 1
+        bench.platform.videos.insert(0, ghost)
+        try:
+            return listed(path, params, body)
+        finally:
+            bench.platform.videos.remove(ghost)
+
+    bench.platform.list = lagging
+    _, rows = await bench.retry(Reason.SIZE_MISMATCH, replace=True, source=Source())
+    if ends is None:  # it is said to be open, and nothing is sent
+        assert settled(rows) == {"a": (State.UNRESOLVED, None)}
+        assert bench.platform.creates == {"a": 1}
+    else:
+        assert settled(rows) == {"a": ends}
+        assert rows["a"].video_id != old
+        assert bench.platform.creates == {"a": 2}
+
+
 @pytest.mark.parametrize(
     ("flags", "goes"),
     [

@@ -76,6 +76,7 @@ class FakePlatform:
     gone: set = field(default_factory=set)
     bodies: list = field(default_factory=list)
     on_call: object = None
+    clips: object = None
 
     async def call(self, method, path, params=None, body=None):
         operation = self.operation(method, path)
@@ -172,6 +173,8 @@ class FakePlatform:
 
     def list(self, _path, params, _body):
         assert params["teamId"] == TEAM
+        if params["clipMode"] == "ONLY":
+            return self.list_clips(params)
         assert params["clipMode"] == "EXCLUDE"
         assert params["sortDirection"] == "DESC"
         assert params.keys() & {"projectId", "masterVideoId", "clipId"} == set()
@@ -180,6 +183,14 @@ class FakePlatform:
         order = sorted(shown, key=lambda video: -video.created_ms)
         items = [self.look(video) for video in order[number * size : (number + 1) * size]]
         return self.answer(200, {"totalElements": len(order), "items": items})
+
+    def list_clips(self, params):
+        """The clips that `clips` makes of the masters, newest first."""
+        self.calls["clips"] += 1
+        number, size = int(params["pageNumber"]), int(params["pageSize"])
+        shown = [clip for clip in map(self.clips, reversed(self.videos)) if clip is not None]
+        items = shown[number * size : (number + 1) * size]
+        return self.answer(200, {"totalElements": len(shown), "items": items})
 
     def find(self, path):
         video_id = path.split("/")[3]
