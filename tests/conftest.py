@@ -12,7 +12,7 @@ from fakes.platform import FakePlatform
 
 from migrator.checkpoint.store import Checkpoint
 from migrator.cli.selection import covered, open_rows
-from migrator.engine import changes, decide, follow, gateway, preflights, resolve, retries, run
+from migrator.engine import changes, decide, follow, patience, preflights, resolve, retries, run
 from migrator.engine.inputs import check_inputs, open_inputs
 from migrator.engine.meter import Meter, Unmetered
 from migrator.engine.ports import Ports
@@ -200,7 +200,7 @@ def quick(monkeypatch):
     monkeypatch.setattr(changes, "CHECKED_S", (0.2, 1.0))
     monkeypatch.setattr(decide.copies, "RESTART_DELAYS_S", (0, 0))
     monkeypatch.setattr(retries, "BACKOFF_S", (0.01, 0.02))
-    monkeypatch.setattr(gateway, "PROBE_INTERVAL_S", 0.05)
+    monkeypatch.setattr(patience, "PROBE_INTERVAL_S", 0.05)
     monkeypatch.setattr(resolve, "BETWEEN_SWEEPS_S", 0.01)
     monkeypatch.setattr(preflights, "SOURCE_PAUSE_S", (0.01, 0.02))
 

@@ -35,7 +35,7 @@ CHECKED_WITHIN = 4
 
 CHECKED = 4
 """So many copies are looked at, those that were not shown for longest; an end that was missed among
-them, or an hour since it was last done, makes it all of them."""
+them makes it all of them."""
 
 
 def changed_ms(videos: Sequence[wire.Video]) -> list[int] | None:
@@ -139,9 +139,15 @@ class Changes:
     def _all_every_s(self) -> float:
         return min(CHECKED_S[1], self.stuck_after_s / CHECKED_WITHIN)
 
-    def how_many(self, now_s: float) -> int | None:
-        """How many copies a check looks at; None: all."""
-        return None if now_s - self.all_checked_s >= self._all_every_s else CHECKED
+    def how_many(self, unseen_s: Sequence[float], now_s: float) -> tuple[int, bool]:
+        """How many copies a check looks at, of those not seen for so many seconds, longest first.
+
+        And whether nobody is left out whose turn it is: once an hour it is that of all who were
+        not seen for an hour.
+        """
+        if now_s - self.all_checked_s < self._all_every_s:
+            return CHECKED, len(unseen_s) <= CHECKED
+        return max(CHECKED, sum(each >= self._all_every_s for each in unseen_s)), True
 
     def checked(self, missed: int, now_s: float, *, everyone: bool) -> bool:
         """Copies were looked at otherwise, or all; `missed` ends should have been shown before.

@@ -4,6 +4,7 @@ What may run, since nobody knows what became of its POST, has no place here, but
 """
 
 import asyncio
+from collections import OrderedDict
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -76,7 +77,7 @@ class Flights:
         self.copy_s: float | None = None
         self._meter = meter or Unmetered()
         self._by_video: dict[str, Flight] = {}
-        self._ended: dict[str, bytes] = {}
+        self._ended: OrderedDict[str, bytes] = OrderedDict()
         self._doubtful: dict[int, int] = {}
         self._order = 0
         self._changed = asyncio.Event()
@@ -152,7 +153,7 @@ class Flights:
         del self._by_video[flight.video_id]
         self._ended[flight.video_id] = flight.object_id
         if len(self._ended) > ENDED_KEPT:
-            del self._ended[next(iter(self._ended))]
+            self._ended.popitem(last=False)
         self.size_bytes -= flight.size_bytes or 0
         self.room.give_back(self.room.weight(flight.size_bytes))
         self._changed.set()

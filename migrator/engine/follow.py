@@ -181,12 +181,14 @@ class Follower:
     async def _check(self, unseen: list[Flight]) -> None:
         """Look at copies that were not shown for long: an end among them was missed."""
         now_s = self._gateway.now_s()
-        longest = sorted(unseen, key=lambda flight: max(flight.seen_s, flight.commanded_s))
-        some = self._changes.how_many(now_s)
+        known_s = {flight.video_id: max(flight.seen_s, flight.commanded_s) for flight in unseen}
+        longest = sorted(unseen, key=lambda flight: known_s[flight.video_id])
+        unseen_s = [now_s - known_s[flight.video_id] for flight in longest]
+        some, everyone = self._changes.how_many(unseen_s, now_s)
         missed = await self._missed(longest[:some])
-        if missed and some is not None:
+        if missed:
             missed += await self._missed(longest[some:])
-        everyone = some is None or missed > 0 or len(longest) <= some
+            everyone = True
         if not self._changes.checked(missed, now_s, everyone=everyone):
             self._distrust()
 
@@ -217,6 +219,8 @@ class Follower:
         """Restart failed copies when they are due, for ever. Raises Stopping."""
         while True:
             await asyncio.sleep(RESTARTS_CHECKED_S)
+            if not self._observer.restarts_wait:
+                continue
             now_s = self._gateway.now_s()
             for flight in self._flights:
                 if flight.state is State.RESTARTING and flight.restart_at_s <= now_s:

@@ -7,98 +7,32 @@ is repeated, by it or by others, asks `may_repeat` first.
 """
 
 import asyncio
-import math
 import random
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from http import HTTPStatus
-from typing import Literal
 
 from migrator.checkpoint.values import Calls
-from migrator.engine.breaker import Breaker, is_outage
+from migrator.engine import patience
+from migrator.engine.breaker import is_outage
+from migrator.engine.calls import Operation, Reading, no_use, outline, result
 from migrator.engine.meter import Meter, Unmetered
-from migrator.engine.pacing import STEP_S, Pacer
-from migrator.engine.quotas import WINDOW_S, rest_s
-from migrator.engine.retries import ANSWERS_PER_REPETITION, RetryBudget, backoff_s
+from migrator.engine.pacing import Pacer
+from migrator.engine.patience import Patience
 from migrator.engine.stop import Stop, Stopping
 from migrator.errors import StoppedByItself
 from migrator.log import API_CALL, tell
-from migrator.pixop.client import Answer, Api, NotSent, Reply
-
-Operation = Literal["submit", "list", "status", "restart", "other"]
+from migrator.pixop.client import Answer, Api, Reply
 
 LAST_WORDS_S = 5.0
 """Seconds that a request after the end may take, its place in the quota included."""
-
-PROBE_INTERVAL_S = 1.0
-"""Seconds between two probes of a platform that does not answer, or between two POSTs while all of
-them fail."""
-
-REST_STEP_S = 1.0
-"""How often who rests between rounds looks whether submitters still wait."""
 
 STALE_PERMIT_S = 1.0
 """A permit not used for this long was for another moment of the window: take a new one."""
 
 
-@dataclass(slots=True)
-class CallCounts:
-    """Calls of this run, by operation; see checkpoint.values.Calls."""
-
-    submit: int = 0
-    list: int = 0
-    status: int = 0
-    restart: int = 0
-    other: int = 0
-    throttled: int = 0
-    retries: int = 0
-
-    @property
-    def total(self) -> int:
-        """All calls."""
-        return self.submit + self.list + self.status + self.restart + self.other
-
-
-@dataclass(frozen=True, slots=True)
-class Reading:
-    """An answer to a read, and when its request began (of the engine's clock).
-
-    What it shows of a row counts only if that was after the row's last command.
-    """
-
-    answer: Answer
-    began_s: float
-
-
-def _no_use(what: str, reply: Reply, seconds: float) -> StoppedByItself:
-    if is_outage(reply):
-        return StoppedByItself(
-            f"the platform has not answered {what} for {seconds:.0f} seconds ({_outline(reply)})",
-            "resume when it is back: nothing is lost",
-        )
-    words = reply.body[:200].decode(errors="replace") if isinstance(reply, Answer) else ""
-    return StoppedByItself(
-        f"the platform's answers to {what} make no sense or are a refusal: {words}",
-        "check the API key's rights and --api-url, then resume: nothing is lost",
-    )
-
-
-def _outline(reply: Reply) -> str:
-    if isinstance(reply, Answer):
-        return str(reply.status)
-    return f"{type(reply).__name__}: {reply.detail}"
-
-
-def _result(reply: Reply) -> str:
-    """How a call ended, in one of few words."""
-    if isinstance(reply, Answer):
-        return f"{reply.status // 100}xx" if 100 <= reply.status < 600 else "odd"  # noqa: PLR2004
-    return "not_sent" if isinstance(reply, NotSent) else "lost"
-
-
-class Gateway:
+class Gateway(Patience):
     """The paced, counted and watched way to the platform.
 
     `date_s` is the platform's own clock at its last answer. `caught_up` says that the list has been
@@ -118,27 +52,13 @@ class Gateway:
         variable: str = "PIXOP_API_KEY",
     ) -> None:
         self._variable = variable
-        self.pacer = pacer
-        self.breaker = Breaker()
-        self.counts = CallCounts()
+        super().__init__(pacer, stop, chance, max_outage_s, clock)
         self.date_s: int | None = None
         self._date_at_s = 0.0
         self.caught_up = False
         self.commands = 0
         self.senseless = ""
-        self.posts = Breaker()
-        self.budget = RetryBudget()
-        self.waiting_to_repeat = 0
-        self._one_post = asyncio.Lock()
-        self._last_probing_post_s = -math.inf
-        self._one_repetition = asyncio.Lock()
-        self._recoveries = 0
-        self._not_well = asyncio.Event()
         self._api = api
-        self._stop = stop
-        self._chance = chance
-        self._max_outage_s = max_outage_s
-        self._clock = clock
         self._meter = meter or Unmetered()
         pacer.pause_while(self.breaker.paused_until_s)
         stop.listen(pacer.close)
@@ -171,57 +91,6 @@ class Gateway:
         """Leave to send one request; answers when it was given. Raises Stopping."""
         await self.pacer.permit(urgent=urgent)
         return self._clock()
-
-    async def may_repeat(self, times: int) -> None:
-        """Wait until a call that was made `times` times may be repeated: backoff, then the budget.
-
-        Raises nothing, also when the run stops.
-        """
-        await self._rest(backoff_s(times, self._chance.random()))
-        await self.repetition()
-
-    async def repetition(self) -> None:
-        """Wait for the budget's leave to repeat a call. Raises nothing, also when the run stops.
-
-        While it is spent one waits at a time, for answers to other calls or for so long that it
-        counts as a probe.
-        """
-        self.waiting_to_repeat += 1
-        try:
-            async with self._one_repetition:
-                if self.budget.is_spent:
-                    per_window = self.pacer.quotas.per_window
-                    pause_s = max(PROBE_INTERVAL_S, ANSWERS_PER_REPETITION * WINDOW_S / per_window)
-                    await self._rest(pause_s, lambda: not self.budget.is_spent)
-                if not self.budget.is_spent:
-                    self.budget.repeated()
-                self.counts.retries += 1
-        finally:
-            self.waiting_to_repeat -= 1
-
-    async def post_turn(self) -> None:
-        """Wait while POSTs alone fail, though the platform answers reads. Raises Stopping.
-
-        They are tried one after the other then, one a second at most, up to --max-outage: else
-        every row would be sent, looked for and given up in turn.
-        """
-        if not self.posts.is_open:
-            return
-        async with self._one_post:
-            due_s = self._last_probing_post_s + PROBE_INTERVAL_S
-            await self._rest(due_s - self._clock(), lambda: not self.posts.is_open)
-            self._last_probing_post_s = self._clock()
-            failing = self.posts.is_open and not self.breaker.is_open
-            if failing and self.posts.outage_s(self._clock()) > self._max_outage_s:
-                self._stop.because(
-                    StoppedByItself(
-                        f"the platform has failed every POST for {self._max_outage_s:.0f} seconds "
-                        f"({self.posts.detail})",
-                        "resume when it is back: nothing is lost",
-                    )
-                )
-            if self._stop.requested:
-                raise Stopping
 
     def unused(self) -> None:
         """Give a permit back that was not used."""
@@ -265,9 +134,9 @@ class Gateway:
             self.pacer.ended()
             raise
         seconds = self._clock() - began_s
-        self._meter.call_ended(operation, _result(reply), seconds)
+        self._meter.call_ended(operation, result(reply), seconds)
         # Paths and statuses only: a query, a header or a body may hold what is nobody's business.
-        tell(API_CALL, method=method, path=path, answer=_outline(reply), seconds=round(seconds, 3))
+        tell(API_CALL, method=method, path=path, answer=outline(reply), seconds=round(seconds, 3))
         if isinstance(reply, Answer):
             if reply.date_s:
                 self.date_s, self._date_at_s = reply.date_s, self._clock()
@@ -280,18 +149,6 @@ class Gateway:
             self.pacer.ended()
         self._watched(reply, began_s)
         return reply
-
-    def _watched(self, reply: Reply, began_s: float) -> None:
-        """Show how a request ended to the breakers and to the retry budget."""
-        was_open = self.breaker.is_open
-        self.breaker.observe(reply, began_s, self._clock())
-        if was_open and not self.breaker.is_open:
-            self._recoveries += 1
-        if self.breaker.is_open:
-            self._not_well.set()
-        throttled = isinstance(reply, Answer) and reply.status == HTTPStatus.TOO_MANY_REQUESTS
-        if not is_outage(reply) and not throttled:
-            self.budget.answered()
 
     async def read(
         self,
@@ -329,7 +186,7 @@ class Gateway:
                 if failing_since_s is None:
                     failing_since_s = began_s
                 if began_s - failing_since_s > self._max_outage_s:
-                    self._stop.because(_no_use(f"{method} {path}", reply, self._max_outage_s))
+                    self._stop.because(no_use(f"{method} {path}", reply, self._max_outage_s))
             await self.may_repeat(times)
 
     def key_refused(self, answer: Answer) -> None:
@@ -357,7 +214,8 @@ class Gateway:
                 )
             else:
                 asked_for_s = self.breaker.asked_s - self._clock()
-                await self._rest(max(PROBE_INTERVAL_S, self.pacer.held_for_s, asked_for_s))
+                least_s = max(patience.PROBE_INTERVAL_S, self.pacer.held_for_s)
+                await self._rest(max(least_s, asked_for_s))
                 if self.breaker.is_open and not self._stop.requested:
                     await self._probe()
 
@@ -382,27 +240,3 @@ class Gateway:
                 return await self.exchange("other", method, path)
         except TimeoutError:
             return None
-
-    async def rest(self, least_s: float, calls: int, share: float) -> None:
-        """Pause for `least_s`; longer while submitters wait, or all POSTs fail.
-
-        So what settles rows keeps to its `share` of the quota, of which it has just made `calls`.
-        """
-        began_s = self._clock()
-        while True:
-            pause_s = least_s
-            if self.pacer.contested or self.posts.is_open:
-                pause_s = max(pause_s, rest_s(calls, share, self.pacer.quotas.per_window))
-            left_s = began_s + pause_s - self._clock()
-            if left_s <= 0:
-                return
-            await asyncio.sleep(min(left_s, REST_STEP_S))
-
-    async def _rest(self, seconds: float, enough: Callable[[], bool] = lambda: False) -> None:
-        """Sleep, but not beyond a stop, the end of an outage, or what is `enough`."""
-        until_s, recoveries = self._clock() + seconds, self._recoveries
-        while not (self._stop.requested or enough()) and recoveries == self._recoveries:
-            left_s = until_s - self._clock()
-            if left_s <= 0:
-                return
-            await asyncio.sleep(min(left_s, STEP_S))

@@ -4,7 +4,8 @@ from collections.abc import Iterator, Sequence
 
 from migrator.checkpoint.store import Checkpoint
 from migrator.checkpoint.values import Calls
-from migrator.engine.gateway import CallCounts, Gateway
+from migrator.engine.calls import CallCounts
+from migrator.engine.gateway import Gateway
 
 
 class Gateways:

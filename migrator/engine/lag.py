@@ -5,6 +5,7 @@ platform has told of it. What a sweep does not show proves nothing as long as th
 not show videos either that are there for certain.
 """
 
+from collections import OrderedDict
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 
@@ -29,13 +30,13 @@ class ListLag:
     """What the platform told of lately, and the longest that a list was seen to hide some of it."""
 
     lag_s: float = 0.0
-    _told: dict[str, Told] = field(default_factory=dict)
+    _told: OrderedDict[str, Told] = field(default_factory=OrderedDict)
 
     def told(self, video_id: str, created_ms: int | None, now_s: float) -> None:
         """The platform has answered with this video: from now on its list should show it."""
         self._told[video_id] = Told(video_id, now_s, created_ms)
         while len(self._told) > KEPT or self._oldest.told_s < now_s - 2 * MAX_LAG_S:
-            del self._told[self._oldest.video_id]
+            self._told.popitem(last=False)
 
     @property
     def _oldest(self) -> Told:

@@ -83,6 +83,11 @@ class Observer:
         self.saw_untagged = True
         self.created_behind_ms = 0
 
+    @property
+    def restarts_wait(self) -> bool:
+        """Whether any copy has failed and waits for its restart."""
+        return self._book.tallies.states[State.RESTARTING] > 0
+
     def now_ms(self) -> int:
         """Now, for the record (epoch milliseconds)."""
         return self._book.now_ms()

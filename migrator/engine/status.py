@@ -10,8 +10,8 @@ from pathlib import Path
 
 from migrator.checkpoint.change import Transfer
 from migrator.engine.book import Book
+from migrator.engine.calls import CallCounts
 from migrator.engine.eta import MEASURED_FROM_S, MEASURED_OVER_S, UNKNOWN, Course, Eta, estimate
-from migrator.engine.gateway import CallCounts
 from migrator.engine.gateways import Gateways
 from migrator.engine.snapshot import STATUS_FILE, Problem, Snapshot, write_status
 from migrator.engine.waiting import AllHolds, Waiting, WaitsOn

@@ -75,7 +75,6 @@ class Submitter:
     async def _send(self, transfer: Transfer) -> None:
         if await self._is_refused(transfer):
             return
-        await self.gateway.post_turn()
         await self.flights.promise(transfer.size_bytes)
         await self.places.acquire()
         if await self._is_refused(transfer):  # since
@@ -83,6 +82,7 @@ class Submitter:
             self.flights.withdraw(transfer.size_bytes)
             return
         try:
+            await self.gateway.post_turn()
             permit_s = await self.gateway.permit()
         except Stopping:
             self.places.release()

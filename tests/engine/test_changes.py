@@ -138,14 +138,17 @@ def test_checks_are_rarer_as_long_as_nothing_was_missed_but_for_the_last_copies(
     assert changes.check_after_s(160.0 + QUIET_CHECKED_S, quiet=True) == QUIET_CHECKED_S
 
 
-def test_a_check_is_of_few_copies_and_once_an_hour_of_all():
+def test_a_check_is_of_few_copies_and_once_an_hour_of_all_not_seen_for_an_hour():
     changes = Changes(STUCK_S)
     changes.read(T0_MS, 0.0)
-    assert changes.how_many(CHECKED_S[1] - 1) == CHECKED
+    unseen_s = [CHECKED_S[1]] * 50 + [QUIET_CHECKED_S] * 500
+    assert changes.how_many(unseen_s, CHECKED_S[1] - 1) == (CHECKED, False)
+    assert changes.how_many(unseen_s[:CHECKED], CHECKED_S[1] - 1) == (CHECKED, True)
     changes.checked(0, CHECKED_S[1] - 1, everyone=False)
-    assert changes.how_many(CHECKED_S[1]) is None
+    assert changes.how_many(unseen_s, CHECKED_S[1]) == (50, True)
+    assert changes.how_many(unseen_s[50:], CHECKED_S[1]) == (CHECKED, True)
     changes.checked(0, CHECKED_S[1], everyone=True)
-    assert changes.how_many(CHECKED_S[1] + 1) == CHECKED
+    assert changes.how_many(unseen_s, CHECKED_S[1] + 1) == (CHECKED, False)
 
 
 def test_a_copy_is_looked_at_several_times_before_it_would_be_stuck():
