@@ -75,22 +75,34 @@ class Fuse:
 
 
 def around_commits(fuse):
-    """A transaction is named for what is written in it, before and after its COMMIT."""
-    transaction, apply = Checkpoint.transaction, Checkpoint.apply
+    """A transaction is named for what is written in it, before and after its COMMIT.
+
+    It is passed as often as something of a name is in it, so that the N-th row ends the process
+    however many share a commit.
+    """
+    transaction, apply, apply_all = (
+        Checkpoint.transaction,
+        Checkpoint.apply,
+        Checkpoint.apply_all,
+    )
     add_records, add_videos = Checkpoint.add_records, Checkpoint.add_platform_videos
     preflighted = Checkpoint.preflighted
-    written = set()
+    written = []
 
     def noting(method, name):
         def noted(*arguments):
-            written.add(name)
+            written.append(name)
             return method(*arguments)
 
         return noted
 
     def applying(checkpoint, row, state, change):
-        written.add(COMMITTED.get(change.event))
+        written.append(COMMITTED.get(change.event))
         return apply(checkpoint, row, state, change)
+
+    def applying_all(checkpoint, moves):
+        written.extend(COMMITTED.get(move.change.event) for move in moves)
+        return apply_all(checkpoint, moves)
 
     @contextmanager
     def committing(checkpoint):
@@ -103,6 +115,7 @@ def around_commits(fuse):
             fuse.passing(f"{name}-after-commit")
 
     Checkpoint.apply = applying
+    Checkpoint.apply_all = applying_all
     Checkpoint.add_records = noting(add_records, "rows")
     Checkpoint.preflighted = noting(preflighted, "look")
     Checkpoint.add_platform_videos = noting(add_videos, "sweep")
