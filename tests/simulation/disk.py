@@ -46,6 +46,7 @@ class Disk:
     def close(self):
         self._reader.close()
         self.checkpoint.close()
+        self.checkpoint = None
 
     def crash(self):
         """The bytes as they are, with a torn write behind them perhaps; what was open is gone."""

@@ -251,13 +251,14 @@ class Platform:
     def _weigh(self, thing):
         """Whether there is room for one more copy, by --max-in-flight-bytes."""
         limit = self.climate.max_in_flight_bytes
-        if limit is None:
+        if limit is None or self.world.disk.checkpoint is None:  # it comes late: nobody is at work
             return
         now_s = self.world.now_s
-        running = {  # the latest of each row: another one was presumed absent
+        running = {  # of each other row the latest: another one was presumed absent
             video.thing.row: video.thing.size
             for video in self.videos
             if video.thing is not None
+            and video.thing is not thing
             and video.by == "us"
             and video.is_there(now_s)
             and video.copy(now_s)[0] in {"INITIAL", "IN_PROGRESS"}
