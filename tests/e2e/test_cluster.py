@@ -8,6 +8,7 @@ import pyarrow.parquet as pq
 import pytest
 from told import assert_told
 
+from migrator.sandbox.catalogue import make_catalogue
 from tests.benchmarks.children import server
 
 # So many folders that they are not listed while the work is cut.
@@ -137,6 +138,18 @@ def test_a_migration_with_a_cluster_ends_as_one_without(world, catalogue, worker
     cluster = ("--cluster", f"local:{workers}")
     together = world.migrate(*words, "together", *cluster, out="together", code=3)
     assert rows_of(together) == rows_of(alone)
+
+
+def test_the_demo_s_catalogue_ends_with_a_cluster_as_without(world, tmp_path):
+    built = make_catalogue(tmp_path, world.sandbox.directory / "buckets", 60)
+    words = ("--manifest", built.manifest, "--config", built.config, "--namespace")
+    env = dict(built.environment)
+    alone = world.migrate(*words, "alone", out="alone", code=3, env=env)
+    cluster = ("--cluster", "local:4")
+    together = world.migrate(*words, "together", *cluster, out="together", code=3, env=env)
+    assert rows_of(together) == rows_of(alone)
+    must = {row: (line.kind.outcome, line.kind.reason) for row, line in enumerate(built.rows, 1)}
+    assert together.verdicts == must
 
 
 def test_prefixes_come_into_a_batch_as_by_one_process(world, bucket):
