@@ -87,7 +87,10 @@ class Walks:
         return self
 
     async def __aexit__(self, *_exc: object) -> None:
-        for each in (*self._read, *self._running):
+        walks = (*self._read, *self._running)
+        for each in walks:  # before the first wait, in which this may be cancelled itself
+            each.cancel()
+        for each in walks:
             await each.close()
 
     def next(self) -> AsyncIterator[ListPage]:
@@ -116,8 +119,10 @@ class _Ahead:
             raise page
         return page
 
-    async def close(self) -> None:
+    def cancel(self) -> None:
         self._task.cancel()
+
+    async def close(self) -> None:
         await asyncio.gather(self._task, return_exceptions=True)
         await self._pages.aclose()
 
