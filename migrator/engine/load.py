@@ -24,6 +24,7 @@ from migrator.filters import Filter
 from migrator.manifest import InventoryManifest, ManifestReader
 from migrator.model import InvalidRow, ManifestRow
 from migrator.settings import parse_prefix
+from migrator.source.chains import answers_to
 from migrator.source.listing import Listed, listed_rows, refusals
 from migrator.source.pages import ListPage
 from migrator.source.s3 import SourceS3
@@ -87,7 +88,7 @@ class Loading:
         listings = [source for source in sources if source.kind == "listing"]
         for begin in range(0, len(listings), PREFIXES_AT_ONCE):
             asked = listings[begin : begin + PREFIXES_AT_ONCE]
-            await asyncio.gather(*(self._expect_objects(source) for source in asked))
+            await answers_to(self._expect_objects(source) for source in asked)
         book.tallies.load(await book.run(Checkpoint.tallies))
 
     async def meanwhile(self, arrive: Arrive) -> None:
