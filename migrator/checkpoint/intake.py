@@ -42,7 +42,7 @@ class Intake(Tables):
         self._db.execute(SQL["complete_source"], (sha256, count, source_id))
 
     def forget_sources(self) -> None:
-        """Drop all that was read, to read it anew: before everything is read nothing is sent."""
+        """Drop all that was read, to read it anew: nothing can have been sent."""
         for query in ("forget_rows", "forget_foreseen", "forget_sources", "forget_projects"):
             self._db.execute(SQL[query])
 

@@ -143,6 +143,10 @@ async def test_a_later_run_looks_back_to_before_the_first_post_for_rows_to_come(
     async def turn(_key):
         video = carrier(bench, "b", created_ms=(EPOCH_S + 1000) * 1000, status="DONE")
         platform.hidden.add(video.id)
+        for number in range(300):  # so that it is not on the pages that are read anyway
+            made_ms = (EPOCH_S + 9000) * 1000
+            platform.create(f"o{number}", "", "o", created_ms=made_ms, status="DONE")
+            del platform.creates[f"o{number}"]
         platform.clock_s += 10_000
         calls = platform.calls.total()
         await until(lambda: platform.calls.total() > calls + 3)
