@@ -28,8 +28,8 @@ def check_certificates(environment: Mapping[str, str]) -> None:
 
     OpenSSL would say nothing and trust nobody.
     """
-    for name in SOURCE_CERTIFICATES:
-        file = environment.get(name)
+    named = {environment.get(name): name for name in reversed(SOURCE_CERTIFICATES)}
+    for file, name in named.items():  # each file once: to read all that a system trusts takes time
         if not file:
             continue
         try:

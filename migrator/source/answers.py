@@ -5,7 +5,10 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from email.utils import parsedate_to_datetime
 from typing import Any
+
+from botocore.utils import parse_timestamp
 
 from migrator.source.pages import ListPage
 
@@ -97,6 +100,39 @@ def facts_of_head(answer: Mapping[str, Any]) -> ObjectFacts:
         archived=archived and not restored,
         crc32c=_crc32c(answer),
     )
+
+
+_HEADERS = {
+    "ContentLength": "content-length",
+    "ETag": "etag",
+    "VersionId": "x-amz-version-id",
+    "StorageClass": "x-amz-storage-class",
+    "Restore": "x-amz-restore",
+    "ArchiveStatus": "x-amz-archive-status",
+    "ChecksumCRC32C": "x-amz-checksum-crc32c",
+    "ChecksumType": "x-amz-checksum-type",
+}
+
+
+def facts_of_headers(headers: Mapping[str, str]) -> ObjectFacts:
+    """What a HEAD tells, before botocore has read its headers."""
+    told: dict[str, Any] = {
+        name: headers[header] for name, header in _HEADERS.items() if header in headers
+    }
+    return facts_of_head({**told, "LastModified": moment(headers.get("last-modified"))})
+
+
+def moment(value: Any) -> datetime | None:
+    """A time as botocore reads it; None where it is none: nothing is decided by it.
+
+    What HEADs write is read by what is quick: dateutil took an eighth of a HEAD's time.
+    """
+    try:
+        if isinstance(value, str) and value.endswith("GMT"):
+            return parsedate_to_datetime(value)
+        return parse_timestamp(value)  # type: ignore[no-any-return]  # botocore has no types
+    except (ValueError, OverflowError, RuntimeError, TypeError, IndexError):
+        return None
 
 
 def _crc32c(answer: Mapping[str, Any]) -> int | None:

@@ -2,9 +2,6 @@
 
 import logging
 from collections.abc import Mapping
-from datetime import datetime
-from email.utils import parsedate_to_datetime
-from functools import lru_cache
 from http import HTTPStatus
 from typing import Any
 
@@ -12,10 +9,11 @@ from aiobotocore.config import AioConfig
 from aiobotocore.parsers import AioResponseParserFactory, AioRestXMLParser
 from aiobotocore.session import AioSession
 from botocore import handlers
-from botocore.loaders import create_loader
-from botocore.utils import parse_timestamp
+from botocore.loaders import Loader
 
 from migrator import __version__
+from migrator.source.answers import moment
+from migrator.source.heads import show_ways
 from migrator.source.pages import read_page
 from migrator.source.reading import BoundedSession
 
@@ -46,24 +44,33 @@ def configured(**more: Any) -> AioConfig:
 
 
 def s3_session(*, says_who_pays: bool = False) -> AioSession:
-    """A session whose clients of S3 read pages of listings quickly.
+    """A session whose clients of S3 read pages of listings quickly, and show the way of a HEAD.
 
     `says_who_pays`: a URL that they sign names the requester as the one who pays.
     """
     session = AioSession()
     session.register_component("data_loader", _LOADER)
     parsers = _Parsers()
-    parsers.set_parser_defaults(timestamp_parser=_moment)
+    parsers.set_parser_defaults(timestamp_parser=moment)
     session.register_component("response_parser_factory", parsers)
     if _ERRORS_IN_200 is not None:
         session.unregister("before-parse.s3.*", _ERRORS_IN_200)
     session.register("before-parse.s3.*", _read_first)
+    show_ways(session)
     if says_who_pays:
         session.register("before-sign.s3.GetObject", _say_who_pays)
     return session
 
 
-_LOADER = create_loader()
+class _Loader(Loader):  # type: ignore[misc]  # botocore has no types
+    """botocore's loader, but that it looks for S3 alone, and not into 400 directories for names."""
+
+    def list_available_services(self, _type_name: str) -> list[str]:
+        """The one service that clients are made of."""
+        return ["s3"]
+
+
+_LOADER = _Loader()
 """What botocore knows of S3, read once: it takes a tenth of a second, and would for each client."""
 
 PAGE = "migrator.page"
@@ -71,37 +78,12 @@ PAGE = "migrator.page"
 
 
 class _Parser(AioRestXMLParser):  # type: ignore[misc]  # botocore has no types
-    """botocore's parser, but for a page of a listing that is read already.
-
-    Of the forty headers that an answer to HEAD may have, it looks for those that are there.
-    """
+    """botocore's parser, but for a page of a listing that is read already."""
 
     def _do_parse(self, response: Mapping[str, Any], shape: Any) -> Any:
         if PAGE in response:
             return {PAGE: response[PAGE]}
         return super()._do_parse(response, shape)
-
-    def _parse_non_payload_attrs(
-        self, response: Mapping[str, Any], shape: Any, member_shapes: Any, final_parsed: Any
-    ) -> None:
-        there = {name.lower() for name in response["headers"]}
-        wanted = {
-            name: member_shapes[name]
-            for name, header in _headers_of(shape)
-            if header is None or header in there
-        }
-        super()._parse_non_payload_attrs(response, shape, wanted, final_parsed)
-
-
-@lru_cache(maxsize=64)
-def _headers_of(shape: Any) -> tuple[tuple[str, str | None], ...]:
-    """The members of an answer, each with the header in which alone it stands, if there is one."""
-    found = []
-    for name, member in shape.members.items():
-        told = member.serialization
-        is_header = told.get("location") == "header"
-        found.append((name, told.get("name", name).lower() if is_header else None))
-    return tuple(found)
 
 
 class _Parsers(AioResponseParserFactory):  # type: ignore[misc]  # botocore has no types
@@ -137,16 +119,3 @@ def _say_who_pays(request: Any, signature_version: str, **_how: Any) -> None:
 
 
 _ERRORS_IN_200 = getattr(handlers, "_handle_200_error", None)
-
-
-def _moment(value: Any) -> datetime | None:
-    """A time as botocore reads it; None where it is none: nothing is decided by it.
-
-    What HEADs write is read by what is quick: dateutil took an eighth of a HEAD's time.
-    """
-    try:
-        if isinstance(value, str) and value.endswith("GMT"):
-            return parsedate_to_datetime(value)
-        return parse_timestamp(value)  # type: ignore[no-any-return]  # botocore has no types
-    except (ValueError, OverflowError, RuntimeError, TypeError, IndexError):
-        return None

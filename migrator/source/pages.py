@@ -11,17 +11,21 @@ import re
 from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime
 from urllib.parse import unquote_plus
 
+import numpy as np
+
 _ENTRY = re.compile(
-    r"<Contents><Key>([^<]+)</Key><LastModified>([^<]+)</LastModified>"
+    r"<Contents><Key>([^<]+)</Key>"
+    r"<LastModified>([12][0-9]{3}-[0-9]{2}-[0-9]{2}T[0-9:]{8}(?:\.[0-9]{3})?)Z</LastModified>"
     r"<ETag>(?:\"|&quot;)?([0-9A-Za-z._-]+)(?:\"|&quot;)?</ETag>"
     r"(?:<Checksum[A-Za-z]+>[^<]*</Checksum[A-Za-z]+>)*<Size>([0-9]{1,18})</Size>"
     r"(?:<Owner>(?:<(?:ID|DisplayName)>[^<]*</(?:ID|DisplayName)>)*</Owner>)?"
     r"<StorageClass>([^<]+)</StorageClass>"
     r"(?:<Owner>(?:<(?:ID|DisplayName)>[^<]*</(?:ID|DisplayName)>)*</Owner>)?</Contents>"
 )
+
+_FIRST, _LAST = "<Contents>", "</Contents>"
 
 _FOLDER = re.compile(r"<CommonPrefixes><Prefix>([^<]+)</Prefix></CommonPrefixes>")
 
@@ -96,24 +100,30 @@ def read_page(body: bytes) -> ListPage | None:
         text = body.decode()
     except UnicodeDecodeError:
         return None
-    found: list[tuple[str, ...]] = _ENTRY.findall(text)
-    folders: list[str] = _FOLDER.findall(text)
-    ends, tokens = _ENDS.findall(text), _TOKEN.findall(text)
+    # Most of a page are its entries: what else there is, is looked for in what is around them.
+    begin, end = text.find(_FIRST), text.rfind(_LAST) + len(_LAST)
+    if begin < 0:
+        begin = end = 0
+    found: list[tuple[str, ...]] = _ENTRY.findall(text, begin, end)
+    around = text[:begin] + text[end:]
+    folders: list[str] = _FOLDER.findall(around)
+    ends, tokens = _ENDS.findall(around), _TOKEN.findall(around)
     is_usual = (
         len(found) == text.count("<Contents")
-        and len(folders) == text.count("<CommonPrefixes")
-        and len(ends) == text.count("<IsTruncated") == 1
-        and len(tokens) == text.count("<NextContinuationToken") == (ends[0] == "true")
-        and "!" not in text
-        and text.rstrip().endswith("</ListBucketResult>")
+        and len(found[1:]) == text.count(_LAST + _FIRST)
+        and len(folders) == around.count("<CommonPrefixes")
+        and len(ends) == around.count("<IsTruncated") == 1
+        and len(tokens) == around.count("<NextContinuationToken") == (ends[0] == "true")
+        and "!" not in around
+        and around.rstrip().endswith("</ListBucketResult>")
     )
     if not is_usual:
         return None
     keys, times, etags, sizes, classes = map(list, zip(*found, strict=True)) if found else [[]] * 5
-    encoded = _ENCODED in text
+    encoded = _ENCODED in around
     names, prefixes = _plain(keys, encoded=encoded), _plain(folders, encoded=encoded)
-    moments = list(map(_ms, times))
-    if names is None or prefixes is None or None in moments:
+    moments = _ms(times)
+    if names is None or prefixes is None or moments is None:
         return None
     return ListPage(
         names, list(map(int, sizes)), etags, moments, classes, prefixes,
@@ -133,8 +143,9 @@ def _plain(names: list[str], *, encoded: bool) -> list[str] | None:
     return unquote_plus(joined).split("\n")
 
 
-def _ms(text: str) -> int | None:
+def _ms(times: list[str]) -> list[int] | None:
     try:
-        return int(datetime.fromisoformat(text).timestamp() * 1000) if text[-1] == "Z" else None
-    except (ValueError, OverflowError):
+        moments: list[int] = np.array(times, "datetime64[ms]").astype(np.int64).tolist()
+    except ValueError:
         return None
+    return moments

@@ -33,12 +33,14 @@ from migrator.source.answers import (
     S3Refusal,
     SourceUnreachable,
     facts_of_head,
+    facts_of_headers,
     making_sense,
     named,
     page_of,
 )
 from migrator.source.clients import ATTEMPTS, PAGE, configured, s3_session
 from migrator.source.credentials import KeyRing
+from migrator.source.heads import Ways
 from migrator.source.pages import ListPage
 from migrator.source.reading import read_bounded
 from migrator.source.versions import VersionsPage
@@ -76,6 +78,7 @@ class SourceS3:
         self._clients: dict[tuple[Access, str | None], Any] = {}
         self._seen: dict[Access, str] = {}
         self._regions_known: set[str] = set()
+        self._ways = Ways()
 
     async def __aenter__(self) -> Self:
         try:
@@ -97,12 +100,19 @@ class SourceS3:
 
         A HEAD's refusal has no body; the caller learns the code with `read_code`.
         """
+        await self._client(bucket)  # so that credentials are refreshed, and masked
+        headers = await self._ways.head(bucket, key, asked)
+        if headers is not None:
+            with making_sense():
+                return facts_of_headers(headers)
         arguments = named(bucket, key, asked)
         if asked.checksum:
             arguments["ChecksumMode"] = "ENABLED"
         answer = await self._ask(bucket, "head_object", **arguments)
         with making_sense():
-            return facts_of_head(answer)
+            facts = facts_of_head(answer)
+        self._ways.learn(bucket, key, asked, answer)
+        return facts
 
     async def read_code(self, bucket: str, key: str, asked: Asked = CURRENT) -> None:
         """GET the first byte, only to learn from the body of the refusal what S3 objects to.

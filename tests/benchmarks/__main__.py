@@ -26,6 +26,7 @@ from tests.benchmarks.lines import (
     manifest,
     media,
     memory,
+    preflight,
     quota,
     report,
     resume,
@@ -53,6 +54,7 @@ PARTS = {
     "report": report.measure,
     "startup": startup.measure,
     "listing": listing.measure,
+    "preflight": preflight.measure,
     "cluster": cluster.measure,
 }
 """Each takes a Scale and an empty directory and answers lines."""

@@ -38,6 +38,13 @@ def test_a_page_is_read_into_columns():
     )  # fmt: skip
 
 
+def test_times_are_read_to_the_millisecond():
+    times = [f"2025-03-01T12:00:00.{ms:03d}Z" for ms in range(1000)]
+    read = read_page(page(*(entry(modified=time) for time in times)))
+    assert list(read.modified_ms) == [*range(1740830400000, 1740830401000)]
+    assert read_page(page(entry(modified="2025-03-01T12:00:00Z"))).modified_ms == [1740830400000]
+
+
 def test_a_page_of_nothing_is_read():
     assert read_page(page()) == ListPage([], [], [], [], [], [], None)
 
@@ -65,6 +72,15 @@ UNUSUAL = {
     "a time of another form": page(entry(modified="Sat, 01 Mar 2025 12:00:00 GMT")),
     "a time without a zone": page(entry(modified="2025-03-01T12:00:00")),
     "a time that is none": page(entry(modified="2025-13-01T12:00:00Z")),
+    "a time before all times": page(entry(modified="0001-01-01T12:00:00Z")),
+    "a time to the microsecond": page(entry(modified="2025-03-01T12:00:00.123456Z")),
+    "something between the entries": page(entry(), "<Owner>me</Owner>", entry()),
+    "a folder between the entries": page(
+        entry(), "<CommonPrefixes><Prefix>f/</Prefix></CommonPrefixes>", entry()
+    ),
+    "two entries with a blank between, and one that is none": page(
+        entry(), " ", entry(), "<Contents></Contents>"
+    ),
     "no end": page(entry())[:-5],
     "an error": b"<Error><Code>InternalError</Code></Error>",
     "more to come, and not where": page(truncated="<IsTruncated>true</IsTruncated>"),

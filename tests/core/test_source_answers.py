@@ -6,24 +6,39 @@ from botocore.awsrequest import HeadersDict
 from botocore.loaders import create_loader
 from botocore.model import ServiceModel
 
-from migrator.source.clients import _Parser
+from migrator.source.answers import facts_of_head, facts_of_headers, moment
 
+LEAST = {"content-length": "12"}
 HEADERS = {
-    "content-length": "12", "ETAG": '"e"', "Last-Modified": "Sat, 01 Mar 2025 12:00:00 GMT",
-    "x-amz-meta-Title": "Été", "X-Amz-Meta-two": "2", "x-amz-version-id": "v1",
-    "x-amz-checksum-crc32c": "AAAAAA==", "x-amz-storage-class": "GLACIER", "X-Unknown": "x",
-    "x-amz-restore": 'ongoing-request="false"', "x-amz-delete-marker": "false",
+    **LEAST, "ETAG": '"e"', "Last-Modified": "Sat, 01 Mar 2025 12:00:00 GMT",
+    "x-amz-meta-Title": "Été", "x-amz-version-id": "v1", "X-Unknown": "x",
+    "x-amz-checksum-crc32c": "AAAAAQ==", "x-amz-storage-class": "GLACIER",
 }  # fmt: skip
+CASES = {
+    "all": HEADERS,
+    "next to nothing": LEAST,
+    "restored": {**HEADERS, "x-amz-restore": 'ongoing-request="false", expiry-date="x"'},
+    "being restored": {**HEADERS, "x-amz-restore": 'ongoing-request="true"'},
+    "archived by tier": {**LEAST, "x-amz-archive-status": "ARCHIVE_ACCESS"},
+    "a checksum of parts": {**HEADERS, "X-Amz-Checksum-Type": "COMPOSITE"},
+    "no time": {**HEADERS, "last-modified": "never"},
+}
 
 
-@pytest.mark.parametrize("operation", ["HeadObject", "GetObject", "HeadBucket"])
-@pytest.mark.parametrize("headers", [HEADERS, {}, {"Content-Length": "0"}])
-def test_headers_are_read_as_botocore_reads_them(operation, headers):
+@pytest.fixture(scope="module")
+def shape():
     model = ServiceModel(create_loader().load_service_model("s3", "service-2"), "s3")
-    shape = model.operation_model(operation).output_shape
-    response = {"headers": HeadersDict(headers), "status_code": 200, "body": b"", "context": {}}
-    theirs = AioRestXMLParser()._do_parse(dict(response), shape)
-    assert _Parser()._do_parse(dict(response), shape) == theirs
-    if operation == "HeadObject" and headers is HEADERS:
-        assert theirs["Metadata"] == {"Title": "Été", "two": "2"}
-        assert theirs["ContentLength"] == 12
+    return model.operation_model("HeadObject").output_shape
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_facts_are_read_from_headers_as_from_what_botocore_makes_of_them(shape, case):
+    headers = HeadersDict(CASES[case])
+    response = {"headers": headers, "status_code": 200, "body": b"", "context": {}}
+    theirs = AioRestXMLParser(timestamp_parser=moment)._do_parse(response, shape)
+    facts = facts_of_headers(headers)
+    assert facts == facts_of_head(theirs)
+    if case == "all":
+        assert (facts.size_bytes, facts.etag, facts.version_id) == (12, "e", "v1")
+        assert (facts.storage_class, facts.archived, facts.crc32c) == ("GLACIER", True, 1)
+        assert facts.last_modified_ms == 1_740_830_400_000

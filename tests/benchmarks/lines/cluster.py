@@ -16,7 +16,8 @@ from migrator.cluster.crew import Crew
 from migrator.cluster.partition import Reach
 from migrator.settings import StoreSettings
 from tests.benchmarks.children import Stopwatch, measured, server
-from tests.benchmarks.lines.listing import KEY, PREFLIGHTS, SECRET, look, timed
+from tests.benchmarks.lines.listing import KEY, SECRET, timed
+from tests.benchmarks.lines.preflight import PREFLIGHTS, look
 from tests.benchmarks.loop import run
 from tests.benchmarks.s3_stub import keys_of
 from tests.benchmarks.table import Line, against
