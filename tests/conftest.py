@@ -12,7 +12,17 @@ from fakes.platform import FakePlatform
 
 from migrator.checkpoint.store import Checkpoint
 from migrator.cli.selection import covered, open_rows
-from migrator.engine import changes, decide, follow, patience, preflights, resolve, retries, run
+from migrator.engine import (
+    changes,
+    decide,
+    follow,
+    patience,
+    pauses,
+    preflights,
+    resolve,
+    retries,
+    run,
+)
 from migrator.engine.inputs import check_inputs, open_inputs
 from migrator.engine.meter import Meter, Unmetered
 from migrator.engine.ports import Ports
@@ -195,7 +205,7 @@ class Bench:
 @pytest.fixture
 def quick(monkeypatch):
     """The engine's own pauses, shortened: what they are for is tested where they are decided."""
-    monkeypatch.setattr(follow, "INTERVAL_S", (0.01, 0.05))
+    monkeypatch.setattr(pauses, "INTERVAL_S", (0.01, 0.05))
     monkeypatch.setattr(follow, "RESTARTS_CHECKED_S", 0.01)
     monkeypatch.setattr(changes, "CHECKED_S", (0.2, 1.0))
     monkeypatch.setattr(decide.copies, "RESTART_DELAYS_S", (0, 0))

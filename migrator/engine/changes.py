@@ -34,8 +34,8 @@ CHECKED_WITHIN = 4
 """It is looked at so many times, or more, before it would be called stuck."""
 
 CHECKED = 4
-"""So many copies are looked at, those that were not shown for longest; an end that was missed among
-them makes it all of them."""
+"""So few copies are all looked at. Of more the page by creation is read on which the one stands
+that was not shown for longest; an end that was missed there makes it all of them."""
 
 
 def changed_ms(videos: Sequence[wire.Video]) -> list[int] | None:
@@ -139,15 +139,15 @@ class Changes:
     def _all_every_s(self) -> float:
         return min(CHECKED_S[1], self.stuck_after_s / CHECKED_WITHIN)
 
-    def how_many(self, unseen_s: Sequence[float], now_s: float) -> tuple[int, bool]:
+    def how_many(self, unseen_s: Sequence[float], now_s: float) -> int | None:
         """How many copies a check looks at, of those not seen for so many seconds, longest first.
 
-        And whether nobody is left out whose turn it is: once an hour it is that of all who were
-        not seen for an hour.
+        None: at a page of them. Nobody is left out else whose turn it is: once an hour it is that
+        of all who were not seen for an hour.
         """
         if now_s - self.all_checked_s < self._all_every_s:
-            return CHECKED, len(unseen_s) <= CHECKED
-        return max(CHECKED, sum(each >= self._all_every_s for each in unseen_s)), True
+            return CHECKED if len(unseen_s) <= CHECKED else None
+        return max(CHECKED, sum(each >= self._all_every_s for each in unseen_s))
 
     def checked(self, missed: int, now_s: float, *, everyone: bool) -> bool:
         """Copies were looked at otherwise, or all; `missed` ends should have been shown before.

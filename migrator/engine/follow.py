@@ -14,8 +14,9 @@ from migrator.engine import decide
 from migrator.engine.changes import Changes, Reading
 from migrator.engine.flights import Flight, Flights
 from migrator.engine.gateway import Gateway
-from migrator.engine.look import Looker
+from migrator.engine.look import Look, Looker
 from migrator.engine.observe import Observer
+from migrator.engine.pauses import Pauses, are_last, longest_pause_s
 from migrator.engine.stop import Stopping
 from migrator.engine.sweep import PAGE_SIZE, ListReader
 from migrator.lifecycle import State
@@ -26,24 +27,9 @@ from migrator.pixop.client import Answer, NotSent, Reply
 SHARE = 0.025
 """Share of the quota that following may use while submitters wait for their turn."""
 
-INTERVAL_S = (1.0, 30.0)
-"""Shortest and longest pause between rounds."""
-
-LONGER_PAUSE = 2.0
-"""How many times as long that pause is."""
-
-SLOW_COPIES_S, SLOW_SHARE = 120.0, 0.1
-"""Longest pause where copies take long: so much of their time, and never more seconds than that."""
-
-PRODUCTIVE = 40
-"""Copies that a call must settle; a round that settles fewer makes the next pause longer."""
-
 LONGER = 4
 """Pages that the list of latest changes may be longer than the one by creation: others may change
 many videos at once."""
-
-FALLBACK_S = (60.0, 300.0)
-"""Shortest and longest pause where webhooks tell of the ends: rounds look for what never came."""
 
 MISSED_SHARE, MISSED_AT_ONCE = 0.1, 3
 """Webhooks are relied on unless more than so many ends, and this share of them, were not told."""
@@ -70,7 +56,7 @@ class Follower:
         settle_s: float,
         hinted: bool = False,
     ) -> None:
-        self.interval_s = INTERVAL_S[0]
+        self._pauses = Pauses()
         self._hinted = self._is_told = hinted
         self._flights = flights
         self._gateway = gateway
@@ -79,64 +65,82 @@ class Follower:
         self._stuck_after_s = stuck_after_s
         self._looker = Looker(flights, gateway, reader, observer, settle_s)
         self._changes = Changes(stuck_after_s)
-        self._newest_checked = 0
+        self._newest_checked = self._newest_followed = 0
 
     async def run(self) -> None:
         """Rounds for ever. Raises Stopping when the run ends."""
-        spent = 0
+        pauses, spent = self._pauses, 0
         while True:
-            await self._gateway.rest(self.interval_s, spent, SHARE)
+            rests_s = self._gateway.now_s()
+            await self._gateway.rest(pauses.next_s, spent, SHARE)
             # What was told of is looked at where that is cheapest (see `webhooks.confirm`).
             targets = [f for f in self._flights if f.state is not State.RESTARTING and not f.told]
             if not targets:
                 spent = 0
                 if not (self._hinted and len(self._flights)):
-                    self.interval_s = INTERVAL_S[0]
+                    pauses.begin_anew()
                 continue
-            before = self._gateway.counts.list + self._gateway.counts.status
-            await self._round(targets)
-            spent = self._gateway.counts.list + self._gateway.counts.status - before
+            pauses.rested(self._gateway.now_s() - rests_s)
+            before, newest = self._calls, self._flights.newest_order
+            checks = await self._round(targets)
+            spent = self._calls - before
+            # By creation a round reads all pages down to the oldest: no time for more of them.
+            quiet = newest == self._newest_followed and self._changes.is_trusted
+            self._newest_followed = newest
             settled = [f for f in targets if self._flights.get(f.video_id) is None]
             missed = sum(not flight.told for flight in settled)
             self._is_told = self._hinted and is_relied_on(len(settled), missed)
-            if self._is_told:
-                self.interval_s = self._fallback_s()
+            if self._is_told:  # what does not move must have been looked at before it is stuck
+                pauses.by_webhooks(self._stuck_after_s / 4)
             else:
-                longest_s = longest_interval_s(self._flights.copy_s)
-                self.interval_s = next_interval_s(self.interval_s, spent, len(settled), longest_s)
+                longest_s = longest_pause_s(max(self._flights.copy_s or 0.0, self._age_s(targets)))
+                last = are_last(len(self._flights), newest)
+                pauses.by_lists(spent - checks, len(settled), longest_s, quiet=quiet, last=last)
 
-    def _fallback_s(self) -> float:
-        shortest_s, longest_s = FALLBACK_S
-        wanted_s = max(shortest_s, min(self.interval_s * 2, longest_s))
-        return min(wanted_s, self._stuck_after_s / 4)  # what does not move must have been looked at
+    @property
+    def _calls(self) -> int:
+        return self._gateway.counts.list + self._gateway.counts.status
+
+    def _age_s(self, targets: list[Flight]) -> float:
+        """How long these copies have taken so far, on average."""
+        now_s = self._gateway.now_s()
+        return sum(max(0.0, now_s - flight.commanded_s) for flight in targets) / len(targets)
 
     async def look(self, flight: Flight) -> None:
         """Look at one copy now, by its id."""
         await self._looker.by_id(flight)
 
-    async def _round(self, targets: list[Flight]) -> None:
+    async def _round(self, targets: list[Flight]) -> int:
+        """Look at all of these; answers how many calls were checks of what was not shown."""
+        checks = 0
         # Where webhooks tell of the ends, what is left is less than what has changed.
         if self._changes.is_trusted and not self._is_told:
-            await self._round_by_changes(targets)
+            checks = await self._round_by_changes(targets)
         else:
             await self._looker.look(targets)
         await self._stuck(targets)
+        return checks
 
-    async def _round_by_changes(self, targets: list[Flight]) -> None:
-        """Read what has changed, and look otherwise at what that need not show."""
+    async def _round_by_changes(self, targets: list[Flight]) -> int:
+        """Read what has changed, and look otherwise at what that need not show.
+
+        Answers how many calls were checks.
+        """
         unseen = await self._read_changes(targets)
         now_s, changes = self._gateway.now_s(), self._changes
         if not changes.is_trusted:
             await self._looker.look(unseen)
-            return
+            return 0
         newest = self._flights.newest_order
         after_s = changes.check_after_s(now_s, quiet=newest == self._newest_checked)
         await self._looker.look([f for f in unseen if self._is_due(f)])
+        before = self._calls
         if after_s is not None:
             self._newest_checked = newest
             await self._check(
                 [f for f in unseen if now_s - max(f.seen_s, f.commanded_s) >= after_s]
             )
+        return self._calls - before
 
     def _is_due(self, flight: Flight) -> bool:
         if flight.gone_s is not None:
@@ -184,18 +188,25 @@ class Follower:
         known_s = {flight.video_id: max(flight.seen_s, flight.commanded_s) for flight in unseen}
         longest = sorted(unseen, key=lambda flight: known_s[flight.video_id])
         unseen_s = [now_s - known_s[flight.video_id] for flight in longest]
-        some, everyone = self._changes.how_many(unseen_s, now_s)
-        missed = await self._missed(longest[:some])
+        some = self._changes.how_many(unseen_s, now_s)
+        if some is None:
+            page = self._looker.page_of(longest[0])
+            chosen = [flight for flight in longest if self._looker.page_of(flight) == page]
+            missed = await self._missed(chosen, self._looker.glance)
+        else:
+            chosen = longest[:some]
+            missed = await self._missed(chosen, self._looker.look)
         if missed:
-            missed += await self._missed(longest[some:])
-            everyone = True
+            rest = [flight for flight in longest if flight not in chosen]
+            missed += await self._missed(rest, self._looker.look)
+        everyone = bool(missed) or some is not None
         if not self._changes.checked(missed, now_s, everyone=everyone):
             self._distrust()
 
-    async def _missed(self, unseen: list[Flight]) -> int:
+    async def _missed(self, unseen: list[Flight], look: Look) -> int:
         """Look at copies; answers of how many the end should have been shown before."""
         states = [(flight, flight.state) for flight in unseen]
-        ended_ms = await self._looker.look(unseen)
+        ended_ms = await look(unseen)
         return sum(
             (self._flights.get(flight.video_id) is not flight or flight.state is not before)
             and self._changes.is_missed(ended_ms.get(flight.video_id))
@@ -277,17 +288,3 @@ def is_stuck(moved_s: float, seen_s: float, now_s: float, after_s: float) -> boo
 def is_relied_on(settled: int, missed: int) -> bool:
     """Whether webhooks tell of the ends: of `settled` copies none has told of `missed`."""
     return missed <= max(MISSED_AT_ONCE, settled * MISSED_SHARE)
-
-
-def longest_interval_s(copy_s: float | None) -> float:
-    """The longest pause between rounds, where copies take `copy_s` on average (None: not known)."""
-    usual_s = INTERVAL_S[1]
-    return max(usual_s, min((copy_s or 0.0) * SLOW_SHARE, SLOW_COPIES_S))
-
-
-def next_interval_s(interval_s: float, calls: int, settled: int, longest_s: float) -> float:
-    """The pause before the next round: longer while rounds settle little for their calls."""
-    shortest_s = INTERVAL_S[0]
-    productive = settled >= PRODUCTIVE * calls
-    wanted_s = interval_s if productive else interval_s * LONGER_PAUSE
-    return max(shortest_s, min(wanted_s, longest_s))

@@ -8,7 +8,8 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from migrator.engine.follow import FALLBACK_S, INTERVAL_S, LONGER_PAUSE, SHARE
+from migrator.engine.follow import SHARE
+from migrator.engine.pauses import FALLBACK_S, INTERVAL_S, Pauses
 from migrator.engine.quotas import WINDOW_S
 from migrator.engine.sweep import HORIZON_SLACK_MS, PAGE_SIZE
 
@@ -264,11 +265,12 @@ def follow_calls(work: Work, speed: Speed, duration_s: float, last_copy_s: float
 
 def rounds_within(seconds: float) -> int:
     """Rounds of following that fit: pauses grow from the shortest to the longest."""
-    pause_s, longest_s = INTERVAL_S
-    rounds, at_s = 1, pause_s
-    while at_s <= seconds and pause_s < longest_s:
-        pause_s = min(pause_s * LONGER_PAUSE, longest_s)
-        at_s += pause_s
+    pauses, longest_s = Pauses(), INTERVAL_S[1]
+    rounds, at_s = 1, pauses.next_s
+    while at_s <= seconds and pauses.next_s < longest_s:
+        pauses.rested(pauses.next_s)
+        pauses.by_lists(1, 0, longest_s, quiet=True)
+        at_s += pauses.next_s
         rounds += 1
     return rounds if at_s > seconds else rounds + math.ceil((seconds - at_s) / longest_s)
 

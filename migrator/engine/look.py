@@ -1,7 +1,8 @@
 """Looking at copies in flight: in the list by creation as long as that pays, and then by id."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Container, Sequence
+from collections.abc import Set as AbstractSet
 
 from migrator.engine import decide
 from migrator.engine.flights import Flight, Flights
@@ -10,6 +11,9 @@ from migrator.engine.observe import Observer
 from migrator.engine.sweep import HORIZON_SLACK_MS, PAGE_SIZE, ListReader, Page
 from migrator.model import LearnedBy
 from migrator.pixop import wire
+
+Look = Callable[[Sequence[Flight]], Awaitable[dict[str, int | None]]]
+"""A look at copies; answers when each was last changed, as far as that was told."""
 
 
 class Looker:
@@ -38,16 +42,10 @@ class Looker:
         changed: dict[str, int | None] = {}
         oldest_ms = min((f.created_ms for f in targets if f.created_ms is not None), default=None)
         depth = self.depth(targets)
+        number = min((self.page_of(flight) for flight in targets), default=0)
         barren = 0
-        number = 0
         while unseen and list_pays(len(unseen), depth - number, barren):
-            page = await self._reader.page(number)
-            changed |= {
-                video.id: wire.time_ms(video.updated_at)
-                for video in page.videos
-                if video.id in unseen
-            }
-            shown = await self._observer.page(page, LearnedBy.LIST)
+            page, shown = await self._read(number, unseen, changed)
             barren = 0 if shown & unseen.keys() else barren + 1
             for video_id in shown:
                 unseen.pop(video_id, None)
@@ -59,10 +57,32 @@ class Looker:
                 changed[flight.video_id] = await self.by_id(flight)
         return changed
 
+    async def glance(self, targets: Sequence[Flight]) -> dict[str, int | None]:
+        """Look at the first of these, and at those that the page shows on which it stands."""
+        changed: dict[str, int | None] = {}
+        first = targets[0]
+        if len(targets) > 1:
+            await self._read(self.page_of(first), {f.video_id for f in targets}, changed)
+        if first.video_id not in changed:
+            changed[first.video_id] = await self.by_id(first)
+        return changed
+
+    async def _read(
+        self, number: int, wanted: Container[str], changed: dict[str, int | None]
+    ) -> tuple[Page, AbstractSet[str]]:
+        """Read a page by creation, note when those `wanted` were changed; and whom it told of."""
+        page = await self._reader.page(number)
+        changed |= {v.id: wire.time_ms(v.updated_at) for v in page.videos if v.id in wanted}
+        return page, await self._observer.page(page, LearnedBy.LIST)
+
     def depth(self, targets: Sequence[Flight]) -> int:
         """Pages down to the oldest copy, as far as this run made the videos above it."""
         above = self._flights.newest_order - min(f.order for f in targets) + 1 if targets else 0
         return math.ceil(above / PAGE_SIZE)
+
+    def page_of(self, flight: Flight) -> int:
+        """The page by creation on which it stands, unless others have made videos since."""
+        return (self._flights.newest_order - flight.order) // PAGE_SIZE
 
     def waits(self, flight: Flight) -> bool:
         """Whether a copy that the platform does not know need not be asked for yet.

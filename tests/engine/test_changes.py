@@ -138,17 +138,17 @@ def test_checks_are_rarer_as_long_as_nothing_was_missed_but_for_the_last_copies(
     assert changes.check_after_s(160.0 + QUIET_CHECKED_S, quiet=True) == QUIET_CHECKED_S
 
 
-def test_a_check_is_of_few_copies_and_once_an_hour_of_all_not_seen_for_an_hour():
+def test_a_check_is_of_a_page_and_once_an_hour_of_all_not_seen_for_an_hour():
     changes = Changes(STUCK_S)
     changes.read(T0_MS, 0.0)
     unseen_s = [CHECKED_S[1]] * 50 + [QUIET_CHECKED_S] * 500
-    assert changes.how_many(unseen_s, CHECKED_S[1] - 1) == (CHECKED, False)
-    assert changes.how_many(unseen_s[:CHECKED], CHECKED_S[1] - 1) == (CHECKED, True)
+    assert changes.how_many(unseen_s, CHECKED_S[1] - 1) is None
+    assert changes.how_many(unseen_s[:CHECKED], CHECKED_S[1] - 1) == CHECKED
     changes.checked(0, CHECKED_S[1] - 1, everyone=False)
-    assert changes.how_many(unseen_s, CHECKED_S[1]) == (50, True)
-    assert changes.how_many(unseen_s[50:], CHECKED_S[1]) == (CHECKED, True)
+    assert changes.how_many(unseen_s, CHECKED_S[1]) == 50
+    assert changes.how_many(unseen_s[50:], CHECKED_S[1]) == CHECKED
     changes.checked(0, CHECKED_S[1], everyone=True)
-    assert changes.how_many(unseen_s, CHECKED_S[1] + 1) == (CHECKED, False)
+    assert changes.how_many(unseen_s, CHECKED_S[1] + 1) is None
 
 
 def test_a_copy_is_looked_at_several_times_before_it_would_be_stuck():
@@ -199,6 +199,7 @@ class World:
     copies: list = field(default_factory=list)
     calls: Counter = field(default_factory=Counter)
     listed_by: list = field(default_factory=list)
+    read_pages: list = field(default_factory=list)
 
     def __post_init__(self):
         self.flights = Flights(10_000, Stop())
@@ -214,6 +215,10 @@ class World:
 
     def now_s(self):
         return self.now
+
+    @property
+    def counts(self):
+        return SimpleNamespace(list=self.calls["list"], status=self.calls["status"])
 
     def now_ms(self):
         return T0_MS + int(self.now * 1000)
@@ -238,6 +243,7 @@ class World:
 
     def page(self, params):
         self.listed_by.append(params["sortBy"])
+        self.read_pages.append(int(params["pageNumber"]))
         by_change = params["sortBy"] == "updatedAt" and self.sorts
         order = sorted(
             (copy for copy in self.copies if copy.is_listed),
@@ -373,12 +379,31 @@ async def test_while_nothing_changes_a_round_is_one_call_and_a_check_is_rare():
     assert spent == [1] * 5
 
 
-async def test_a_check_looks_at_few_copies_and_at_all_once_it_finds_an_end():
+async def test_a_check_reads_the_page_of_the_copy_that_was_not_shown_for_longest():
+    world = World()
+    world.submit(300)
+    await world.round()
+    world.submit(2_700)
+    assert await world.round() == 28 + 1
+    assert (world.calls["status"], world.read_pages[-1]) == (0, 28)
+
+
+async def test_a_check_whose_page_does_not_show_the_copy_asks_for_it():
+    world = World()
+    copies = world.submit(250)
+    await world.round()
+    world.copies += [Copy(str(uuid.uuid4()), T0_MS + 10**6, T0_MS) for _ in range(300)]
+    copies[0].status = "DONE"
+    assert await world.round(after_s=CHECKED_S[0] + 1) == 3
+    assert world.calls["status"] == 1
+
+
+async def test_a_check_looks_at_a_page_and_at_all_copies_once_it_finds_an_end():
     world = World()
     copies = world.submit(250)
     await world.round()
     calls = await world.round(after_s=CHECKED_S[0] + 1)
-    assert 1 < calls <= 1 + CHECKED
+    assert calls == 2
     for copy in (copies[0], copies[100], copies[200]):
         copy.status = "DONE"  # which the list of latest changes does not count as a change
     await world.round(after_s=2 * CHECKED_S[0] + 1)

@@ -8,7 +8,6 @@ from migrator.checkpoint.change import Transfer
 from migrator.engine import decide
 from migrator.engine.breaker import FAILURES_TO_OPEN, Breaker, BucketBreakers
 from migrator.engine.decide import CopyRules, Seen, Sight
-from migrator.engine.follow import longest_interval_s, next_interval_s
 from migrator.engine.look import list_pays
 from migrator.engine.quotas import rest_s
 from migrator.errors import ExitCode
@@ -264,19 +263,9 @@ def test_a_page_is_read_only_where_it_is_cheaper_than_asking_by_id(
     assert list_pays(unseen, pages_left, barren) is pays
 
 
-def test_rounds_that_settle_little_come_less_often_within_bounds_and_share_of_the_quota():
-    assert next_interval_s(2.0, 1, 100, 30.0) == 2.0
-    assert next_interval_s(2.0, 1, 0, 30.0) == 4.0
-    assert next_interval_s(30.0, 1, 0, 30.0) == 30.0
+def test_following_keeps_to_its_share_of_the_quota():
     assert rest_s(10, 0.03, 1200) == pytest.approx(10 / (20 * 0.03))
     assert rest_s(1, 0.03, 1) == 2000.0  # at one call a minute, one in thirty-three
-
-
-@pytest.mark.parametrize(
-    ("copy_s", "longest_s"), [(None, 30.0), (5.0, 30.0), (600.0, 60.0), (7200.0, 120.0)]
-)
-def test_the_longer_copies_take_the_rarer_it_is_looked_for_the_last_of_them(copy_s, longest_s):
-    assert longest_interval_s(copy_s) == longest_s
 
 
 def test_a_404_that_is_neither_empty_nor_in_the_platform_s_form_tells_nothing_of_an_object():

@@ -12,7 +12,7 @@ from fakes.platform import FakePlatform
 from fakes.signing import Signer, event
 
 from migrator.checkpoint.store import Checkpoint
-from migrator.engine import follow
+from migrator.engine import pauses
 from migrator.engine.webhooks import confirm, hints
 from migrator.errors import RunFailed, UsageError
 from migrator.lifecycle import State
@@ -91,7 +91,7 @@ def telling(bench, monkeypatch):
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         address = f"127.0.0.1:{probe.getsockname()[1]}"
-    monkeypatch.setattr(follow, "FALLBACK_S", (0.2, 0.5))
+    monkeypatch.setattr(pauses, "FALLBACK_S", (0.2, 0.5))
     monkeypatch.setattr(hints, "PATIENCE_S", (0.05, 0.1))
     monkeypatch.setattr(confirm, "STEP_S", 0.01)
     webhooks = WebhookSettings(webhook_listen=address, webhook_url=f"http://{address}/x")
@@ -102,7 +102,7 @@ def telling(bench, monkeypatch):
 
 
 async def test_what_was_told_is_confirmed_and_says_so(telling, monkeypatch):
-    monkeypatch.setattr(follow, "INTERVAL_S", (5.0, 5.0))  # following comes too late
+    monkeypatch.setattr(pauses, "INTERVAL_S", (5.0, 5.0))  # following comes too late
     rows = await telling.run()
     assert {row.state for row in rows.values()} == {State.IMPORTED}
     assert {row.learned_by for row in rows.values()} == {LearnedBy.WEBHOOK}
