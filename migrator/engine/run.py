@@ -50,7 +50,6 @@ from migrator.engine.start import (
 )
 from migrator.engine.status import StatusKeeper
 from migrator.engine.stop import Stop, Stopping, background, unless_stopped
-from migrator.engine.submit import WORKERS_A_PLACE
 from migrator.engine.take_up import take_up
 from migrator.engine.waiting import AllHolds, Holds
 from migrator.engine.webhooks.confirm import Confirmer
@@ -302,7 +301,6 @@ async def _workers(
     if engine.loading is not None:
         jobs.append(_read_on(engine, engine.loading, rules(settings), keeper))
     preflights = max(1, PREFLIGHTS // len(engine.lanes))
-    workers = WORKERS_A_PLACE * settings.pace.max_concurrency
     for lane in engine.lanes:
         jobs += [
             lane.feed.read(),
@@ -312,7 +310,7 @@ async def _workers(
             lane.follower.run(),
             lane.follower.restart(),
             *(lane.feed.check() for _ in range(preflights)),
-            *(lane.submitter.work() for _ in range(workers)),
+            *(lane.submitter.work() for _ in range(settings.pace.max_concurrency)),
         ]
     if engine.webhooks is not None:
         jobs += [engine.webhooks.refresh_keys()]
