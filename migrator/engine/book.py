@@ -131,7 +131,11 @@ class Book:
         await asyncio.gather(*self._writing)
         await self._journal.close()
 
-    async def change(
+    async def change(self, row: int, state: State, change: Change) -> State:
+        """Let `change` happen to a row in `state`; durable when this returns the state after."""
+        return await self.changing(row, state, change)
+
+    def changing(
         self,
         row: int,
         state: State,
@@ -139,8 +143,8 @@ class Book:
         *,
         size_bytes: int | None = None,
         if_taken: Callable[[int], Change] | None = None,
-    ) -> State:
-        """Let `change` happen to a row in `state`; durable when this returns the state after.
+    ) -> asyncio.Future[State]:
+        """The same for whoever does something else meanwhile: durable when the state is there.
 
         `size_bytes` is the object's, for the count of what is imported. `if_taken` answers what
         happens instead where the change's video is another row's, which it is given.
@@ -154,7 +158,7 @@ class Book:
             task = asyncio.ensure_future(self._write())
             self._writing.add(task)
             task.add_done_callback(self._writing.discard)
-        return await ended
+        return ended
 
     async def change_by(
         self, row: int, state: State, change: Callable[[Checkpoint], Change | None]

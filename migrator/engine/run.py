@@ -40,7 +40,6 @@ from migrator.engine.snapshot import Snapshot
 from migrator.engine.start import Place, read_rows, take_place
 from migrator.engine.status import StatusKeeper
 from migrator.engine.stop import Stop, Stopping, background, unless_stopped
-from migrator.engine.submit import WORKERS_A_PLACE
 from migrator.engine.take_up import take_up
 from migrator.engine.waiting import AllHolds, Holds
 from migrator.engine.webhooks.confirm import Confirmer
@@ -305,7 +304,6 @@ async def _told(engine: Engine) -> AsyncIterator[None]:
 async def _workers(engine: Engine, settings: BatchSettings) -> AsyncIterator[None]:
     jobs: list[Awaitable[None]] = [] if engine.scout is None else [engine.scout.run()]
     preflights = max(1, PREFLIGHTS // len(engine.lanes))
-    workers = WORKERS_A_PLACE * settings.pace.max_concurrency
     for lane in engine.lanes:
         jobs += [
             lane.feed.read(),
@@ -315,7 +313,7 @@ async def _workers(engine: Engine, settings: BatchSettings) -> AsyncIterator[Non
             lane.follower.run(),
             lane.follower.restart(),
             *(lane.feed.check() for _ in range(preflights)),
-            *(lane.submitter.work() for _ in range(workers)),
+            *(lane.submitter.work() for _ in range(settings.pace.max_concurrency)),
         ]
     if engine.webhooks is not None:
         jobs += [engine.webhooks.refresh_keys()]
