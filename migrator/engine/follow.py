@@ -3,7 +3,7 @@
 One page of the list shows a hundred copies; one status shows one. Each round reads what has changed
 since the one before (`changes.py`). Where the platform keeps no such list, and for copies that it
 need not show, the list is read from the newest video on while that pays, and the rest is asked for
-by id.
+by id. Where webhooks tell of the ends, rounds look for those that were not told.
 """
 
 import asyncio

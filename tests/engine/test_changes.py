@@ -473,3 +473,13 @@ async def test_what_may_have_ended_before_anybody_listened_is_looked_at_first():
     world.end(copies[149])
     await told_round(world, after_s=1.0)
     assert not world.is_open(copies[149])
+
+
+async def test_copies_far_down_are_looked_at_from_the_page_on_where_the_first_of_them_stands():
+    world = World(hinted=True)
+    copies = world.submit(1_000)
+    for copy in copies[110:190]:
+        world.flights.get(copy.id).overlooked = True
+    await told_round(world, after_s=1.0)
+    assert world.read_pages[0] == 8
+    assert not any(world.flights.get(copy.id).overlooked for copy in copies[110:190])
