@@ -110,8 +110,13 @@ def errors_are_told() -> bool:
     return any(getattr(handler, "tells_errors", False) for handler in LOGGER.handlers)
 
 
+def is_told(event: LogEvent) -> bool:
+    """Whether anybody wants to hear of it: its fields may cost something to make."""
+    return LOGGER.isEnabledFor(event.level)
+
+
 def tell(event: LogEvent, /, **fields: object) -> None:
     """Log an event; `fields` are all that its text names, and no others."""
-    if LOGGER.isEnabledFor(event.level):
+    if is_told(event):
         text = event.text.format_map(fields)
         LOGGER.log(event.level, text, extra={"event": event.name, "fields": fields})

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TypedDict
+from typing import NamedTuple, TypedDict
 
 from migrator.lifecycle import Event, State
 from migrator.model import DecidedBy, LearnedBy, Reason
@@ -56,8 +56,7 @@ class Move:
     if_taken: Callable[[int], Change] | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Transfer:
+class Transfer(NamedTuple):
     """A row of the checkpoint: the object, where it stands, and what was learned.
 
     Times end in `_ms` (epoch milliseconds, UTC) or `_s` (epoch seconds of the platform's own

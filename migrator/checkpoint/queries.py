@@ -8,7 +8,7 @@ from importlib import resources
 from migrator.checkpoint.change import Transfer
 from migrator.checkpoint.records import REPORTED, told
 
-TRANSFER_COLUMNS = ", ".join(Transfer.__dataclass_fields__)
+TRANSFER_COLUMNS = ", ".join(Transfer._fields)
 _REPORTED = ", ".join(REPORTED)
 
 

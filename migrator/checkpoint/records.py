@@ -21,7 +21,7 @@ UNREPORTED = frozenset({
 })  # fmt: skip
 """Fields of Transfer that are for the engine alone."""
 
-REPORTED = tuple(name for name in Transfer.__dataclass_fields__ if name not in UNREPORTED)
+REPORTED = tuple(name for name in Transfer._fields if name not in UNREPORTED)
 """The other ones: what a report may tell of a row."""
 
 Reported = tuple[Any, ...]
@@ -134,7 +134,7 @@ def told(found: Sequence[object]) -> Transfer:
     values[_STANDING] = standing(*values[_STANDING])
     values[_VIDEO_ID] = unpack_id(values[_VIDEO_ID])
     values[_ETAG] = unpack_etag(values[_ETAG])
-    return Transfer(*values)
+    return Transfer._make(values)
 
 
 def told_in_part(found: Reported) -> Transfer:
@@ -166,13 +166,11 @@ _OF_IMPORTED = {
 
 _IMPORTED = Standing(State.IMPORTED, Reason.COPIED, DecidedBy.PLATFORM, LearnedBy.LIST)
 
-_STATE, _VIDEO_ID, _ETAG = (
-    list(Transfer.__dataclass_fields__).index(name) for name in ("state", "video_id", "etag")
-)
+_STATE, _VIDEO_ID, _ETAG = (Transfer._fields.index(name) for name in ("state", "video_id", "etag"))
 _STANDING = slice(_STATE, _STATE + len(Standing._fields))
 
 _REPORTED_PLACES = tuple(
-    None if name in UNREPORTED else REPORTED.index(name) for name in Transfer.__dataclass_fields__
+    None if name in UNREPORTED else REPORTED.index(name) for name in Transfer._fields
 )
 
 

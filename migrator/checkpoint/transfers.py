@@ -1,6 +1,7 @@
 """Transfers: which rows stand where, and the one way in which a row is changed."""
 
-from collections.abc import Iterable, Iterator, Sequence
+import sqlite3
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from itertools import chain
 from typing import cast
@@ -136,38 +137,57 @@ class Transfers(Tables):
         interpreter, which sends meanwhile. Raises what `apply` does, and then nothing must be
         committed.
         """
-        happened: list[tuple[State, Change]] = []
-        alike: dict[tuple[str, ...], list[tuple[object, ...]]] = {}
-        for move, change in zip(moves, self._not_taken(moves), strict=True):
+        changes = [move.change for move in moves]
+        states: dict[int, State] = {}
+        self._write(moves, changes, range(len(moves)), states)
+        return [(states[place], change) for place, change in enumerate(changes)]
+
+    def _write(
+        self,
+        moves: Sequence[Move],
+        changes: list[Change],
+        places: Iterable[int],
+        states: dict[int, State],
+    ) -> None:
+        """Write the `changes` at some `places`, and note which states follow."""
+        alike: dict[tuple[str, ...], list[tuple[int, tuple[object, ...]]]] = {}
+        for place in places:
+            move, change = moves[place], changes[place]
             try:
-                follows = advance(move.state, change.event)
+                follows = states[place] = advance(move.state, change.event)
             except IllegalTransition:
                 story = self.transfer(move.row).story
                 raise IllegalTransition(move.state, change.event, story) from None
             facts = stored(follows, change.facts)
             values = (move.row, TEXTS[move.state], TEXTS[follows], *facts.values())
-            alike.setdefault(tuple(facts), []).append(values)
-            happened.append((follows, change))
+            alike.setdefault(tuple(facts), []).append((place, values))
         for columns, rows in alike.items():
             for some in (rows[at : at + AT_ONCE] for at in range(0, len(rows), AT_ONCE)):
-                self._update(columns, some)
-        return happened
+                try:
+                    self._update(columns, [values for _, values in some])
+                except sqlite3.IntegrityError:  # nothing of this statement is written
+                    of_some = [place for place, _ in some]
+                    if not self._replace_taken(moves, changes, of_some):
+                        raise
+                    self._write(moves, changes, of_some, states)
 
-    def _not_taken(self, moves: Sequence[Move]) -> Iterator[Change]:
-        """The changes, but for those that would give a row the video of another one."""
-        wanted = [
-            move.change.facts["video_id"]
-            for move in moves
-            if move.if_taken is not None and "video_id" in move.change.facts
-        ]
-        owners = self._rows_of_videos([video for video in wanted if video is not None])
-        for move in moves:
-            change, video_id = move.change, move.change.facts.get("video_id")
-            if video_id is not None:
-                owner = owners.setdefault(video_id, move.row)
-                if owner != move.row and move.if_taken is not None:
-                    change = move.if_taken(owner)
-            yield change
+    def _replace_taken(
+        self, moves: Sequence[Move], changes: list[Change], places: Sequence[int]
+    ) -> bool:
+        """Put other changes for those that would give a row another one's video, if any would."""
+        wanted = {
+            place: video_id
+            for place in places
+            if (video_id := changes[place].facts.get("video_id")) is not None
+        }
+        owners = self._rows_of_videos([*wanted.values()])
+        was_taken = False
+        for place, video_id in wanted.items():
+            move = moves[place]
+            owner = owners.setdefault(video_id, move.row)
+            if owner != move.row and move.if_taken is not None:
+                changes[place], was_taken = move.if_taken(owner), True
+        return was_taken
 
     def _update(self, columns: tuple[str, ...], rows: Sequence[tuple[object, ...]]) -> None:
         """Write rows of (row, state before, state after, values of `columns`)."""
@@ -237,7 +257,7 @@ class Transfers(Tables):
 @lru_cache(maxsize=128)
 def _update_statement(columns: tuple[str, ...], rows: int) -> str:
     """A change of so many rows at once; one whose number is NULL is none."""
-    assert set(columns) <= set(Transfer.__dataclass_fields__)
+    assert set(columns) <= set(Transfer._fields)
     sets = ", ".join(f"{name} = new.column{place}" for place, name in enumerate(columns, 4))
     values = ", ".join([f"({', '.join('?' * (3 + len(columns)))})"] * rows)
     return (

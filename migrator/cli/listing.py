@@ -93,7 +93,6 @@ async def list_into(
     try:
         with ExitStack() as stack:
             file = stack.enter_context(AtomicFile(output))
-            sink = sink_of(file.stream)
             async with (
                 source,
                 crew_of(cluster, store, buckets, environment, beside, what_for) as crew,
@@ -101,6 +100,8 @@ async def list_into(
             ):
                 begins = [(*place, "") for place in places]
                 async with crew.walks(source, begins) if crew else Walks(source, begins) as walks:
+                    # What writes Parquet is loaded while the first answers are on their way.
+                    sink = await asyncio.to_thread(sink_of, file.stream)
                     for bucket, prefix in places:
                         with refusals(bucket, prefix):
                             async for page in walks.next():

@@ -30,12 +30,16 @@ PROBLEMS_KEPT = 5
 
 
 class Tallies:
-    """Rows by state and by reason, as they stand now; `imported_bytes` as far as it is known."""
+    """Rows by state and by reason, as they stand now; `imported_bytes` as far as it is known.
+
+    `growing` says that rows are sent while further ones are listed.
+    """
 
     def __init__(self) -> None:
         self.states: Counter[State] = Counter()
         self.reasons: Counter[Reason] = Counter()
         self.imported_bytes = 0
+        self.growing = False
         self.changed = asyncio.Event()
 
     def load(self, tallies: Iterable[Tally]) -> None:
@@ -43,6 +47,10 @@ class Tallies:
         self.states.clear()
         self.reasons.clear()
         self.imported_bytes = 0
+        self.add(tallies)
+
+    def add(self, tallies: Iterable[Tally]) -> None:
+        """Further rows have come in while others were sent."""
         for tally in tallies:
             self.states[tally.state] += tally.rows
             if tally.state is State.IMPORTED:
@@ -131,7 +139,11 @@ class Book:
         await asyncio.gather(*self._writing)
         await self._journal.close()
 
-    async def change(
+    async def change(self, row: int, state: State, change: Change) -> State:
+        """Let `change` happen to a row in `state`; durable when this returns the state after."""
+        return await self.changing(row, state, change)
+
+    def changing(
         self,
         row: int,
         state: State,
@@ -139,8 +151,8 @@ class Book:
         *,
         size_bytes: int | None = None,
         if_taken: Callable[[int], Change] | None = None,
-    ) -> State:
-        """Let `change` happen to a row in `state`; durable when this returns the state after.
+    ) -> asyncio.Future[State]:
+        """The same for whoever does something else meanwhile: durable when the state is there.
 
         `size_bytes` is the object's, for the count of what is imported. `if_taken` answers what
         happens instead where the change's video is another row's, which it is given.
@@ -154,7 +166,7 @@ class Book:
             task = asyncio.ensure_future(self._write())
             self._writing.add(task)
             task.add_done_callback(self._writing.discard)
-        return await ended
+        return ended
 
     async def change_by(
         self, row: int, state: State, change: Callable[[Checkpoint], Change | None]

@@ -9,7 +9,6 @@ import asyncio
 import heapq
 import random
 from collections.abc import Callable
-from dataclasses import replace
 
 from migrator.checkpoint.change import Change, Facts, Transfer
 from migrator.checkpoint.store import Checkpoint
@@ -186,7 +185,7 @@ class Feed:
             await preflights.keep(transfer, look)
             if look.facts.crc32c is not None:
                 self.checksums[transfer.row] = look.facts.crc32c
-            transfer = replace(transfer, size_bytes=look.facts.size_bytes)
+            transfer = transfer._replace(size_bytes=look.facts.size_bytes)
         await self._pass_on(transfer)
 
     async def _pass_on(self, transfer: Transfer) -> None:

@@ -22,7 +22,7 @@ from migrator.engine.pacing import Pacer
 from migrator.engine.patience import Patience
 from migrator.engine.stop import Stop, Stopping
 from migrator.errors import StoppedByItself
-from migrator.log import API_CALL, tell
+from migrator.log import API_CALL, is_told, tell
 from migrator.pixop.client import Answer, Api, Reply
 
 LAST_WORDS_S = 5.0
@@ -135,8 +135,10 @@ class Gateway(Patience):
             raise
         seconds = self._clock() - began_s
         self._meter.call_ended(operation, result(reply), seconds)
-        # Paths and statuses only: a query, a header or a body may hold what is nobody's business.
-        tell(API_CALL, method=method, path=path, answer=outline(reply), seconds=round(seconds, 3))
+        if is_told(API_CALL):
+            # Paths and statuses only: a query, a header or a body may hold what nobody should read.
+            answer = outline(reply)
+            tell(API_CALL, method=method, path=path, answer=answer, seconds=round(seconds, 3))
         if isinstance(reply, Answer):
             if reply.date_s:
                 self.date_s, self._date_at_s = reply.date_s, self._clock()

@@ -5,7 +5,6 @@ key's quota is spent, or the platform fails it, rows of the others go on. Which 
 settled when it was read, and never changes.
 """
 
-import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -164,7 +163,7 @@ def join(key: Key, place: Place, gateway: Gateway, shared: Shared) -> Lane:
     crossing = Crossing(settings.ways, ports.keys, ports.source, params, located)
     submitter = Submitter(
         book, feed, flights, gateway, requests, resolver, crossing, stop, place.team_id,
-        BucketBreakers(), observer, asyncio.Semaphore(settings.pace.max_concurrency),
+        BucketBreakers(), observer,
     )  # fmt: skip
     latest = ListReader(gateway, place.team_id, "updatedAt")
     follower = Follower(

@@ -5,11 +5,12 @@ tags are noted as duplicates, and a live tag of another batch on one of our obje
 """
 
 import asyncio
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 
 from migrator.checkpoint.change import Change, Transfer
 from migrator.checkpoint.store import Checkpoint
+from migrator.checkpoint.values import PlatformVideo
 from migrator.engine import decide
 from migrator.engine.book import Book
 from migrator.engine.flights import Flight, Flights
@@ -55,6 +56,10 @@ def _intended(
     ]
 
 
+def _learned(flight: Flight, learned_by: LearnedBy) -> LearnedBy:
+    return LearnedBy.WEBHOOK if flight.told else learned_by
+
+
 class Observer:
     """Applies what is seen to the rows of this batch.
 
@@ -63,7 +68,8 @@ class Observer:
     over instead. `saw_untagged`: the first sweep may have seen masters without a tag, which may be
     objects of this batch. `created_behind_ms` is the most that the `createdAt` of a video of this
     batch was seen to lie before its intent's `Date`: the platform's clocks, or what stands between,
-    differ.
+    differ. `rows_to_come`: rows are listed still, so that a tag that no row has may be that of one
+    to come; its video is kept beside those of the first sweep, and taken over when the row comes.
     """
 
     def __init__(
@@ -81,6 +87,7 @@ class Observer:
         self._rules = rules
         self.returned: dict[bytes, tuple[decide.Seen, ...]] = {}
         self.saw_untagged = True
+        self.rows_to_come = False
         self.created_behind_ms = 0
 
     @property
@@ -94,36 +101,46 @@ class Observer:
 
     async def page(self, page: Page, learned_by: LearnedBy) -> AbstractSet[str]:
         """Take in a page; answers the ids on it that were in flight and whose state it told."""
-        ours: dict[str, wire.Video] = {}
+        told: set[str] = set()
+        changes: list[tuple[Flight, Change]] = []
         others: list[tuple[decide.Seen, Tag]] = []
         for video in page.videos:
-            if self._flights.get(video.id) is not None:
-                ours[video.id] = video
+            flight = self._flights.get(video.id)
+            if flight is not None:
+                tells, change = self._shown(flight, video, learned_by, page.began_s)
+                if tells:
+                    told.add(video.id)
+                if change is not None:
+                    changes.append((flight, change))
             elif is_master(video) and (tag := read_tag(video.description)) is not None:
                 if (self._flights.ended(video.id), self._batch) == (tag.object_id, tag.batch):
                     continue  # the one of its row, and settled
                 others.append((seen(video), tag))
-        # All at once: what a page ends shares one commit.
-        told = await asyncio.gather(
-            *(self._shown(video, learned_by, page.began_s) for video in ours.values())
-        )
+        if self._rules.url_ends_ms is not None:
+            changes = [
+                (flight, await self._unless_expired(flight, change, learned_by))
+                for flight, change in changes
+            ]
+        await self._apply(changes, page.began_s)  # at once: what a page ends shares a commit
         if others:
             await self._other_carriers(others)
-        return {video_id for video_id, tells in zip(ours, told, strict=True) if tells}
+        return told
 
-    async def _shown(self, video: wire.Video, learned_by: LearnedBy, began_s: float) -> bool:
-        """Take in a video in flight; False where it does not tell how far it is: ask by its id."""
-        flight = self._flights.get(video.id)
-        if flight is None:
-            return True
-        self._learn_behind([(flight.created_ms, wire.time_ms(video.created_at))])
-        flight.created_ms = wire.time_ms(video.created_at) or flight.created_ms
+    def _shown(
+        self, flight: Flight, video: wire.Video, learned_by: LearnedBy, began_s: float
+    ) -> tuple[bool, Change | None]:
+        """Take in a video in flight: whether it tells how far it is, and what that changes.
+
+        Where it does not, it is asked for by its id.
+        """
+        created_ms = wire.time_ms(video.created_at)
+        self._learn_behind([(flight.created_ms, created_ms)])
+        flight.created_ms = created_ms or flight.created_ms
         sight = decide.Sight.of(video)
         if sight.upload_status is None:
-            return False
-        was_ingesting = flight.state is State.INGESTING
-        await self.sight(flight, sight, learned_by, began_s)
-        return not was_ingesting or sight.ingestion_status is not None
+            return False, None
+        tells = flight.state is not State.INGESTING or sight.ingestion_status is not None
+        return tells, self._judged(flight, sight, learned_by, began_s)
 
     def _learn_behind(self, made: Iterable[tuple[int | None, int | None]]) -> None:
         for intent_ms, created_ms in made:
@@ -134,33 +151,42 @@ class Observer:
         self, flight: Flight, sight: decide.Sight, learned_by: LearnedBy, began_s: float
     ) -> None:
         """Take in what one look showed of a copy in flight, if it is not older than its command."""
+        change = self._judged(flight, sight, learned_by, began_s)
+        if change is not None:
+            change = await self._unless_expired(flight, change, learned_by)
+            await self.apply(flight, change, began_s)
+
+    def _judged(
+        self, flight: Flight, sight: decide.Sight, learned_by: LearnedBy, began_s: float
+    ) -> Change | None:
         if began_s < flight.commanded_s:  # the list of latest changes is read back to the command
-            return
+            return None
         flight.overlooked = flight.changing
         if flight.changing:
-            return
+            return None
         flight.gone_s = None
         flight.seen_s = began_s
-        if flight.told:
-            learned_by = LearnedBy.WEBHOOK
         if flight.last != sight:
             flight.last, flight.moved_s = sight, began_s
-        now_ms = self._book.now_ms()
-        change = decide.judge_copy(
+        return decide.judge_copy(
             flight.state,
             flight.restarts,
             flight.size_bytes,
             sight,
             self._rules,
-            learned_by,
-            now_ms,
+            _learned(flight, learned_by),
+            self._book.now_ms(),
         )
-        expires = self._rules.url_ends_ms is not None
-        if expires and change is not None and change.event is Event.COPY_FAILED:
-            transfer = await self._book.run(lambda checkpoint: checkpoint.transfer(flight.row))
-            change = decide.unless_expired(change, transfer, self._rules, learned_by, now_ms)
-        if change is not None:
-            await self.apply(flight, change, began_s)
+
+    async def _unless_expired(
+        self, flight: Flight, change: Change, learned_by: LearnedBy
+    ) -> Change:
+        """The change, unless it is a restart of a copy whose URL opens nothing any more."""
+        if self._rules.url_ends_ms is None or change.event is not Event.COPY_FAILED:
+            return change
+        transfer = await self._book.run(lambda checkpoint: checkpoint.transfer(flight.row))
+        learned_by, now_ms = _learned(flight, learned_by), self._book.now_ms()
+        return decide.unless_expired(change, transfer, self._rules, learned_by, now_ms)
 
     async def apply(self, flight: Flight, change: Change, now_s: float) -> None:
         """Let a change happen to a copy in flight, unless another is just being written.
@@ -168,15 +194,31 @@ class Observer:
         Following and resolving look at the same copies: what both see at once happens once, and
         what is passed over here is seen again by the next look.
         """
-        if flight.changing or self._flights.get(flight.video_id) is not flight:
-            return
-        flight.changing = True
-        try:
-            flight.state = await self._book.change(
-                flight.row, flight.state, change, size_bytes=flight.size_bytes
+        await self._apply([(flight, change)], now_s)
+
+    async def _apply(self, changes: Iterable[tuple[Flight, Change]], now_s: float) -> None:
+        """The same of changes to several copies, which are written at once."""
+        applied: list[tuple[Flight, Change]] = []
+        written: list[asyncio.Future[State]] = []
+        for flight, change in changes:
+            if flight.changing or self._flights.get(flight.video_id) is not flight:
+                continue
+            flight.changing = True
+            applied.append((flight, change))
+            size_bytes = flight.size_bytes
+            written.append(
+                self._book.changing(flight.row, flight.state, change, size_bytes=size_bytes)
             )
+        try:
+            states = await asyncio.gather(*written)
         finally:
-            flight.changing = False
+            for flight, _ in applied:
+                flight.changing = False
+        for (flight, change), state in zip(applied, states, strict=True):
+            flight.state = state
+            self._applied(flight, change, now_s)
+
+    def _applied(self, flight: Flight, change: Change, now_s: float) -> None:
         flight.restarts = change.facts.get("restarts", flight.restarts)
         if flight.state not in WITH_VIDEO:
             self._flights.remove(flight, now_s)
@@ -186,6 +228,26 @@ class Observer:
             wait_s = max(0.0, (due_ms - self._book.now_ms()) / 1000)
             # The machine's clock may have been set back meanwhile: never longer than it can be.
             flight.restart_at_s = now_s + min(wait_s, decide.copies.RESTART_DELAYS_S[-1])
+
+    def _of_rows_to_come(
+        self, others: Iterable[tuple[decide.Seen, Tag]], rows: Collection[bytes | None]
+    ) -> list[PlatformVideo]:
+        """Videos whose tags no row has, while further rows are listed."""
+        if not self.rows_to_come:
+            return []
+        return [
+            PlatformVideo(
+                video_id=sight.video_id,
+                object_id=tag.object_id,
+                batch=tag.batch,
+                file_name=None,
+                size_bytes=sight.size_bytes,
+                created_ms=sight.created_ms,
+                upload_status=sight.upload_status,
+            )
+            for sight, tag in others
+            if tag.object_id not in rows
+        ]
 
     async def _other_carriers(self, others: Sequence[tuple[decide.Seen, Tag]]) -> None:
         """Tags on videos that are not in flight: done rows, further carriers, other batches."""
@@ -201,6 +263,7 @@ class Observer:
                 )
                 if transfer.reason not in ELSEWHERE  # another batch's, and known
             }
+            checkpoint.keep_platform_videos(self._of_rows_to_come(others, rows))
             strangers = []
             for sight, tag in others:
                 video_id = sight.video_id

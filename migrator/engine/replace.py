@@ -9,7 +9,7 @@ and the next run begins with it anew.
 """
 
 import asyncio
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from http import HTTPStatus
 
 import msgspec
@@ -107,7 +107,7 @@ class Replacer:
         change = decide.removed(transfer)
         await self.book.change(transfer.row, State.REPLACING, change)
         tell(VIDEO_REMOVED, row=transfer.row, video_id=transfer.video_id)
-        gone = replace(transfer, state=State.UNRESOLVED, video_id=None)
+        gone = transfer._replace(state=State.UNRESOLVED, video_id=None)
         self.resolver.add(gone, removed=transfer.video_id)
 
     async def _look_again(self, transfer: Transfer) -> None:

@@ -15,6 +15,8 @@ from migrator.manifest import MAX_FILE_NAME_CHARACTERS, file_name, legal_file_na
 from migrator.model import MAX_NAME_CHARACTERS, Columns, cut_to_units
 from migrator.settings import NamingSettings, field_of_key
 
+_CELLS = msgspec.json.Decoder(list[str | None])
+
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
@@ -95,7 +97,7 @@ class Requests:
 
     def _cells(self, transfer: Transfer) -> Callable[[str], str | None]:
         """A function from the name of a column to what the row says there; None for nothing."""
-        cells = msgspec.json.decode(transfer.cells or "[]", type=list[str | None])
+        cells = _CELLS.decode(transfer.cells or "[]")
         places = self._places[transfer.source_id]
 
         def cell(name: str) -> str | None:

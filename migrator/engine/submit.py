@@ -3,13 +3,13 @@
 The order is the promise: a permit, then the intent on the disk, then the request on the wire, then
 its answer on the disk. A worker that was told to stop finishes the row that it holds.
 
-There are more workers than requests may be in flight: while answers are on their way to the disk,
-others send.
+A worker does not wait for its answer to be on the disk: it goes on with its next row, whose intent
+is written behind it, mostly in the same commit.
 """
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 
 from migrator.checkpoint.change import Change, Transfer
@@ -30,9 +30,6 @@ from migrator.lifecycle import Event, State
 from migrator.pixop.client import Reply
 from migrator.source.answers import S3Refusal, SourceUnreachable
 
-WORKERS_A_PLACE = 2
-"""Workers for each request in flight: one sends while the other's answer is written."""
-
 
 @dataclass(frozen=True, slots=True)
 class _Sent:
@@ -48,7 +45,7 @@ class _Sent:
 
 @dataclass(frozen=True, slots=True)
 class Submitter:
-    """What the workers share. `places` are as many as requests may be in flight."""
+    """What the workers share. There are as many of them as requests may be in flight."""
 
     book: Book
     feed: Feed
@@ -61,7 +58,6 @@ class Submitter:
     team_id: str
     buckets: BucketBreakers
     observer: Observer
-    places: asyncio.Semaphore
 
     async def work(self) -> None:
         """One worker: a row at a time until the run stops."""
@@ -76,25 +72,19 @@ class Submitter:
         if await self._is_refused(transfer):
             return
         await self.flights.promise(transfer.size_bytes)
-        await self.places.acquire()
         if await self._is_refused(transfer):  # since
-            self.places.release()
             self.flights.withdraw(transfer.size_bytes)
             return
         try:
             await self.gateway.post_turn()
             permit_s = await self.gateway.permit()
         except Stopping:
-            self.places.release()
             self.flights.withdraw(transfer.size_bytes)
             raise
         with self.gateway.commanding():
-            try:
-                sent = await self._carry(transfer, permit_s)
-            finally:
-                self.places.release()
+            sent = await self._carry(transfer, permit_s)
             if sent is not None:
-                await self._settle(sent)
+                self._write(sent)
 
     async def _is_refused(self, transfer: Transfer) -> bool:
         """Reject a row whose bucket's keys the platform refuses: it costs no call."""
@@ -202,8 +192,9 @@ class Submitter:
         self.flights.add(transfer, video_id, created_ms, state, self.gateway.now_s())
         return state
 
-    async def _settle(self, sent: _Sent) -> None:
-        transfer, date_s, verdict = sent.transfer, sent.intent_date_s, sent.verdict
+    def _write(self, sent: _Sent) -> None:
+        """Have an answer written, and what follows from it done once it is on the disk."""
+        verdict = sent.verdict
         if verdict.stops:  # at once: the disk may take its time
             self.stop.because(
                 StoppedByItself(
@@ -211,9 +202,25 @@ class Submitter:
                     "mend the key, the team or the project, then resume: nothing is lost",
                 )
             )
-        row = transfer.row
         mistaken = partial(decide.mistaken, verdict.change)
-        state = await self.book.change(row, State.SUBMITTING, verdict.change, if_taken=mistaken)
+        self.gateway.commands += 1  # a stop waits for it
+        written = self.book.changing(
+            sent.transfer.row, State.SUBMITTING, verdict.change, if_taken=mistaken
+        )
+        written.add_done_callback(partial(self._written, sent))
+
+    def _written(self, sent: _Sent, written: asyncio.Future[State]) -> None:
+        self.gateway.commands -= 1
+        if written.cancelled():  # with the whole run
+            return
+        try:
+            self._settle(sent, written.result())
+        except Exception as error:  # noqa: BLE001 - told at the end of the run, after draining
+            self.stop.because(error)
+
+    def _settle(self, sent: _Sent, state: State) -> None:
+        """What a row does in its new `state`."""
+        transfer, date_s, verdict = sent.transfer, sent.intent_date_s, sent.verdict
         if state is State.COPYING:
             video_id = verdict.change.facts["video_id"]
             assert video_id is not None
@@ -227,7 +234,7 @@ class Submitter:
             self.feed.done_with(transfer.row)
         elif state is State.UNRESOLVED:
             self.flights.withdraw(transfer.size_bytes)
-            self.resolver.add(replace(transfer, intent_date_s=date_s))
+            self.resolver.add(transfer._replace(intent_date_s=date_s))
             self.feed.done_with(transfer.row, failed=True)
         else:
             self._leave(transfer, pending_again=state is State.PENDING)

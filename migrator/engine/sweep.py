@@ -24,6 +24,7 @@ from typing import Literal
 
 from migrator.engine.gateway import Gateway
 from migrator.pixop import wire
+from migrator.pixop.client import Answer
 
 PAGE_SIZE = 100
 """Videos a page: the API's largest."""
@@ -117,14 +118,15 @@ class ListReader:
 
     async def page(self, number: int, size: int = PAGE_SIZE) -> Page:
         """Page `number` (from 0). Raises Stopping when the run ends."""
-        reading = await self._gateway.read(
-            "list",
-            "GET",
-            "/v1/videos",
-            {**self._params, "pageSize": str(size), "pageNumber": str(number)},
-            sensible=lambda answer: answer.ok and wire.decode_page(answer.body) is not None,
-        )
-        listed = wire.decode_page(reading.answer.body)
+        listed = None
+
+        def is_page(answer: Answer) -> bool:
+            nonlocal listed
+            listed = wire.decode_page(answer.body) if answer.ok else None
+            return listed is not None
+
+        params = {**self._params, "pageSize": str(size), "pageNumber": str(number)}
+        reading = await self._gateway.read("list", "GET", "/v1/videos", params, sensible=is_page)
         assert listed is not None  # `sensible` has seen to it
         total, videos = listed
         self.shown, self.total = number * size + len(videos), total

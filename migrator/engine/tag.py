@@ -5,12 +5,16 @@ identity (16 bytes) and 13 of the batch (8 bytes), 47 ASCII characters in all. T
 idempotency key; this is what stands in its place.
 """
 
-import base64
 import re
 import secrets
 from dataclasses import dataclass
 
 from migrator.model import MAX_DESCRIPTION_UNITS, cut_to_units, utf16_units
+
+_ALPHABET = "abcdefghijklmnopqrstuvwxyz234567"
+_PAIRS = tuple(first + second for first in _ALPHABET for second in _ALPHABET)
+_DIGITS = bytes.maketrans(_ALPHABET.encode(), b"0123456789abcdefghijklmnopqrstuv")
+"""Base32 of RFC 4648, in small letters, and the digits that `int` reads for it."""
 
 _TAG = re.compile(r"\[mig1:([a-z2-7]{26}):([a-z2-7]{13})\]")
 
@@ -37,7 +41,8 @@ def read_tag(description: str | None) -> Tag | None:
     if not found:
         return None
     object_text, batch = found[-1]
-    return Tag(base64.b32decode(object_text.upper() + "======"), batch)
+    number = int(object_text.encode().translate(_DIGITS), 32) >> 2  # 130 bits for 128
+    return Tag(number.to_bytes(16), batch)
 
 
 def describe(text: str | None, tag: Tag | None) -> tuple[str | None, bool]:
@@ -55,4 +60,10 @@ def describe(text: str | None, tag: Tag | None) -> tuple[str | None, bool]:
 
 
 def _base32(raw: bytes) -> str:
-    return base64.b32encode(raw).decode().rstrip("=").lower()
+    """Two characters at a time: `base64` takes twice as long, and a tag is made for each POST."""
+    bits = len(raw) * 8
+    characters = -(-bits // 5)
+    pairs = -(-characters // 2)
+    number = int.from_bytes(raw) << (pairs * 10 - bits)
+    places = range(pairs * 10 - 10, -1, -10)
+    return "".join([_PAIRS[number >> place & 1023] for place in places])[:characters]

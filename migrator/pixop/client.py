@@ -179,7 +179,7 @@ def _proxy(api_url: str) -> str | None:
 async def _read(response: aiohttp.ClientResponse, limit_bytes: int) -> bytes | None:
     parts: list[bytes] = []
     size = 0
-    async for part in response.content.iter_any():
+    while part := await response.content.readany():
         size += len(part)
         if size > limit_bytes:
             response.close()

@@ -84,6 +84,7 @@ class Walks:
         self._read: list[_Ahead] = []
 
     async def __aenter__(self) -> Self:
+        self._begin()
         return self
 
     async def __aexit__(self, *_exc: object) -> None:
@@ -95,10 +96,13 @@ class Walks:
 
     def next(self) -> AsyncIterator[ListPage]:
         """The pages of the next walk."""
-        while self._waiting and len(self._running) < WALKS_AT_ONCE:
-            self._running.append(_Ahead(self._waiting.popleft()))
+        self._begin()
         self._read.append(self._running.popleft())
         return self._read[-1]
+
+    def _begin(self) -> None:
+        while self._waiting and len(self._running) < WALKS_AT_ONCE:
+            self._running.append(_Ahead(self._waiting.popleft()))
 
 
 class _Ahead:

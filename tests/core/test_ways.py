@@ -155,7 +155,7 @@ TRANSFER = Transfer(
 
 def test_a_url_ends_so_long_after_its_row_was_sent():
     assert url_ends_ms(BY_URL, TRANSFER) == 1000 + HOUR_MS
-    assert url_ends_ms(BY_URL, replace(TRANSFER, submitted_ms=None)) is None
+    assert url_ends_ms(BY_URL, TRANSFER._replace(submitted_ms=None)) is None
     assert url_ends_ms(Ways(CrossingSettings(), {}), TRANSFER) is None
     assert not is_expired(BY_URL, TRANSFER, now_ms=999 + HOUR_MS)
     assert is_expired(BY_URL, TRANSFER, now_ms=1000 + HOUR_MS)
@@ -178,7 +178,7 @@ def test_a_copy_is_restarted_as_long_as_its_url_lives(later_ms, event):
 
 @pytest.mark.parametrize("reason", [Reason.COPY_FAILED, Reason.STUCK])
 def test_retry_replaces_where_a_restart_could_only_fail(reason):
-    row = replace(TRANSFER, reason=reason)
+    row = TRANSFER._replace(reason=reason)
     assert act_on(row, Choice()) is Act.RESTART
     assert act_on(row, Choice(expired=lambda _row: True)) is Act.NEEDS_REPLACE
     assert act_on(row, Choice(expired=lambda _row: True, replace=True)) is Act.REPLACE

@@ -227,13 +227,13 @@ class World:
     def now_ms(self):
         return T0_MS + int(self.now * 1000)
 
-    async def change(self, _row, state, change, *, size_bytes=None):
+    async def changing(self, _row, state, change, *, size_bytes=None):
         return advance(state, change.event)
 
     async def run(self, _work):
         return [], []
 
-    async def read(self, operation, _method, path, params=None, sensible=None):
+    async def read(self, operation, _method, path, params=None, sensible=bool):
         self.calls[operation] += 1
         began_s, self.now = self.now, self.now + 0.01
         if operation == "list":
@@ -241,9 +241,9 @@ class World:
         else:
             copy = next(copy for copy in self.copies if copy.id in path)
             body = {"videoId": copy.id, "upload": copy.json(tells=True)["upload"]}
-        return SimpleNamespace(
-            answer=Answer(200, json.dumps(body).encode(), Quota(), None), began_s=began_s
-        )
+        answer = Answer(200, json.dumps(body).encode(), Quota(), None)
+        assert sensible(answer)
+        return SimpleNamespace(answer=answer, began_s=began_s)
 
     def page(self, params):
         self.listed_by.append(params["sortBy"])
@@ -267,9 +267,7 @@ class World:
             self.now += 0.05
             copy = Copy(str(uuid.uuid4()), self.now_ms(), self.now_ms())
             self.copies.append(copy)
-            transfer = Transfer(*[None] * 29, 0, 0)
-            object.__setattr__(transfer, "object_id", b"o")
-            object.__setattr__(transfer, "restarts", 0)
+            transfer = Transfer(*[None] * 29)._replace(object_id=b"o", restarts=0)
             flight = self.flights.add(
                 transfer, copy.id, copy.created_ms, State.COPYING, self.now + answered_s
             )

@@ -60,7 +60,7 @@ def test_what_was_learned_of_an_object_is_trusted_for_a_day_by_a_clock_that_may_
     clock_jump_ms, is_asked_again
 ):
     learned_ms = 1_700_000_000_000
-    fields = dict.fromkeys(Transfer.__dataclass_fields__)
+    fields = dict.fromkeys(Transfer._fields)
     fields |= {"row": 1, "key": "k", "state": State.PENDING, "size_bytes": 5}
     transfer = Transfer(**{**fields, "preflighted_ms": learned_ms})
     now_ms = learned_ms + clock_jump_ms

@@ -21,7 +21,7 @@ RULES = CopyRules(restarts=2, until_ingested=False)
 
 
 def transfer(**values):
-    fields = dict.fromkeys(Transfer.__dataclass_fields__)
+    fields = dict.fromkeys(Transfer._fields)
     fields |= {"row": 1, "attempts": 0, "restarts": 0, "bucket": "b", "key": "k", "raw": 0}
     return Transfer(**{**fields, "state": State.PENDING, **values})
 

@@ -22,7 +22,7 @@ from migrator.source.answers import ObjectFacts
 from migrator.source.preflight import Refusal
 
 TAG = b"0123456789abcdef"
-NOTHING = dict.fromkeys(Transfer.__dataclass_fields__)
+NOTHING = dict.fromkeys(Transfer._fields)
 IMPORTED = Transfer(
     **NOTHING
     | {
@@ -36,7 +36,7 @@ UNTAGGED = ListedVideo("w", file_name="k", size_bytes=100, upload_status="DONE",
 
 
 def failed(reason, **more):
-    return replace(IMPORTED, state=State.FAILED, reason=reason, **more)
+    return IMPORTED._replace(state=State.FAILED, reason=reason, **more)
 
 
 def kinds(row, own, source_bytes=100, **shown):
@@ -45,7 +45,7 @@ def kinds(row, own, source_bytes=100, **shown):
 
 def refused(reason, video_id=None):
     state = State.MISSING if reason is Reason.OBJECT_NOT_FOUND else State.REJECTED
-    return replace(IMPORTED, state=state, reason=reason, video_id=video_id)
+    return IMPORTED._replace(state=state, reason=reason, video_id=video_id)
 
 
 @pytest.mark.parametrize(
@@ -120,10 +120,10 @@ def test_further_carriers_of_its_tag_are_duplicates_of_a_row():
         (IMPORTED, [Drift.DELETED, Drift.UNREPORTED, Drift.DUPLICATE_TAG]),
         # The batch that made it knows of the first one; and an open row is the next run's.
         (
-            replace(refused(None), state=State.SKIPPED, reason=Reason.ALREADY_IMPORTED),
+            refused(None)._replace(state=State.SKIPPED, reason=Reason.ALREADY_IMPORTED),
             [Drift.DUPLICATE_TAG],
         ),
-        (replace(refused(None), state=State.UNRESOLVED), [Drift.DUPLICATE_TAG]),
+        (refused(None)._replace(state=State.UNRESOLVED), [Drift.DUPLICATE_TAG]),
     ],
 )
 def test_a_video_with_the_tag_of_a_row_that_has_none_is_not_reported(row, expected):
@@ -138,7 +138,7 @@ def test_what_looks_like_its_video_is_a_duplicate_unless_the_report_speaks_of_it
 
 
 def test_of_an_open_row_nothing_is_settled_yet():
-    copying = replace(IMPORTED, state=State.COPYING, reason=None)
+    copying = IMPORTED._replace(state=State.COPYING, reason=None)
     assert kinds(copying, None) == []
     assert kinds(copying, replace(WHOLE, upload_status="FAILED")) == []
 
@@ -166,13 +166,13 @@ def test_of_an_open_row_nothing_is_settled_yet():
     ],
 )
 def test_the_object_is_the_one_that_was_imported(facts, refusal, expected, word):
-    found = judge_source(replace(IMPORTED, version_id="one"), facts, refusal)
+    found = judge_source(IMPORTED._replace(version_id="one"), facts, refusal)
     assert (found and found.drift) == expected
     assert found is None or word in found.found
 
 
 def test_of_an_object_that_was_never_headed_only_its_absence_is_known():
-    unknown = replace(IMPORTED, size_bytes=None, etag=None)
+    unknown = IMPORTED._replace(size_bytes=None, etag=None)
     assert judge_source(unknown, ObjectFacts(7, "x", 1), None) is None
 
 

@@ -1,6 +1,6 @@
 """Which page is looked at for what webhooks have told, and when; and what confirming costs."""
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 
 import pytest
 
@@ -12,7 +12,7 @@ from migrator.engine.webhooks import hints
 from migrator.engine.webhooks.hints import FILLED, PATIENCE_S, Chooser, Hints, Look
 from migrator.lifecycle import State
 
-BLANK = dict.fromkeys(field.name for field in fields(Transfer))
+BLANK = dict.fromkeys(Transfer._fields)
 
 
 @dataclass

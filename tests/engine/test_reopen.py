@@ -1,7 +1,6 @@
 """What `retry` does with a row: every reason with every flag, and what no flag can bring about."""
 
 import itertools
-from dataclasses import replace
 
 import pytest
 
@@ -34,7 +33,7 @@ def row(reason, **values):
         "attempts": 1, "restarts": 2, "video_id": VIDEO if reason in WITH_VIDEO else None,
         "intent_date_s": 77, "decided_by": DecidedBy.PLATFORM,
     }  # fmt: skip
-    fields = dict.fromkeys(Transfer.__dataclass_fields__)
+    fields = dict.fromkeys(Transfer._fields)
     return Transfer(**{**fields, "forgiven": 0, "accepted": 0, **known, **values})
 
 
@@ -73,7 +72,7 @@ def test_what_becomes_of_each_reason_by_each_flag(reason, plain, replacing, acce
 def test_a_row_that_others_refused_after_its_post_is_looked_for(decided_by):
     refused = row(Reason.BAD_CREDENTIALS, decided_by=decided_by)
     assert act_on(refused, Choice()) is Act.LOOK_FOR
-    assert act_on(replace(refused, attempts=0), Choice()) is Act.SEND
+    assert act_on(refused._replace(attempts=0), Choice()) is Act.SEND
 
 
 def test_a_refused_row_beside_which_a_video_with_its_tag_was_seen_is_looked_for():
@@ -144,8 +143,8 @@ def test_only_rows_that_every_filter_names_are_meant():
     assert not Choice({Reason.STUCK}).covers(transfer)
     assert not Choice(outcomes={Outcome.MISSING}).covers(transfer)
     assert not Choice(buckets={"c"}).covers(transfer)
-    assert not Choice().covers(replace(transfer, state=State.IMPORTED))
-    assert not Choice().covers(replace(transfer, state=State.COPYING))
+    assert not Choice().covers(transfer._replace(state=State.IMPORTED))
+    assert not Choice().covers(transfer._replace(state=State.COPYING))
 
 
 def video(status, *, tag=True, video_id=VIDEO):

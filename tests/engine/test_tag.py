@@ -1,5 +1,9 @@
 """The tag in the description."""
 
+import base64
+import random
+
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -7,6 +11,14 @@ from migrator.engine.tag import Tag, describe, new_batch_id, read_tag
 from migrator.model import MAX_DESCRIPTION_UNITS, identity, utf16_units
 
 TAG = Tag(identity("", "bucket", "key"), "abcdefgh23456")
+
+
+@pytest.mark.parametrize("length", [8, 16])
+def test_a_tag_is_written_in_the_base32_that_others_read(length):
+    raw = random.Random(length).randbytes(length)
+    for each in (raw, bytes(length), b"\xff" * length):
+        text = Tag(each, "").__str__().split(":")[1]
+        assert text == base64.b32encode(each).decode().rstrip("=").lower()
 
 
 def test_a_tag_has_at_most_48_ascii_characters_and_reads_back():

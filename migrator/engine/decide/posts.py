@@ -61,11 +61,11 @@ def judge_submit(reply: Reply, transfer: Transfer, now_ms: int) -> Verdict:
         return Verdict(not_created(transfer, None, None, reply.detail))
     if not isinstance(reply, Answer):
         return Verdict(unknown(reply.status, None, f"no whole answer: {reply.detail}"))
+    if reply.ok:
+        return Verdict(_accepted(reply))
     error = wire.decode(reply.body, wire.ApiError) or wire.ApiError()
     code, message = cut(error.error_code), cut(error.message)
     status = reply.status
-    if reply.ok:
-        return Verdict(_accepted(reply))
     if status == HTTPStatus.TOO_MANY_REQUESTS:
         return Verdict(not_created(transfer, status, code, message), throttled=True)
     if status == HTTPStatus.UNAUTHORIZED or code in TEAM_LOST:
