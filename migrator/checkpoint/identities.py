@@ -3,8 +3,9 @@
 Identities are hashes, so that each row lands in another page of the index, and each commit writes
 most of it anew: storing 200,000 rows took twice the CPU time with it. So it is dropped before the
 first row, and made once all are there, by sorting; rows of an object that has one already are
-found then. Until that is committed, together with the end of the last source, nothing is sent. The
-index of open rows goes with it: nobody asks for them before.
+found then. Until that is committed nothing is sent: with the end of the last source, or, where rows
+are sent while others are listed, before the first listing. The index of open rows goes with it:
+nobody asks for them before.
 """
 
 import sqlite3

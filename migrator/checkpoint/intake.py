@@ -1,6 +1,6 @@
 """Rows in: the sources of a batch, and the rows that were read from them."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import MappingProxyType
 
 import msgspec
@@ -42,7 +42,7 @@ class Intake(Tables):
         self._db.execute(SQL["complete_source"], (sha256, count, source_id))
 
     def forget_sources(self) -> None:
-        """Drop all that was read, to read it anew: before everything is read nothing is sent."""
+        """Drop all that was read, to read it anew: nothing can have been sent."""
         for query in ("forget_rows", "forget_foreseen", "forget_sources", "forget_projects"):
             self._db.execute(SQL[query])
 
@@ -62,12 +62,19 @@ class Intake(Tables):
         """A listing has read up to `last_key`, and left out so many further objects by filters."""
         self._db.execute(SQL["note_listed"], (last_key, filtered, source_id))
 
-    def listing_facts(self, source_id: int) -> Iterator[tuple[str, ...]]:
-        """Bucket, key, size in bytes, ETag and version, if any, of a listing's rows, in order."""
-        found = self._db.execute(SQL["listing_facts"], (source_id,))
-        for bucket, key, size_bytes, etag, version_id in found:
+    def listing_facts(
+        self, source_id: int, after: int, limit: int
+    ) -> list[tuple[int, tuple[str, ...]]]:
+        """Of a listing's rows beyond row `after`, in order: what was told of each.
+
+        Bucket, key, size in bytes, ETag, and version where there is one.
+        """
+        facts = list[tuple[int, tuple[str, ...]]]()
+        found = self._db.execute(SQL["listing_facts"], (source_id, after, limit))
+        for row, bucket, key, size_bytes, etag, version_id in found:
             told = (bucket, key, str(size_bytes), unpack_etag(etag) or "")
-            yield told if version_id is None else (*told, version_id)
+            facts.append((row, told if version_id is None else (*told, version_id)))
+        return facts
 
     def add_rows(
         self,

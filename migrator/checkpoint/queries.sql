@@ -151,6 +151,11 @@ SELECT state, CASE state WHEN 'imported' THEN coalesce(reason, 'copied') ELSE re
     count(*), total(size_bytes)
 FROM object GROUP BY state, told;
 
+-- name: tallies_between
+SELECT state, CASE state WHEN 'imported' THEN coalesce(reason, 'copied') ELSE reason END AS told,
+    count(*), total(size_bytes)
+FROM object WHERE row BETWEEN ? AND ? GROUP BY state, told;
+
 -- name: tallies_beyond_rows
 SELECT
     coalesce(sum(adopted), 0),
@@ -159,7 +164,8 @@ FROM object;
 
 -- name: listing_facts
 -- What the fingerprint of a frozen listing covers.
-SELECT bucket, key, size_bytes, etag, version_id FROM object WHERE source_id = ? ORDER BY row;
+SELECT row, bucket, key, size_bytes, etag, version_id FROM object
+WHERE source_id = ? AND row > ? ORDER BY row LIMIT ?;
 
 -- name: preflighted
 UPDATE object SET size_bytes = ?, etag = ?, last_modified_ms = ?, preflighted_ms = ?,

@@ -149,9 +149,16 @@ class Checkpoint(Intake, Transfers, Videos, Clips, Runs):
 
     def tallies(self) -> list[Tally]:
         """Rows and known bytes by state and reason."""
+        return self._tallies("tallies")
+
+    def tallies_between(self, first: int, last: int) -> list[Tally]:
+        """The same of the rows `first` to `last` alone."""
+        return self._tallies("tallies_between", first, last)
+
+    def _tallies(self, query: str, *values: object) -> list[Tally]:
         return [
             Tally(State(state), reason_of(state, reason), rows, int(size))
-            for state, reason, rows, size in self._db.execute(SQL["tallies"])
+            for state, reason, rows, size in self._db.execute(SQL[query], values)
         ]
 
     def adopted_and_duplicates(self) -> tuple[int, int]:

@@ -12,6 +12,11 @@ class Videos(Tables):
 
     def add_platform_videos(self, videos: Iterable[PlatformVideo]) -> int:
         """Keep videos of the first sweep; answers how many distinct ones are kept by now."""
+        self.keep_platform_videos(videos)
+        return int(self._db.execute(SQL["count_platform_videos"]).fetchone()[0])
+
+    def keep_platform_videos(self, videos: Iterable[PlatformVideo]) -> None:
+        """Keep videos that may be of rows to come, beside those of the first sweep."""
         self._db.executemany(
             SQL["add_platform_video"],
             (
@@ -20,7 +25,6 @@ class Videos(Tables):
                 for v in videos
             ),
         )  # fmt: skip
-        return int(self._db.execute(SQL["count_platform_videos"]).fetchone()[0])
 
     def forget_platform_videos(self) -> None:
         """Begin the first sweep anew."""

@@ -17,14 +17,14 @@ from migrator.checkpoint.store import Checkpoint
 from migrator.cli import complain
 from migrator.cli.loop import run_async
 from migrator.cli.observing import Observers, observing
-from migrator.cli.opening import make_directory, open_checkpoint, refuse_itself
+from migrator.cli.opening import is_read, make_directory, open_checkpoint, refuse_itself
 from migrator.cli.planned import Planned, planned
 from migrator.cli.s3_files import S3Files
 from migrator.cli.session import connected, crew_for, stopped_by_signals
-from migrator.engine.inputs import Inputs, check_inputs, open_inputs
+from migrator.engine.inputs import SENT_SINCE, Inputs, check_inputs, open_inputs
 from migrator.engine.plan import PlatformFacts, Progress, plan
 from migrator.engine.stop import Stop
-from migrator.errors import ExitCode
+from migrator.errors import ExitCode, UsageError
 from migrator.log import errors_are_told
 from migrator.settings import (
     BatchSettings,
@@ -101,6 +101,11 @@ def _plan(
     stop, progress = Stop(), Progress()
     with batch_lock(directory), closing(open_checkpoint(directory, settings)) as checkpoint:
         check_inputs(checkpoint, inputs)
+        if checkpoint.meta(SENT_SINCE) is not None and not is_read(checkpoint):
+            raise UsageError(
+                "this batch sends rows while it lists others, and has not listed all of them yet",
+                f"migrator resume {directory}",
+            )
         if what_if.recheck:
             with checkpoint.transaction():
                 checkpoint.recheck()

@@ -124,17 +124,22 @@ async def adopt(book: Book, rules: decide.CopyRules) -> int:
     last_row = await book.run(Checkpoint.last_row)
     adopted = 0
     for first in range(1, last_row + 1, CHUNK):
-        adopted += await book.run(
-            lambda c, first=first: _adopt_rows(c, first, first + CHUNK - 1, rules, book.now_ms())  # type: ignore[misc]
+        rows = await book.run(
+            lambda c, first=first: adopt_rows(c, first, first + CHUNK - 1, rules, book.now_ms())  # type: ignore[misc]
         )
+        adopted += len(rows)
     book.tallies.load(await book.run(Checkpoint.tallies))
     return adopted
 
 
-def _adopt_rows(
+def adopt_rows(
     checkpoint: Checkpoint, first: int, last: int, rules: decide.CopyRules, now_ms: int
-) -> int:
-    adopted = 0
+) -> list[int]:
+    """Take over the videos of the pending rows `first` to `last`; answers the rows that have one.
+
+    Part of the transaction that it is called in.
+    """
+    adopted = []
     carriers = checkpoint.carriers_between(first, last)
     for row, group in groupby(carriers, key=lambda carrier: carrier.row):
         known = list(group)
@@ -143,7 +148,7 @@ def _adopt_rows(
         ]
         change = decide.found(sights, adopted=True)
         _take_over(checkpoint, row, known[0].source_bytes, change, sights, rules, now_ms)
-        adopted += 1
+        adopted.append(row)
     return adopted
 
 

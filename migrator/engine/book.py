@@ -30,12 +30,16 @@ PROBLEMS_KEPT = 5
 
 
 class Tallies:
-    """Rows by state and by reason, as they stand now; `imported_bytes` as far as it is known."""
+    """Rows by state and by reason, as they stand now; `imported_bytes` as far as it is known.
+
+    `growing` says that rows are sent while further ones are listed.
+    """
 
     def __init__(self) -> None:
         self.states: Counter[State] = Counter()
         self.reasons: Counter[Reason] = Counter()
         self.imported_bytes = 0
+        self.growing = False
         self.changed = asyncio.Event()
 
     def load(self, tallies: Iterable[Tally]) -> None:
@@ -43,6 +47,10 @@ class Tallies:
         self.states.clear()
         self.reasons.clear()
         self.imported_bytes = 0
+        self.add(tallies)
+
+    def add(self, tallies: Iterable[Tally]) -> None:
+        """Further rows have come in while others were sent."""
         for tally in tallies:
             self.states[tally.state] += tally.rows
             if tally.state is State.IMPORTED:

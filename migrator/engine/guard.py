@@ -43,7 +43,7 @@ class Guard:
         self._stopped_by = ""
 
     async def begin(self) -> None:
-        """Take up the counts of earlier runs; the rows are all there, and none is sent yet."""
+        """Take up the counts of earlier runs; none of the rows is sent yet."""
         settings, tallies = self._settings, self._book.tallies
         self._already_tried = _tried(tallies)
         accepted, canary = await self._book.run(
@@ -55,7 +55,7 @@ class Guard:
         elif canary:
             self._bad_canary(f"{canary} of its rows were not imported")
         self._book.listen(self._moved)
-        self._judge()
+        self.judge()
 
     def tried(self) -> None:
         """One more row was looked at, or is about to be sent."""
@@ -96,7 +96,7 @@ class Guard:
                 self.rows_may_go()
             elif news is News.BAD:
                 self._bad_canary(f"row {row} ended as {state} ({facts.get('reason')})")
-        self._judge()
+        self.judge()
 
     def _tally(self, tallies: Tallies) -> Tally:
         invalid = tallies.reasons[Reason.INVALID_ROW]
@@ -104,14 +104,15 @@ class Guard:
         failed = states[State.REJECTED] + states[State.MISSING] + states[State.FAILED] - invalid
         return Tally(failed, self._already_tried + self._looked_at, invalid)
 
-    def _judge(self) -> None:
+    def judge(self) -> None:
+        """Stop the run where too many rows have failed."""
         tallies = self._book.tallies
-        if not tallies.states[State.PENDING]:  # nothing is left that a stop would spare
+        if not (tallies.states[State.PENDING] or tallies.growing):  # nothing is left to be spared
             return
         since = self._tally(tallies) - self._accepted
         why = too_many_failures(
             since,
-            tallies.rows,
+            None if tallies.growing else tallies.rows,
             self._settings.tolerated_failure_percentage,
             self._settings.tolerated_failure_count,
         )

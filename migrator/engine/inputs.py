@@ -16,9 +16,14 @@ from migrator.settings import (
     InputSettings,
     NamingSettings,
     OrderBy,
+    parse_prefix,
 )
 from migrator.source.listing import HEADER, HEADER_OF_VERSIONS
 from migrator.text import plain
+
+SENT_SINCE = "sent_since"
+"""Under what name the checkpoint keeps the platform's clock (epoch seconds) at the look before the
+first POST, where rows are sent while further ones are listed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +44,11 @@ class Inputs:
     remote: bool = False
     order_by: OrderBy = "manifest"
     all_versions: bool = False
+
+    @property
+    def buckets_of_prefixes(self) -> list[str]:
+        """The buckets that are listed."""
+        return sorted({parse_prefix(prefix)[0] for prefix in self.prefixes})
 
 
 def open_inputs(settings: InputSettings, objects: Objects | None = None) -> Inputs:
@@ -90,9 +100,9 @@ def open_inputs(settings: InputSettings, objects: Objects | None = None) -> Inpu
 def check_inputs(checkpoint: Checkpoint, inputs: Inputs) -> None:
     """Compare the sources with those that the checkpoint was made from.
 
-    As long as one of them was not read to its end, or the batch was only planned, nothing can have
-    been sent, and other sources simply take their place. After that a difference raises
-    CheckpointError.
+    As long as nothing can have been sent, other sources simply take their place: one of them was
+    not read to its end and no run has sent rows meanwhile, or the batch was only planned. After
+    that a difference raises CheckpointError.
     """
     sources = checkpoint.sources()
     known = {(source.kind, source.location): source.sha256 for source in sources}
@@ -107,7 +117,8 @@ def check_inputs(checkpoint: Checkpoint, inputs: Inputs) -> None:
         if place in wanted and place[0] == "manifest" and known[place] != wanted[place]
     ]
     others = _other_settings(checkpoint, inputs) if sources else None
-    if not (all(source.complete for source in sources) and checkpoint.runs()):
+    are_read = all(source.complete for source in sources)
+    if not (are_read and checkpoint.runs()) and checkpoint.meta(SENT_SINCE) is None:
         if gone or new or changed or others:
             with checkpoint.transaction():
                 checkpoint.forget_sources()

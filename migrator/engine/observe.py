@@ -5,11 +5,12 @@ tags are noted as duplicates, and a live tag of another batch on one of our obje
 """
 
 import asyncio
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 
 from migrator.checkpoint.change import Change, Transfer
 from migrator.checkpoint.store import Checkpoint
+from migrator.checkpoint.values import PlatformVideo
 from migrator.engine import decide
 from migrator.engine.book import Book
 from migrator.engine.flights import Flight, Flights
@@ -67,7 +68,8 @@ class Observer:
     over instead. `saw_untagged`: the first sweep may have seen masters without a tag, which may be
     objects of this batch. `created_behind_ms` is the most that the `createdAt` of a video of this
     batch was seen to lie before its intent's `Date`: the platform's clocks, or what stands between,
-    differ.
+    differ. `rows_to_come`: rows are listed still, so that a tag that no row has may be that of one
+    to come; its video is kept beside those of the first sweep, and taken over when the row comes.
     """
 
     def __init__(
@@ -85,6 +87,7 @@ class Observer:
         self._rules = rules
         self.returned: dict[bytes, tuple[decide.Seen, ...]] = {}
         self.saw_untagged = True
+        self.rows_to_come = False
         self.created_behind_ms = 0
 
     @property
@@ -226,6 +229,26 @@ class Observer:
             # The machine's clock may have been set back meanwhile: never longer than it can be.
             flight.restart_at_s = now_s + min(wait_s, decide.copies.RESTART_DELAYS_S[-1])
 
+    def _of_rows_to_come(
+        self, others: Iterable[tuple[decide.Seen, Tag]], rows: Collection[bytes | None]
+    ) -> list[PlatformVideo]:
+        """Videos whose tags no row has, while further rows are listed."""
+        if not self.rows_to_come:
+            return []
+        return [
+            PlatformVideo(
+                video_id=sight.video_id,
+                object_id=tag.object_id,
+                batch=tag.batch,
+                file_name=None,
+                size_bytes=sight.size_bytes,
+                created_ms=sight.created_ms,
+                upload_status=sight.upload_status,
+            )
+            for sight, tag in others
+            if tag.object_id not in rows
+        ]
+
     async def _other_carriers(self, others: Sequence[tuple[decide.Seen, Tag]]) -> None:
         """Tags on videos that are not in flight: done rows, further carriers, other batches."""
         returned: list[tuple[bytes, decide.Seen]] = []
@@ -240,6 +263,7 @@ class Observer:
                 )
                 if transfer.reason not in ELSEWHERE  # another batch's, and known
             }
+            checkpoint.keep_platform_videos(self._of_rows_to_come(others, rows))
             strangers = []
             for sight, tag in others:
                 video_id = sight.video_id

@@ -22,7 +22,7 @@ from migrator.engine.locations import calls_for_locations
 from migrator.engine.ports import Ports
 from migrator.engine.preflights import Preflights, foreseen_of, known
 from migrator.engine.scouting import PAST_ALL, Scout
-from migrator.engine.start import Place, read_rows, take_place
+from migrator.engine.start import Place, loading_of, read_rows, take_place
 from migrator.engine.stop import Stop, background, found_out
 from migrator.engine.sweep import ListReader
 from migrator.engine.webhooks.registration import PUBLIC_KEYS, REGISTERING, Registration
@@ -148,7 +148,10 @@ async def _ask(
     progress.read = lambda: book.tallies.rows
     progress.phase = "loading"
     before = gateways.by_key
-    await read_rows(book, settings, inputs, ports, gateways, serving(keys))
+    loading = None
+    if inputs is not None:
+        loading = loading_of(book, settings, inputs, ports, serving(keys))
+    await read_rows(book, settings, loading, ports, gateways)
     projects = [now - then for now, then in zip(gateways.by_key, before, strict=True)]
     book.tallies.load(await book.run(Checkpoint.tallies))
     told = [

@@ -10,8 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from migrator.checkpoint.store import Checkpoint
-from migrator.engine.adopt import adopt, catch_up, first_sweep, look_back
+from migrator.engine import decide
+from migrator.engine.adopt import look_back
+from migrator.engine.arrivals import Arrivals
 from migrator.engine.awake import AwakeClock
+from migrator.engine.before import LookBefore
 from migrator.engine.book import Book
 from migrator.engine.clips import ClipNoter
 from migrator.engine.collecting import rarely_collected
@@ -31,13 +34,20 @@ from migrator.engine.lanes import (
     serving,
     teams_of,
 )
+from migrator.engine.load import Loading
 from migrator.engine.locations import Locations
 from migrator.engine.ports import Ports
 from migrator.engine.preflights import Preflights
 from migrator.engine.recorder import Recorder
 from migrator.engine.scouting import Scout
 from migrator.engine.snapshot import Snapshot
-from migrator.engine.start import Place, read_rows, take_place
+from migrator.engine.start import (
+    Place,
+    loading_of,
+    may_send_meanwhile,
+    read_rows,
+    take_place,
+)
 from migrator.engine.status import StatusKeeper
 from migrator.engine.stop import Stop, Stopping, background, unless_stopped
 from migrator.engine.take_up import take_up
@@ -58,7 +68,8 @@ DRAIN_STEP_S = 0.02
 class Engine:
     """The parts of a run, joined: those that all keys share, and a lane for each key.
 
-    `locations` and `registrations` are a team's each, the default key's first.
+    `locations` and `registrations` are a team's each, the default key's first. `loading` is what
+    lists further rows while others are sent, where that is done.
     """
 
     book: Book
@@ -70,6 +81,7 @@ class Engine:
     registrations: Sequence[Registration]
     webhooks: Webhooks | None
     scout: Scout | None = None
+    loading: Loading | None = None
 
 
 async def migrate(
@@ -115,7 +127,11 @@ async def migrate(
                         book, settings, inputs, ports, stop, keys, gateways, guard, keeper, webhooks
                     )
                     engine = await unless_stopped(stop, preparing)
-                    await unless_stopped(stop, _look_before(engine, settings, keeper, since_s))
+                    before = LookBefore(
+                        book, engine.gateways, engine.lanes, engine.locations, settings, keeper,
+                        meanwhile=engine.loading is not None,
+                    )  # fmt: skip
+                    await unless_stopped(stop, before.look(since_s))
                     with rarely_collected():
                         await _carry_out(engine, settings, keeper)
             except Stopping:
@@ -154,9 +170,12 @@ async def _prepare(
     places, _ = await asyncio.gather(
         _take_places(book, settings, stop, keys, gateways), _count(book)
     )
+    loading, meanwhile = None, False
     if inputs is not None:
         keeper.enter("loading")
-    await read_rows(book, settings, inputs, ports, gateways, serving(keys))
+        loading = loading_of(book, settings, inputs, ports, serving(keys))
+        meanwhile = await may_send_meanwhile(book, inputs, settings, ports)
+    await read_rows(book, settings, loading, ports, gateways, meanwhile=meanwhile)
     batch = await book.run(lambda c: c.meta("batch")) or ""
     now_s, outage_s = gateways.now_s, settings.care.max_outage.total_seconds()
     preflights = None
@@ -188,7 +207,10 @@ async def _prepare(
         Registration(book, gateway, batch, team_id, is_first=is_first)
         for team_id, gateway, is_first in teams
     ]
-    return Engine(book, stop, guard, locations, gateways, lanes, registrations, webhooks, scout)
+    return Engine(
+        book, stop, guard, locations, gateways, lanes, registrations, webhooks, scout,
+        loading if meanwhile else None,
+    )  # fmt: skip
 
 
 async def _take_places(
@@ -225,45 +247,16 @@ def _holds(lane: Lane, shared: Shared) -> Holds:
     )  # fmt: skip
 
 
-async def _look_before(
-    engine: Engine, settings: BatchSettings, keeper: StatusKeeper, since_s: int | None
-) -> None:
-    """All that is looked at before the first POST: nothing but an input location is made.
-
-    `since_s` is the platform's clock when the last run on this batch ended, if there was one.
-    """
-    book, lanes = engine.book, one_a_team(engine.lanes)
-    is_first = not settings.care.assume_empty and await book.run(lambda c: c.meta("swept")) is None
-    if is_first:
-        keeper.enter("sweeping")
-        readers = [lane.reader for lane in lanes]
-        await first_sweep(book, readers, tagging=settings.platform.tag_in != "none")
-    elif since_s is not None:
-        keeper.enter("sweeping")
-        for lane in lanes:
-            await catch_up(book, lane.reader, lane.observer, since_s, rules(settings))
-    for gateway in engine.gateways:
-        gateway.caught_up = True
-    if is_first:  # in one commit with the date that the next run reads back to
-        await book.run(lambda c: c.set_meta("swept", "1"))
-    if await book.run(lambda c: c.meta("adopted")) is None:
-        await adopt(book, rules(settings))
-        await book.run(lambda c: c.set_meta("adopted", "1"))
-    pending = await book.run(Checkpoint.pending_buckets)
-    for locations in engine.locations:
-        ours = [each.key.lane for each in engine.lanes if each.place.team_id == locations.team_id]
-        await locations.settle(sorted({b for lane in ours for b in pending.get(lane, ())}))
-
-
 async def _carry_out(engine: Engine, settings: BatchSettings, keeper: StatusKeeper) -> None:
     """Submit, follow and resolve until every row is settled, or until a stop; then drain."""
     await take_up(engine.book, engine.lanes)
     saw_untagged = await engine.book.run(Checkpoint.saw_untagged)
     for lane in engine.lanes:
         lane.observer.saw_untagged = saw_untagged
+    engine.book.tallies.growing = engine.loading is not None
     await engine.guard.begin()
-    keeper.enter("migrating")
-    async with _told(engine), _workers(engine, settings):
+    keeper.enter("migrating" if engine.loading is None else "listing and migrating")
+    async with _told(engine), _workers(engine, settings, keeper):
         await _until_settled(engine)
         if not engine.stop.requested and not await engine.book.run(Checkpoint.looked_back):
             keeper.enter("checking")
@@ -301,8 +294,12 @@ async def _told(engine: Engine) -> AsyncIterator[None]:
 
 
 @asynccontextmanager
-async def _workers(engine: Engine, settings: BatchSettings) -> AsyncIterator[None]:
+async def _workers(
+    engine: Engine, settings: BatchSettings, keeper: StatusKeeper
+) -> AsyncIterator[None]:
     jobs: list[Awaitable[None]] = [] if engine.scout is None else [engine.scout.run()]
+    if engine.loading is not None:
+        jobs.append(_read_on(engine, engine.loading, rules(settings), keeper))
     preflights = max(1, PREFLIGHTS // len(engine.lanes))
     for lane in engine.lanes:
         jobs += [
@@ -322,6 +319,17 @@ async def _workers(engine: Engine, settings: BatchSettings) -> AsyncIterator[Non
         yield
 
 
+async def _read_on(
+    engine: Engine, loading: Loading, rules: decide.CopyRules, keeper: StatusKeeper
+) -> None:
+    """List what is left of the rows, while others are sent."""
+    arrivals = Arrivals(engine.book, engine.lanes, rules)
+    await loading.meanwhile(arrivals.store)
+    arrivals.end()
+    engine.guard.judge()
+    keeper.enter("migrating")
+
+
 def _confirmer(book: Book, lane: Lane, webhooks: Webhooks) -> Confirmer:
     return Confirmer(
         webhooks.hints(lane.place.team_id), lane.flights, book, lane.gateway, lane.reader,
@@ -335,7 +343,8 @@ async def _until_settled(engine: Engine) -> None:
     engine.stop.listen(tallies.changed.set)
 
     def is_open() -> bool:
-        return tallies.open > sum(lane.resolver.left_open for lane in engine.lanes)
+        left_open = sum(lane.resolver.left_open for lane in engine.lanes)
+        return tallies.growing or tallies.open > left_open
 
     while not engine.stop.requested and is_open():
         tallies.changed.clear()

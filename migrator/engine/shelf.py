@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from msgspec import json
 
@@ -19,12 +20,16 @@ from migrator.source.listing import Listed
 
 Rows = Sequence[ManifestRow | InvalidRow]
 
+Arrive = Callable[[Checkpoint, int, int], Callable[[], None]]
+
 
 @dataclass(frozen=True, slots=True)
 class Shelf:
     """Where rows are put: the checkpoint, under a namespace, beside what is imported already.
 
-    Those that `wanted` leaves out are skipped.
+    Those that `wanted` leaves out are skipped. Where rows are sent while others are listed,
+    `arrive` is called in the commit that these come in with, with the first and the last of them,
+    and answers what is to be done once they are durable.
     """
 
     book: Book
@@ -34,6 +39,7 @@ class Shelf:
     by_url: Callable[[str], bool]
     serving: Sequence[tuple[int, str, str]] = ()
     order_by: OrderBy = "manifest"
+    arrive: Arrive | None = None
 
     async def put(
         self,
@@ -86,14 +92,19 @@ class Shelf:
             for row, place in zip(listed.rows, places, strict=True)
         ]
 
-        def store(checkpoint: Checkpoint) -> None:
+        def store(checkpoint: Checkpoint) -> Callable[[], None]:
+            stored: Callable[[], None] = partial(self.book.tallies.read, len(records))
             if records:
+                first, last = listed.rows[0].row, listed.rows[-1].row
                 checkpoint.add_records(listed.rows, records, now_ms, imported, {})
-                checkpoint.serve(listed.rows[0].row, listed.rows[-1].row, self.serving)
+                checkpoint.serve(first, last, self.serving)
+                if self.arrive is not None:
+                    stored = self.arrive(checkpoint, first, last)
             checkpoint.note_listed(source.id, listed.last_key, listed.filtered)
+            return stored
 
-        await self.book.run(store)
-        self.book.tallies.read(len(listed.rows))
+        stored = await self.book.run(store)
+        stored()
 
 
 def _parts_of(source: Source) -> str:

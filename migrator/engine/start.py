@@ -14,8 +14,8 @@ from migrator.checkpoint.store import Checkpoint
 from migrator.engine.book import Book
 from migrator.engine.breaker import is_outage
 from migrator.engine.gateway import Gateway
-from migrator.engine.inputs import Inputs
-from migrator.engine.load import load
+from migrator.engine.inputs import SENT_SINCE, Inputs
+from migrator.engine.load import Loading
 from migrator.engine.ports import Ports
 from migrator.engine.stop import Stop, Stopping
 from migrator.errors import CheckpointError, RunFailed, UsageError
@@ -63,25 +63,64 @@ async def take_place(
     return place
 
 
+def loading_of(
+    book: Book,
+    settings: BatchSettings,
+    inputs: Inputs,
+    ports: Ports,
+    serving: Sequence[tuple[int, str, str]],
+) -> Loading:
+    """What reads the rows; `serving` are (lane, bucket, key prefix) of what further keys serve."""
+    return Loading(
+        book, inputs, ports.source, settings.inputs.namespace, serving, settings.ways.by_url,
+        ports.crew,
+    )  # fmt: skip
+
+
+async def may_send_meanwhile(
+    book: Book, inputs: Inputs, settings: BatchSettings, ports: Ports
+) -> bool:
+    """Whether rows are sent while prefixes are listed still.
+
+    Not where all rows must be known before the first may go: for an order of their own, for input
+    locations of their buckets, and for a cluster that looks at them in advance. Raises UsageError
+    for a cluster that comes to a batch of which rows were sent so already.
+    """
+    begun = await book.run(lambda checkpoint: checkpoint.meta(SENT_SINCE)) is not None
+    if begun and ports.crew is not None:
+        raise UsageError(
+            "a cluster cannot join a batch that sends rows while it lists others",
+            "leave out --cluster: what is listed goes on where it stopped",
+        )
+    ways = (settings.ways.of(bucket) for bucket in inputs.buckets_of_prefixes)
+    by_location = any(way.location is not None or way.made is not None for way in ways)
+    can = inputs.order_by == "manifest" and ports.crew is None and not by_location
+    return begun or (bool(inputs.prefixes) and can)
+
+
 async def read_rows(
     book: Book,
     settings: BatchSettings,
-    inputs: Inputs | None,
+    loading: Loading | None,
     ports: Ports,
     gateways: Iterable[Gateway],
-    serving: Sequence[tuple[int, str, str]] = (),
+    *,
+    meanwhile: bool = False,
 ) -> None:
     """Read the rows that are not in the checkpoint yet, and check what all of them need.
 
-    `serving` are (lane, bucket, key prefix) of what further API keys serve. `inputs` None: all of
-    them are there. Raises UsageError for an input that is unusable, a bucket without keys or a
-    project that the platform does not know.
+    With `meanwhile` those of prefixes are left for later. `loading` None: all of them are there.
+    Raises UsageError for an input that is unusable, a bucket without keys or a project that the
+    platform does not know.
     """
-    if inputs is not None:
-        namespace, by_url = settings.inputs.namespace, settings.ways.by_url
-        await load(book, inputs, ports.source, namespace, serving, by_url, ports.crew)
+    to_come: list[str] = []
+    if loading is not None and meanwhile:
+        await loading.prepare()
+        to_come = loading.inputs.buckets_of_prefixes
+    elif loading is not None:
+        await loading.everything()
     pending = await book.run(Checkpoint.pending_buckets)
-    for bucket in sorted({bucket for buckets in pending.values() for bucket in buckets}):
+    for bucket in sorted({*to_come, *(b for buckets in pending.values() for b in buckets)}):
         if settings.hands_keys_over(bucket):
             ports.keys.keys_for(bucket)
         if settings.looks_at(bucket):

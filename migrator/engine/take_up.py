@@ -22,7 +22,7 @@ async def take_up(book: Book, lanes: Sequence[Lane]) -> None:
         await _look_for(book, lane, [each for each in unresolved if each.lane == lane.key.lane])
     for state in sorted(WITH_VIDEO):
         for transfer in await book.run(lambda c, s=state: c.in_state(s)):  # type: ignore[misc]
-            _follow(book, lanes[transfer.lane], transfer, state)
+            follow(book, lanes[transfer.lane], transfer, state)
 
 
 async def _look_for(book: Book, lane: Lane, unresolved: Sequence[Transfer]) -> None:
@@ -42,7 +42,8 @@ async def _look_for(book: Book, lane: Lane, unresolved: Sequence[Transfer]) -> N
         lane.resolver.add(transfer)
 
 
-def _follow(book: Book, lane: Lane, transfer: Transfer, state: State) -> None:
+def follow(book: Book, lane: Lane, transfer: Transfer, state: State) -> None:
+    """Look after a copy that this run has not begun."""
     assert transfer.video_id is not None
     now_s = lane.gateway.now_s()
     created_ms = transfer.video_created_ms

@@ -13,10 +13,12 @@ import asyncio
 from collections.abc import AsyncGenerator, Coroutine, Iterable, Sequence
 from dataclasses import dataclass, field
 from operator import le
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from migrator.source.answers import SourceUnreachable
 from migrator.source.pages import ListPage
+
+T = TypeVar("T")
 
 AT_ONCE = 32
 """Chains that are read at once."""
@@ -172,7 +174,7 @@ def place_beyond(first: str, last: str, beginning: int) -> str | None:
     return None
 
 
-async def answers_to(questions: Iterable[Coroutine[None, None, ListPage]]) -> list[ListPage]:
+async def answers_to(questions: Iterable[Coroutine[None, None, T]]) -> list[T]:
     """The answers to all; where one fails the others are given up before it is raised."""
     tasks = [asyncio.ensure_future(question) for question in questions]
     try:

@@ -145,7 +145,9 @@ def test_the_fingerprint_of_an_object_is_of_what_s3_tells_and_reads_nothing():
     assert len(others - {one}) == 5
 
 
-@pytest.mark.parametrize("content", [CSV, gzip.compress(CSV), parquet(["one", "two"])])
+@pytest.mark.parametrize(
+    "content", [CSV, gzip.compress(CSV), parquet(["one", "two"])], ids=["csv", "gzip", "parquet"]
+)
 def test_what_goes_wrong_while_an_object_is_read_is_told_in_the_words_of_s3(content):
     shelf = Shelf(m=content)
     reader, _ = open_named("s3://bkt/m", "auto", shelf)

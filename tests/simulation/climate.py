@@ -155,6 +155,7 @@ class Climate:
     page_size: int
     preflight: bool
     listing: bool
+    list_s: tuple
     order_by: str
     until: str
     tag_in: str
@@ -181,6 +182,9 @@ class Climate:
 
 KEYS = (1, 1, 1, 2)
 """API keys of a batch, each for some of its two buckets."""
+
+LISTING_S = ((0.001, 0.2), (0.5, 10.0), (5.0, 120.0))
+"""How long a page of a listing takes: rows are sent meanwhile."""
 
 ORDERS = ("manifest", "manifest", "size-asc", "size-desc")
 """In which order rows are sent; of some of them a manifest tells no size."""
@@ -228,6 +232,7 @@ def draw(seed):
         page_size=rng.choice([10, 10, 25, 100]),
         preflight=preflight,
         listing=listing,
+        list_s=Random(f"listing {seed}").choice(LISTING_S),
         order_by=Random(f"order {seed}").choice(ORDERS),
         until=until,
         tag_in=tag_in,

@@ -47,6 +47,9 @@ class Source:
         ]
         if things:
             await self._ask(bucket, things[0].key)
+        if not delimiter:
+            await asyncio.sleep(self._chance.uniform(*self._world.climate.list_s))
+            self._start.alive()
         if delimiter:
             names = {t: t.key[len(prefix) :].partition(delimiter) for t in things}
             folders = {prefix + name + cut for name, cut, _ in names.values() if cut}

@@ -35,25 +35,28 @@ class Tally:
         )
 
 
-def least_sample(rows: int) -> int:
-    """Rows of a catalogue that must have been tried before a share counts."""
+def least_sample(rows: int | None) -> int:
+    """Rows of a catalogue that must have been tried before a share counts; None: not all known."""
+    if rows is None:
+        return LEAST_SAMPLE
     return min(LEAST_SAMPLE, math.ceil(rows / SMALL_CATALOGUE_SHARE))
 
 
 def too_many_failures(
-    since: Tally, rows: int, percentage: float | None, count: int | None
+    since: Tally, rows: int | None, percentage: float | None, count: int | None
 ) -> str | None:
     """Why the failures `since` the start, or since they were last accepted, end the run; or None.
 
     A share is one of the rows tried, once they are sample enough; that of unusable rows of a
-    manifest is one of all its `rows`, and known before anything is sent.
+    manifest is one of all its `rows`, and known before anything is sent. While further rows are
+    listed nobody knows how many there are (None).
     """
     failures = since.failed + since.invalid
     if count is not None and failures > count:
         return f"{failures:,} rows have failed, and --tolerated-failure-count is {count:,}"
     if percentage is None:
         return None
-    if since.invalid * 100 > percentage * rows:
+    if rows is not None and since.invalid * 100 > percentage * rows:
         return (
             f"{since.invalid:,} of {rows:,} rows are invalid, and --tolerated-failure-percentage "
             f"is {percentage:g}"

@@ -12,7 +12,7 @@ from migrator.checkpoint.store import Checkpoint
 from migrator.checkpoint.writer import Writer
 from migrator.engine.book import Book
 from migrator.engine.inputs import open_inputs
-from migrator.engine.load import load
+from migrator.engine.load import Loading
 from migrator.engine.tag import new_batch_id
 from migrator.manifest import open_manifest
 from migrator.settings import InputSettings
@@ -99,7 +99,7 @@ def into_checkpoint(path, repeats):
 async def _load(checkpoint, path):
     writer = Writer(checkpoint, lambda _checkpoint: None)
     inputs = open_inputs(InputSettings(manifest=str(path)))
-    await load(Book(writer), inputs, None, "")
+    await Loading(Book(writer), inputs, None, "").everything()
     await writer.close()
 
 
