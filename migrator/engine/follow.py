@@ -3,7 +3,7 @@
 One page of the list shows a hundred copies; one status shows one. Each round reads what has changed
 since the one before (`changes.py`). Where the platform keeps no such list, and for copies that it
 need not show, the list is read from the newest video on while that pays, and the rest is asked for
-by id.
+by id. Where webhooks tell of the ends, rounds look for those that were not told.
 """
 
 import asyncio
@@ -12,9 +12,10 @@ from http import HTTPStatus
 
 from migrator.engine import decide
 from migrator.engine.changes import Changes, Reading
+from migrator.engine.checks import Checker
 from migrator.engine.flights import Flight, Flights
 from migrator.engine.gateway import Gateway
-from migrator.engine.look import Look, Looker
+from migrator.engine.look import Looker
 from migrator.engine.observe import Observer
 from migrator.engine.pauses import Pauses, are_last, longest_pause_s
 from migrator.engine.stop import Stopping
@@ -22,6 +23,7 @@ from migrator.engine.sweep import PAGE_SIZE, ListReader
 from migrator.lifecycle import State
 from migrator.log import CHANGES_NOT_LISTED, tell
 from migrator.model import LearnedBy
+from migrator.pixop import wire
 from migrator.pixop.client import Answer, NotSent, Reply
 
 SHARE = 0.025
@@ -33,6 +35,9 @@ many videos at once."""
 
 MISSED_SHARE, MISSED_AT_ONCE = 0.1, 3
 """Webhooks are relied on unless more than so many ends, and this share of them, were not told."""
+
+TOLD_WITHIN_S = 10.0
+"""By when an end is told, if all is well."""
 
 RESTARTS_CHECKED_S = 0.25
 """How often it is looked whether a restart is due."""
@@ -65,7 +70,8 @@ class Follower:
         self._stuck_after_s = stuck_after_s
         self._looker = Looker(flights, gateway, reader, observer, settle_s)
         self._changes = Changes(stuck_after_s)
-        self._newest_checked = self._newest_followed = 0
+        self._newest_checked = self._newest_followed = self._ended = 0
+        self._checker = Checker(flights, gateway, self._looker, self._changes)
 
     async def run(self) -> None:
         """Rounds for ever. Raises Stopping when the run ends."""
@@ -88,8 +94,7 @@ class Follower:
             quiet = newest == self._newest_followed and self._changes.is_trusted
             self._newest_followed = newest
             settled = [f for f in targets if self._flights.get(f.video_id) is None]
-            missed = sum(not flight.told for flight in settled)
-            self._is_told = self._hinted and is_relied_on(len(settled), missed)
+            self._is_told = self._hinted and self._are_told(settled)
             if self._is_told:  # what does not move must have been looked at before it is stuck
                 pauses.by_webhooks(self._stuck_after_s / 4)
             else:
@@ -106,6 +111,17 @@ class Follower:
         now_s = self._gateway.now_s()
         return sum(max(0.0, now_s - flight.commanded_s) for flight in targets) / len(targets)
 
+    def _are_told(self, settled: list[Flight]) -> bool:
+        """Whether webhooks tell of the ends, by those that a round has found itself."""
+        before, self._ended = self._ended, self._flights.newest_order - len(self._flights)
+        missed = sum(self._is_untold(f, self._checker.changed_ms.get(f.video_id)) for f in settled)
+        return is_relied_on(self._ended - before, missed)
+
+    def _is_untold(self, flight: Flight, ended_ms: int | None) -> bool:
+        """Whether an end should have been told of by now, and was not."""
+        late_ms = (self._gateway.platform_s() - TOLD_WITHIN_S) * 1000
+        return not flight.told and (ended_ms is None or ended_ms < late_ms)
+
     async def look(self, flight: Flight) -> None:
         """Look at one copy now, by its id."""
         await self._looker.by_id(flight)
@@ -113,13 +129,30 @@ class Follower:
     async def _round(self, targets: list[Flight]) -> int:
         """Look at all of these; answers how many calls were checks of what was not shown."""
         checks = 0
-        # Where webhooks tell of the ends, what is left is less than what has changed.
-        if self._changes.is_trusted and not self._is_told:
+        self._checker.changed_ms.clear()
+        if self._is_told:
+            checks = await self._round_by_webhooks(targets)
+        elif self._changes.is_trusted:
             checks = await self._round_by_changes(targets)
         else:
-            await self._looker.look(targets)
+            await self._checker.look(targets)
         await self._stuck(targets)
         return checks
+
+    async def _round_by_webhooks(self, targets: list[Flight]) -> int:
+        """Look for ends that nobody told of: on a page, and further where that shows one.
+
+        Answers how many calls were checks.
+        """
+        due = [flight for flight in targets if self._is_due(flight)]
+        await self._checker.look(due)
+        before = self._calls
+        _, everyone = await self._checker.check(
+            [f for f in targets if f not in due], self._is_untold
+        )
+        if everyone:
+            self._changes.all_checked_s = self._gateway.now_s()
+        return self._calls - before
 
     async def _round_by_changes(self, targets: list[Flight]) -> int:
         """Read what has changed, and look otherwise at what that need not show.
@@ -129,17 +162,20 @@ class Follower:
         unseen = await self._read_changes(targets)
         now_s, changes = self._gateway.now_s(), self._changes
         if not changes.is_trusted:
-            await self._looker.look(unseen)
+            await self._checker.look(unseen)
             return 0
         newest = self._flights.newest_order
         after_s = changes.check_after_s(now_s, quiet=newest == self._newest_checked)
-        await self._looker.look([f for f in unseen if self._is_due(f)])
+        await self._checker.look([f for f in unseen if self._is_due(f)])
         before = self._calls
         if after_s is not None:
             self._newest_checked = newest
-            await self._check(
-                [f for f in unseen if now_s - max(f.seen_s, f.commanded_s) >= after_s]
+            missed, everyone = await self._checker.check(
+                [f for f in unseen if now_s - max(f.seen_s, f.commanded_s) >= after_s],
+                lambda _flight, ended_ms: changes.is_missed(ended_ms),
             )
+            if not changes.checked(missed, now_s, everyone=everyone):
+                self._distrust()
         return self._calls - before
 
     def _is_due(self, flight: Flight) -> bool:
@@ -165,6 +201,7 @@ class Follower:
             told = await self._observer.page(page, LearnedBy.LIST)
             began_s = began_s or page.began_s
             reading.take(page.videos, page.total, PAGE_SIZE)
+            self._checker.changed_ms |= {v.id: wire.time_ms(v.updated_at) for v in page.videos}
             for video in page.videos:
                 if video.id not in told and video.id in unseen:
                     unseen[video.id].overlooked = True
@@ -181,37 +218,6 @@ class Follower:
                 flight.passed += 1
             flight.overlooked |= not reading.is_whole or flight.passed > 1
         return left
-
-    async def _check(self, unseen: list[Flight]) -> None:
-        """Look at copies that were not shown for long: an end among them was missed."""
-        now_s = self._gateway.now_s()
-        known_s = {flight.video_id: max(flight.seen_s, flight.commanded_s) for flight in unseen}
-        longest = sorted(unseen, key=lambda flight: known_s[flight.video_id])
-        unseen_s = [now_s - known_s[flight.video_id] for flight in longest]
-        some = self._changes.how_many(unseen_s, now_s)
-        if some is None:
-            page = self._looker.page_of(longest[0])
-            chosen = [flight for flight in longest if self._looker.page_of(flight) == page]
-            missed = await self._missed(chosen, self._looker.glance)
-        else:
-            chosen = longest[:some]
-            missed = await self._missed(chosen, self._looker.look)
-        if missed:
-            rest = [flight for flight in longest if flight not in chosen]
-            missed += await self._missed(rest, self._looker.look)
-        everyone = bool(missed) or some is not None
-        if not self._changes.checked(missed, now_s, everyone=everyone):
-            self._distrust()
-
-    async def _missed(self, unseen: list[Flight], look: Look) -> int:
-        """Look at copies; answers of how many the end should have been shown before."""
-        states = [(flight, flight.state) for flight in unseen]
-        ended_ms = await look(unseen)
-        return sum(
-            (self._flights.get(flight.video_id) is not flight or flight.state is not before)
-            and self._changes.is_missed(ended_ms.get(flight.video_id))
-            for flight, before in states
-        )
 
     def _distrust(self) -> None:
         self._changes.is_trusted = False

@@ -245,7 +245,8 @@ def follow_calls(work: Work, speed: Speed, duration_s: float, last_copy_s: float
     copies in flight, every INTERVAL_S at the longest. To that come the rounds after the last
     submit, until the last copy ends.
 
-    Where webhooks tell of the ends, a page is read twice at most, and rounds are FALLBACK_S apart.
+    Where webhooks tell of the ends, a page is read twice at most, and rounds are FALLBACK_S apart:
+    a page each where all is told, and all pages where it is not.
     """
     if not work.objects:
         return Span(0, 0)

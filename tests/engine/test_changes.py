@@ -195,6 +195,7 @@ class World:
 
     sorts: bool = True
     tells: bool = True
+    hinted: bool = False
     now: float = 0.0
     copies: list = field(default_factory=list)
     calls: Counter = field(default_factory=Counter)
@@ -208,7 +209,7 @@ class World:
         self.date_s = None
         self.follower = Follower(
             self.flights, self, ListReader(self, "team"), ListReader(self, "team", "updatedAt"),
-            observer, STUCK_S, settle_s=30.0,
+            observer, STUCK_S, settle_s=30.0, hinted=self.hinted,
         )  # fmt: skip
 
     # what the follower sees of the gateway and of the book
@@ -219,6 +220,9 @@ class World:
     @property
     def counts(self):
         return SimpleNamespace(list=self.calls["list"], status=self.calls["status"])
+
+    def platform_s(self):
+        return self.now_ms() / 1000
 
     def now_ms(self):
         return T0_MS + int(self.now * 1000)
@@ -407,3 +411,73 @@ async def test_a_check_looks_at_a_page_and_at_all_copies_once_it_finds_an_end():
     await world.round(after_s=2 * CHECKED_S[0] + 1)
     await world.round(after_s=4 * CHECKED_S[0] + 1)
     assert not any(world.is_open(copy) for copy in (copies[0], copies[100], copies[200]))
+
+
+# -------------------------------------------------------------------- where webhooks tell
+
+
+async def told_round(world, *, after_s):
+    """A round where webhooks tell of ends; answers its calls, and whether they are relied on."""
+    targets = [flight for flight in world.flights if not flight.told]
+    world.now += after_s
+    before = world.calls.total()
+    await world.follower._round(targets)
+    settled = [flight for flight in targets if world.flights.get(flight.video_id) is not flight]
+    return world.calls.total() - before, world.follower._are_told(settled)
+
+
+async def test_where_webhooks_tell_a_round_is_one_page_however_many_copies_are_in_flight():
+    world = World(hinted=True)
+    world.submit(3_000)
+    assert [await told_round(world, after_s=300.0) for _ in range(3)] == [(1, True)] * 3
+    assert world.listed_by == ["createdAt"] * 3
+    assert len(set(world.read_pages)) == 3  # each time those that were not shown for longest
+
+
+async def test_an_end_that_nobody_told_of_has_all_copies_looked_at():
+    world = World(hinted=True)
+    copies = world.submit(1_000)
+    for copy in (copies[3], copies[700]):
+        world.end(copy)
+    calls, relied_on = await told_round(world, after_s=300.0)
+    assert not world.is_open(copies[3])
+    assert not world.is_open(copies[700])
+    assert (calls, relied_on) == (1 + 9, True)  # two are no proof that nobody tells
+
+
+async def test_webhooks_are_not_relied_on_where_many_ends_were_not_told():
+    world = World(hinted=True)
+    for copy in world.submit(100)[:10]:
+        world.end(copy)
+    assert (await told_round(world, after_s=60.0))[1] is False
+
+
+async def test_an_end_of_a_moment_ago_may_still_be_told():
+    world = World(hinted=True)
+    copies = world.submit(200)
+    world.now += 300.0
+    for copy in copies[:10]:
+        world.end(copy)
+    calls, relied_on = await told_round(world, after_s=1.0)
+    assert not world.is_open(copies[0])
+    assert (calls, relied_on) == (1, True)
+
+
+async def test_what_may_have_ended_before_anybody_listened_is_looked_at_first():
+    world = World(hinted=True)
+    copies = world.submit(150)
+    for copy in copies:
+        world.flights.get(copy.id).overlooked = True  # an earlier run has sent it
+    world.end(copies[149])
+    await told_round(world, after_s=1.0)
+    assert not world.is_open(copies[149])
+
+
+async def test_copies_far_down_are_looked_at_from_the_page_on_where_the_first_of_them_stands():
+    world = World(hinted=True)
+    copies = world.submit(1_000)
+    for copy in copies[110:190]:
+        world.flights.get(copy.id).overlooked = True
+    await told_round(world, after_s=1.0)
+    assert world.read_pages[0] == 8
+    assert not any(world.flights.get(copy.id).overlooked for copy in copies[110:190])

@@ -23,7 +23,7 @@ those of other programs of the team. The oldest are dropped; lists find what the
 GATHERED = 85
 """Hints that are worth a page of 100 by the latest change: others end while it is read."""
 
-FILLED, SIZES = 92, range(92, PAGE_SIZE + 1)
+FILLED, SIZES = 96, range(96, PAGE_SIZE + 1)
 """Hints that are worth a page by creation, and its sizes: by another size a page has other edges,
 so that it need not cover what was confirmed before.
 """
