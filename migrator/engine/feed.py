@@ -9,6 +9,7 @@ be asked goes there at once.
 import asyncio
 import heapq
 import random
+import sys
 from collections.abc import Callable
 
 from migrator.checkpoint.change import Change, Facts, Transfer
@@ -68,6 +69,7 @@ class Feed:
         self._claimed: set[int] = set()
         self._foreseen: dict[int, Foreseen] = {}
         self._again = asyncio.Event()
+        self._again_after = 0
         self._came_back: dict[int, int] = {}
         self._repeats: list[tuple[float, int, Transfer]] = []
         self._repeat_added = asyncio.Event()
@@ -99,8 +101,9 @@ class Feed:
         if pending_again:
             self.pending_again()
 
-    def pending_again(self) -> None:
-        """Some row is pending again."""
+    def pending_again(self, after: int = 0) -> None:
+        """Some row beyond row `after` is pending, or is so again."""
+        self._again_after = min(self._again_after, after)
         self._again.set()
 
     async def next(self) -> Transfer:
@@ -121,17 +124,17 @@ class Feed:
         """Read pending rows for ever, in order, each one once as long as it is claimed."""
         while True:
             self._again.clear()
-            await self._pass()
+            after, self._again_after = self._again_after, sys.maxsize
+            await self._pass(after)
             await self._again.wait()
 
-    async def _pass(self) -> None:
-        """One pass over the pending rows that are not claimed.
+    async def _pass(self, cursor: int) -> None:
+        """One pass over the pending rows beyond row `cursor` that are not claimed.
 
         A chunk is claimed as soon as it is read: while its rows wait for a place, those that were
         claimed before may be settled and let go, and must not be taken for pending ones then.
         """
         await self._canaries()
-        cursor = 0
         while True:
             past = PAST_ALL if self.scout is None else self.scout.past
             chunk, foreseen = await self._book.run(
