@@ -10,11 +10,10 @@ from pathlib import Path
 
 from migrator import __version__
 from migrator.checkpoint.lock import batch_lock
-from migrator.checkpoint.store import Checkpoint
 from migrator.cli.ending import end_run, report_run
-from migrator.cli.finish import Finish, finishing
+from migrator.cli.finish import finishing
 from migrator.cli.loop import run_async
-from migrator.cli.observing import Observers, observing
+from migrator.cli.observing import observing
 from migrator.cli.opening import (
     is_finished,
     is_read,
@@ -22,14 +21,13 @@ from migrator.cli.opening import (
     make_directory,
     open_checkpoint,
     refuse_itself,
-    require_batch,
 )
+from migrator.cli.reopening import OpenBatch
 from migrator.cli.s3_files import S3Files
 from migrator.cli.session import connected, crew_for, stopped_by_signals
 from migrator.engine.book import wall_ms
 from migrator.engine.crossing import is_expired
 from migrator.engine.inputs import Inputs, check_inputs, open_inputs
-from migrator.engine.meter import Meter
 from migrator.engine.reopen import LEFT, Choice
 from migrator.engine.run import migrate
 from migrator.engine.snapshot import Snapshot, note_end
@@ -61,104 +59,72 @@ def start_batch(
         refuse_itself(directory, inputs)
         with batch_lock(directory), closing(open_checkpoint(directory, settings)) as checkpoint:
             check_inputs(checkpoint, inputs)
-            return _go_on(
-                directory, checkpoint, settings, inputs, observers, ended, api_key, environment
-            )
+            batch = OpenBatch(directory, checkpoint, observers, ended)
+            return _go_on(batch, settings, inputs, api_key, environment)
 
 
-def resume_batch(
-    directory: Path,
-    display: DisplaySettings,
-    finish: FinishSettings,
-    environment: Mapping[str, str],
-) -> int:
-    """Go on with the batch in `directory` with the settings kept there; answers the exit code.
+def resume_batch(batch: OpenBatch, environment: Mapping[str, str]) -> int:
+    """Go on with a batch with the settings kept there; answers the exit code.
 
     Once every source was read to its end, none of them is needed any more.
     """
-    require_batch(directory)
-    with (
-        observing(display) as observers,
-        finishing(finish.on_finish, directory, environment) as ended,
-        batch_lock(directory),
-        closing(Checkpoint.open(directory)) as checkpoint,
-    ):
-        settings = kept_settings(checkpoint, directory)
-        api_key = read_api_key(settings.platform, environment)
-        with S3Files(settings, environment) as objects:
-            inputs = None if is_read(checkpoint) else open_inputs(settings.inputs, objects)
-            if inputs is not None:
-                check_inputs(checkpoint, inputs)
-            return _go_on(
-                directory, checkpoint, settings, inputs, observers, ended, api_key, environment
-            )
+    settings = kept_settings(batch.checkpoint, batch.directory)
+    api_key = read_api_key(settings.platform, environment)
+    with S3Files(settings, environment) as objects:
+        inputs = None if is_read(batch.checkpoint) else open_inputs(settings.inputs, objects)
+        if inputs is not None:
+            check_inputs(batch.checkpoint, inputs)
+        return _go_on(batch, settings, inputs, api_key, environment)
 
 
 def retry_batch(
-    directory: Path,
-    choice: Choice,
-    display: DisplaySettings,
-    finish: FinishSettings,
-    environment: Mapping[str, str],
-    *,
-    agreed: bool,
+    batch: OpenBatch, choice: Choice, environment: Mapping[str, str], *, agreed: bool
 ) -> int:
-    """Open rows of the batch in `directory` again and go on with it; answers the exit code.
+    """Open rows of a batch again and go on with it; answers the exit code.
 
     Raises UsageError where nothing that is meant can be retried, or where nobody can be asked.
     """
     from migrator.cli import selection
 
-    require_batch(directory)
-    with (
-        observing(display) as observers,
-        finishing(finish.on_finish, directory, environment) as ended,
-        batch_lock(directory),
-        closing(Checkpoint.open(directory)) as checkpoint,
-    ):
-        settings = kept_settings(checkpoint, directory)
-        api_key = read_api_key(settings.platform, environment)
-        if not is_read(checkpoint):
-            raise UsageError(
-                "this batch has not read all of its rows yet", f"migrator resume {directory}"
-            )
-        choice = replace(choice, expired=partial(is_expired, settings.ways, now_ms=wall_ms()))
-        found = selection.survey(checkpoint, choice)
-        selection.show(found)
-        rows = sum(n for (_, act), n in found.items() if act not in LEFT)
-        if not rows:
-            raise UsageError(
-                "nothing was changed: no row of this batch can be retried by that",
-                f"{directory / 'report.html'} says which rows ended with which reason",
-            )
-        if not agreed and not selection.agree(rows):
-            print("nothing was changed")
-            return ExitCode.USAGE
-        selection.open_rows(checkpoint, choice, wall_ms())
-        return _go_on(directory, checkpoint, settings, None, observers, ended, api_key, environment)
+    directory, checkpoint = batch.directory, batch.checkpoint
+    settings = kept_settings(checkpoint, directory)
+    api_key = read_api_key(settings.platform, environment)
+    if not is_read(checkpoint):
+        raise UsageError(
+            "this batch has not read all of its rows yet", f"migrator resume {directory}"
+        )
+    choice = replace(choice, expired=partial(is_expired, settings.ways, now_ms=wall_ms()))
+    found = selection.survey(checkpoint, choice)
+    selection.show(found)
+    rows = sum(n for (_, act), n in found.items() if act not in LEFT)
+    if not rows:
+        raise UsageError(
+            "nothing was changed: no row of this batch can be retried by that",
+            f"{directory / 'report.html'} says which rows ended with which reason",
+        )
+    if not agreed and not selection.agree(rows):
+        print("nothing was changed")
+        return ExitCode.USAGE
+    selection.open_rows(checkpoint, choice, wall_ms())
+    return _go_on(batch, settings, None, api_key, environment)
 
 
 def _go_on(
-    directory: Path,
-    checkpoint: Checkpoint,
+    batch: OpenBatch,
     settings: BatchSettings,
     inputs: Inputs | None,
-    observers: Observers,
-    finish: Finish,
     api_key: Secret,
     environment: Mapping[str, str],
 ) -> int:
-    finish.withhold(settings)
-    if is_finished(checkpoint, with_clips=settings.platform.with_clips):
+    batch.finish.withhold(settings)
+    if is_finished(batch.checkpoint, with_clips=settings.platform.with_clips):
         with contextlib.suppress(OSError):
             print("this batch is finished: nothing was sent")
-        return report_run(checkpoint, directory, None, settings, finish)
-    tell(RUN_STARTED, directory=directory, version=__version__, process=os.getpid())
+        return report_run(batch.checkpoint, batch.directory, None, settings, batch.finish)
+    tell(RUN_STARTED, directory=batch.directory, version=__version__, process=os.getpid())
     code: int = ExitCode.RUN_FAILED
     try:
-        code = _run(
-            directory, checkpoint, settings, inputs, observers, finish, api_key, environment
-        )
+        code = _run(batch, settings, inputs, api_key, environment)
     except MigratorError as error:
         code = error.exit_code
         raise
@@ -166,61 +132,44 @@ def _go_on(
         code = ExitCode.INTERRUPTED
         raise
     finally:
-        note_end(directory, code)
+        note_end(batch.directory, code)
         tell(RUN_ENDED, exit_code=int(code))
     return code
 
 
 def _run(
-    directory: Path,
-    checkpoint: Checkpoint,
+    batch: OpenBatch,
     settings: BatchSettings,
     inputs: Inputs | None,
-    observers: Observers,
-    finish: Finish,
     api_key: Secret,
     environment: Mapping[str, str],
 ) -> int:
     stop = Stop()
     try:
-        with observers.showing() as show:
-            run_async(
-                _session(
-                    directory, checkpoint, settings, inputs, api_key, environment,
-                    stop, show, observers.meter,
-                )
-            )  # fmt: skip
+        with batch.observers.showing() as show:
+            run_async(_session(batch, settings, inputs, api_key, environment, stop, show))
     except MigratorError as error:
-        end_run(checkpoint, error.exit_code)
+        end_run(batch.checkpoint, error.exit_code)
         raise
     except KeyboardInterrupt:
-        end_run(checkpoint, ExitCode.INTERRUPTED)
+        end_run(batch.checkpoint, ExitCode.INTERRUPTED)
         raise
-    return report_run(checkpoint, directory, stop, settings, finish)
+    return report_run(batch.checkpoint, batch.directory, stop, settings, batch.finish)
 
 
 async def _session(
-    directory: Path,
-    checkpoint: Checkpoint,
+    batch: OpenBatch,
     settings: BatchSettings,
     inputs: Inputs | None,
     api_key: Secret,
     environment: Mapping[str, str],
     stop: Stop,
     show: Callable[[Snapshot], None],
-    meter: Meter,
 ) -> None:
+    directory, checkpoint, meter = batch.directory, batch.checkpoint, batch.observers.meter
     with stopped_by_signals(stop):
         async with (
             crew_for(settings, checkpoint, environment, directory) as crew,
             connected(settings, api_key, environment, meter, crew=crew) as ports,
         ):
-            await migrate(
-                directory,
-                checkpoint,
-                settings,
-                inputs,
-                ports,
-                stop,
-                show,
-            )
+            await migrate(directory, checkpoint, settings, inputs, ports, stop, show)

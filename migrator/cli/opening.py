@@ -14,15 +14,6 @@ from migrator.errors import CheckpointError, RunFailed, UsageError
 from migrator.settings import BatchSettings, pinned_keys
 
 
-def require_batch(directory: Path) -> None:
-    """Raises UsageError unless `directory` holds a checkpoint."""
-    if not Checkpoint.exists(directory):
-        raise UsageError(
-            f"{directory}: no batch there (no checkpoint.db)",
-            "give the --out directory of an earlier `migrator run`",
-        )
-
-
 def kept_settings(checkpoint: Checkpoint, directory: Path) -> BatchSettings:
     """The settings that a batch goes on with. Raises CheckpointError where they are unreadable."""
     try:

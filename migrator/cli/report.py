@@ -43,7 +43,7 @@ def report(
 
     from migrator.checkpoint.lock import batch_lock
     from migrator.checkpoint.store import Checkpoint
-    from migrator.cli.opening import require_batch
+    from migrator.cli.reopening import require_batch
     from migrator.cli.result import print_result
     from migrator.report import write_reports
 

@@ -22,6 +22,9 @@ def resume(
     directory
         The --out directory of the batch.
     """
-    from migrator.cli.batch import resume_batch
+    from migrator.cli.reopening import reopened
 
-    return resume_batch(directory, display, finish, os.environ)
+    with reopened(directory, display, finish, os.environ) as batch:
+        from migrator.cli.batch import resume_batch
+
+        return resume_batch(batch, os.environ)

@@ -61,10 +61,13 @@ def retry(
     yes
         Do not ask.
     """
-    from migrator.cli.batch import retry_batch
+    from migrator.cli.reopening import reopened
     from migrator.cli.selection import read_choice
 
     choice = read_choice(
         reason, outcome, bucket, replace=replace, accept_duplicates=accept_duplicates
     )
-    return retry_batch(directory, choice, display, finish, os.environ, agreed=yes)
+    with reopened(directory, display, finish, os.environ) as batch:
+        from migrator.cli.batch import retry_batch
+
+        return retry_batch(batch, choice, os.environ, agreed=yes)

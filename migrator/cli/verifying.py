@@ -18,7 +18,8 @@ from migrator.checkpoint.store import Checkpoint
 from migrator.cli.console import Terminal
 from migrator.cli.loop import run_async
 from migrator.cli.observing import observing
-from migrator.cli.opening import is_read, kept_settings, require_batch
+from migrator.cli.opening import is_read, kept_settings
+from migrator.cli.reopening import require_batch
 from migrator.cli.session import connected, crew_for, stopped_by_signals
 from migrator.engine.book import wall_ms
 from migrator.engine.comparison import Found, Progress, Verified

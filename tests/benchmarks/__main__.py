@@ -26,6 +26,7 @@ from tests.benchmarks.lines import (
     manifest,
     media,
     memory,
+    overlap,
     preflight,
     quota,
     report,
@@ -55,6 +56,7 @@ PARTS = {
     "startup": startup.measure,
     "listing": listing.measure,
     "preflight": preflight.measure,
+    "overlap": overlap.measure,
     "cluster": cluster.measure,
 }
 """Each takes a Scale and an empty directory and answers lines."""

@@ -5,6 +5,9 @@ import random
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+OBJECT_BYTES = 10**9
+"""The size of every object, at the stubs' S3 and on their platform."""
+
 HEADER = ("bucket", "key", "name", "description", "barcode")
 
 _WORDS = ("Archiv", "Été", "tape", "REEL", "第三巻", "final", "master_v2", "cut 00123", "news")

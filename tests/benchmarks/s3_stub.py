@@ -16,6 +16,7 @@ from urllib.parse import parse_qsl, quote, unquote, urlsplit
 from xml.sax.saxutils import escape
 
 from tests.benchmarks.loop import run
+from tests.benchmarks.manifests import OBJECT_BYTES
 
 FOLDERS = 256
 MOST_KEYS = 1000
@@ -38,7 +39,7 @@ class Bucket:
 
     def __init__(self, keys):
         self.raw = [key.encode() for key in keys]
-        self.sizes = [10**9 + place for place in range(len(keys))]
+        self.sizes = [OBJECT_BYTES] * len(keys)
         self.places = {key: place for place, key in enumerate(self.raw)}
         self.entries = {
             encoded: [self._entry(key, place, encoded) for place, key in enumerate(keys)]

@@ -25,6 +25,7 @@ class Scale:
     startup_repeats: int
     listing_keys: int
     preflight_heads: int
+    overlap_keys: int
     cluster_heads: int
     cluster_slow_heads: int
 
@@ -49,6 +50,7 @@ def small(seed):
         startup_repeats=5,
         listing_keys=50_000,
         preflight_heads=3_000,
+        overlap_keys=20_000,
         cluster_heads=10_000,
         cluster_slow_heads=3_200,
     )
@@ -74,6 +76,7 @@ def full(seed):
         startup_repeats=21,
         listing_keys=200_000,
         preflight_heads=20_000,
+        overlap_keys=200_000,
         cluster_heads=100_000,
         cluster_slow_heads=16_000,
     )

@@ -27,6 +27,7 @@ import msgspec
 from aiohttp import web
 
 from tests.benchmarks.loop import run
+from tests.benchmarks.manifests import OBJECT_BYTES
 from tests.fakes.signing import Signer, event
 
 WINDOW_S = 60.0
@@ -64,7 +65,7 @@ class Video:
             "uploadStatus": "DONE" if done else "IN_PROGRESS",
             "progressPercentage": 100 if done else 50,
         }
-        return {"uploadState": state, "file": {"name": self.file_name, "size": 1_000_000}}
+        return {"uploadState": state, "file": {"name": self.file_name, "size": OBJECT_BYTES}}
 
     def listed(self, now_s):
         return {

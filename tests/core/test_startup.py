@@ -58,6 +58,12 @@ def test_a_status_imports_nothing_heavy(tmp_path):
     assert not HEAVY & imported("status", tmp_path)
 
 
+def test_a_batch_is_opened_again_before_anything_is_imported_that_its_file_does_not_need():
+    code = "import sys, migrator.cli.reopening; print(*sys.modules)"
+    told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert HEAVY & set(told.stdout.split()) == {"sqlite3"}
+
+
 COLLECTIONS = """
 import gc, os, sys
 end = os._exit

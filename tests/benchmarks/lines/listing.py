@@ -65,7 +65,8 @@ def _peers(url, bucket):
     }  # fmt: skip
 
 
-def _environment(url):
+def environment(url):
+    """What a program needs to ask the store at `url`."""
     return os.environ | {
         "AWS_ACCESS_KEY_ID": KEY,
         "AWS_SECRET_ACCESS_KEY": SECRET,
@@ -83,7 +84,7 @@ def timed(command, url):
     """Seconds and CPU seconds of a program that must end well."""
     before, began_s = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
     subprocess.run(
-        [*map(str, command)], cwd=ROOT, env=_environment(url), check=True, timeout=LONGEST_S,
+        [*map(str, command)], cwd=ROOT, env=environment(url), check=True, timeout=LONGEST_S,
         stdout=subprocess.DEVNULL,
     )  # fmt: skip
     took_s, after = time.perf_counter() - began_s, resource.getrusage(resource.RUSAGE_CHILDREN)
