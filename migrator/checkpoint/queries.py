@@ -10,16 +10,20 @@ from migrator.checkpoint.records import REPORTED, told
 
 TRANSFER_COLUMNS = ", ".join(Transfer._fields)
 _REPORTED = ", ".join(REPORTED)
+_OPEN = (
+    "state IN "
+    "('pending', 'submitting', 'unresolved', 'copying', 'restarting', 'ingesting', 'replacing')"
+)
 
 
 def _load_queries() -> Mapping[str, str]:
     text = resources.files(__package__).joinpath("queries.sql").read_text()
     parts = re.split(r"^-- name: (\w+)\n", text, flags=re.MULTILINE)[1:]
-    pairs = zip(parts[::2], parts[1::2], strict=True)
-    return {
-        name: sql.replace("{transfer}", TRANSFER_COLUMNS).replace("{reported}", _REPORTED).strip()
-        for name, sql in pairs
-    }
+    pairs = list(zip(parts[::2], parts[1::2], strict=True))
+    words = {"{transfer}": TRANSFER_COLUMNS, "{reported}": _REPORTED, "{open}": _OPEN}
+    for mark, meant in words.items():
+        pairs = [(name, sql.replace(mark, meant)) for name, sql in pairs]
+    return {name: sql.strip() for name, sql in pairs}
 
 
 SQL = _load_queries()

@@ -43,11 +43,9 @@ WHERE state IN ('pending', 'submitting', 'unresolved', 'replacing');
 SELECT DISTINCT bucket FROM object WHERE video_id IS NOT NULL;
 
 -- name: any_open
--- By the index of open rows, whose words these are: no row that has ended is read.
-SELECT 1 FROM object
-WHERE state IN
-    ('pending', 'submitting', 'unresolved', 'copying', 'restarting', 'ingesting', 'replacing')
-LIMIT 1;
+-- `open` are the words of the index of open rows, which is used for no other ones: so no row that
+-- has ended is read, here and below.
+SELECT 1 FROM object WHERE {open} LIMIT 1;
 
 -- name: last_row
 SELECT max(row) FROM object;
@@ -84,10 +82,11 @@ INSERT OR IGNORE INTO project (id) VALUES (?);
 SELECT id FROM project ORDER BY id;
 
 -- name: pending_after
-SELECT {transfer} FROM object WHERE state = 'pending' AND row > ? ORDER BY row LIMIT ?;
+SELECT {transfer} FROM object WHERE state = 'pending' AND {open} AND row > ?
+ORDER BY row LIMIT ?;
 
 -- name: pending_of_lane_after
-SELECT {transfer} FROM object WHERE state = 'pending' AND row > ? AND lane = ?
+SELECT {transfer} FROM object WHERE state = 'pending' AND {open} AND row > ? AND lane = ?
 ORDER BY row LIMIT ?;
 
 -- name: pending_by_place_after
@@ -114,11 +113,11 @@ SELECT {transfer} FROM object WHERE state IN ('rejected', 'missing', 'failed') A
 ORDER BY row LIMIT ?;
 
 -- name: replacing_after
-SELECT {transfer} FROM object WHERE state = 'replacing' AND row > ? AND lane = ?
+SELECT {transfer} FROM object WHERE state = 'replacing' AND {open} AND row > ? AND lane = ?
 ORDER BY row LIMIT ?;
 
 -- name: in_state
-SELECT {transfer} FROM object WHERE state = ? ORDER BY row;
+SELECT {transfer} FROM object WHERE state = ? AND {open} ORDER BY row;
 
 -- name: transfer
 SELECT {transfer} FROM object WHERE row = ?;

@@ -42,7 +42,7 @@ class Arrivals:
             for transfer in have_videos:
                 follow(self.book, self.lanes[transfer.lane], transfer, transfer.state)
             for lane in self.lanes:
-                lane.feed.pending_again()
+                lane.feed.pending_again(first - 1)
 
         return stored
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 ASLEEP_S = 150.0
 """Seconds without a look at the clock: awake, the engine looks several times a second, and no
-request takes longer than the client lets it (two minutes)."""
+request takes longer than the client lets it (a minute)."""
 
 WAKING_S = 2.0
 """What a sleep counts for: long enough that a permit given before it is stale."""

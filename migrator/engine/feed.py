@@ -2,12 +2,14 @@
 
 The checkpoint is the queue: the feeder reads pending rows in small chunks, in row order or in that
 of `--order-by`, and begins again from the top when a row has come back to pending. Preflight runs
-ahead of submitting, as far as the bounded queue between them reaches.
+ahead of submitting, as far as the bounded queue between them reaches. A row of which nothing is to
+be asked goes there at once.
 """
 
 import asyncio
 import heapq
 import random
+import sys
 from collections.abc import Callable
 
 from migrator.checkpoint.change import Change, Facts, Transfer
@@ -60,12 +62,14 @@ class Feed:
         self.scout: Scout | None = None
         self._lane = lane
         self._by_place = by_place
-        self.ready: asyncio.Queue[Transfer] = asyncio.Queue(AHEAD)
+        self._ready: asyncio.Queue[Transfer] = asyncio.Queue()
+        self._has_room = asyncio.Event()
         self.checksums: dict[int, int] = {}
         self._found: asyncio.Queue[Transfer] = asyncio.Queue(CHUNK)
         self._claimed: set[int] = set()
         self._foreseen: dict[int, Foreseen] = {}
         self._again = asyncio.Event()
+        self._again_after = 0
         self._came_back: dict[int, int] = {}
         self._repeats: list[tuple[float, int, Transfer]] = []
         self._repeat_added = asyncio.Event()
@@ -97,25 +101,40 @@ class Feed:
         if pending_again:
             self.pending_again()
 
-    def pending_again(self) -> None:
-        """Some row is pending again."""
+    def pending_again(self, after: int = 0) -> None:
+        """Some row beyond row `after` is pending, or is so again."""
+        self._again_after = min(self._again_after, after)
         self._again.set()
+
+    async def next(self) -> Transfer:
+        """The next row to be sent."""
+        transfer = await self._ready.get()
+        if self._ready.qsize() <= AHEAD // 2:  # one by one, each would wake who brings the next
+            self._has_room.set()
+        return transfer
+
+    async def _hand_over(self, transfer: Transfer) -> None:
+        """To the submitters, once there is room for it."""
+        while self._ready.qsize() >= AHEAD:
+            self._has_room.clear()
+            await self._has_room.wait()
+        self._ready.put_nowait(transfer)
 
     async def read(self) -> None:
         """Read pending rows for ever, in order, each one once as long as it is claimed."""
         while True:
             self._again.clear()
-            await self._pass()
+            after, self._again_after = self._again_after, sys.maxsize
+            await self._pass(after)
             await self._again.wait()
 
-    async def _pass(self) -> None:
-        """One pass over the pending rows that are not claimed.
+    async def _pass(self, cursor: int) -> None:
+        """One pass over the pending rows beyond row `cursor` that are not claimed.
 
         A chunk is claimed as soon as it is read: while its rows wait for a place, those that were
         claimed before may be settled and let go, and must not be taken for pending ones then.
         """
         await self._canaries()
-        cursor = 0
         while True:
             past = PAST_ALL if self.scout is None else self.scout.past
             chunk, foreseen = await self._book.run(
@@ -133,9 +152,22 @@ class Feed:
             self._claimed.update(transfer.row for transfer in let)
             self._foreseen.update((t.row, foreseen[t.row]) for t in let if t.row in foreseen)
             for transfer in let:
-                await self._found.put(transfer)
+                if self._is_known(transfer):
+                    self._guard.tried()
+                    await self._hand_over(transfer)
+                else:
+                    await self._found.put(transfer)
             if len(let) < len(fresh):  # the rest waits for the canary
                 return
+
+    def _is_known(self, transfer: Transfer) -> bool:
+        """Whether a row may be sent as it is: nothing to ask, to settle or to wait for."""
+        if transfer.attempts or transfer.row in self._came_back or transfer.row in self._foreseen:
+            return False
+        if self._preflights is None:
+            return True
+        look = self._preflights.told(transfer, None)
+        return look is not None and look.refusal is None
 
     def _chunk(
         self, checkpoint: Checkpoint, after: int
@@ -192,7 +224,7 @@ class Feed:
         """To the submitters; a row that has failed in this run waits for its turn in `repeat`."""
         times = self._came_back.get(transfer.row)
         if times is None:
-            await self.ready.put(transfer)
+            await self._hand_over(transfer)
             return
         due_s = self._clock() + backoff_s(times, self._chance.random())
         heapq.heappush(self._repeats, (due_s, transfer.row, transfer))
@@ -214,7 +246,7 @@ class Feed:
             _, _, transfer = heapq.heappop(self._repeats)
             if not self._gateway.posts.is_open:
                 await self._gateway.repetition()
-            await self.ready.put(transfer)
+            await self._hand_over(transfer)
 
     async def _settle(self, transfer: Transfer, change: Change) -> None:
         await self._book.change(transfer.row, State.PENDING, change)

@@ -16,7 +16,7 @@ from migrator.checkpoint.earlier import earlier_batches
 from migrator.checkpoint.store import Checkpoint
 from migrator.checkpoint.values import Source
 from migrator.engine.book import Book
-from migrator.engine.inputs import Inputs, announce, check_fields
+from migrator.engine.inputs import SENT_SINCE, Inputs, announce, check_fields
 from migrator.engine.ports import Crew
 from migrator.engine.shelf import Arrive, Shelf
 from migrator.errors import RunFailed, StoppedByItself, UsageError
@@ -81,7 +81,7 @@ class Loading:
         """
         await self._announce()
         sources = await self._open_sources()
-        await self._read([source for source in sources if source.kind == "manifest"], None)
+        await self._read(sources, None, only="manifest")
         book = self.book
         await book.run(lambda checkpoint: checkpoint.settle_rows(book.now_ms()))
         check_fields(self.inputs.naming, await book.run(Checkpoint.sources))
@@ -119,14 +119,23 @@ class Loading:
             return
         with refusals(bucket, key_prefix):
             page = await self._lister.page(bucket, key_prefix)
-        if not page.keys and page.next_token is None:
+        if page.keys or page.next_token is not None:
+            return
+        # Once rows were sent the batch has to go on, whatever is gone by now.
+        if await self.book.run(lambda checkpoint: checkpoint.meta(SENT_SINCE)) is None:
             raise _nothing_there(source)
 
-    async def _read(self, sources: Sequence[Source], arrive: Arrive | None) -> None:
-        """Read these sources to their end. `arrive`: others are sent meanwhile."""
+    async def _read(
+        self, sources: Sequence[Source], arrive: Arrive | None, only: str | None = None
+    ) -> None:
+        """Read these sources to their end; `arrive`: others are sent meanwhile.
+
+        `only` those of one kind: the earlier batches are checked for all of them.
+        """
         book, inputs, crew = self.book, self.inputs, self.crew
         with earlier_batches(inputs.skip_imported if sources else ()) as earlier:
             await book.run(earlier.check)
+            sources = [source for source in sources if only in {None, source.kind}]
             shelf = Shelf(
                 book, self.namespace, earlier, Filter(inputs.filters), self.by_url, self.serving,
                 inputs.order_by, arrive,
@@ -160,7 +169,8 @@ class Loading:
 class OneAhead:
     """Work in its order, of which the latest goes on while the next is prepared.
 
-    Use as an async context manager: at its end all is done. Raises what the work raises.
+    Use as an async context manager: at its end all is done, also where that is an error or a stop.
+    Raises what the work raises.
     """
 
     def __init__(self) -> None:
@@ -172,8 +182,7 @@ class OneAhead:
     async def __aexit__(self, kind: type[BaseException] | None, *_exc: object) -> None:
         if kind is None:
             await self._wait()
-        elif self._latest is not None:
-            self._latest.cancel()
+        elif self._latest is not None:  # it is on its way to the disk, and not to be called back
             await asyncio.gather(self._latest, return_exceptions=True)
 
     async def put(self, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
@@ -184,7 +193,7 @@ class OneAhead:
 
     async def _wait(self) -> None:
         if self._latest is not None:
-            await self._latest
+            await asyncio.shield(self._latest)
 
 
 async def _load_manifest(

@@ -63,12 +63,16 @@ class Preflights:
 
         A source that does not answer is asked again and again; it stops the run when that lasts.
         """
-        told = known(transfer, foreseen, self._book.now_ms())
+        return self.told(transfer, foreseen) or await self.ask(transfer)
+
+    def told(self, transfer: Transfer, foreseen: Foreseen | None) -> Look | None:
+        """The same where the source need not be asked; None where it must be."""
+        look = known(transfer, foreseen, self._book.now_ms())
         assert transfer.bucket is not None
         # What only a HEAD tells goes with a URL: the checksum.
-        if told is None or (told.refusal is None and self._preflight.by_url(transfer.bucket)):
-            return await self.ask(transfer)
-        return told
+        if look is None or (look.refusal is None and self._preflight.by_url(transfer.bucket)):
+            return None
+        return look
 
     async def ask(self, transfer: Transfer) -> Look:
         """Look at the object of a row now, whatever is known of it."""

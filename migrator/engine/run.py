@@ -138,9 +138,10 @@ async def migrate(
                 pass
             except StoppedByItself as error:
                 stop.because(error)
-        if not book.tallies.rows:  # stopped before they were counted
+        tallies = book.tallies
+        if not tallies.rows:  # stopped before they were counted
             await _count(book)
-        keeper.enter("stopped" if book.tallies.open else "settled")
+        keeper.enter("stopped" if tallies.open or tallies.growing else "settled")
     finally:
         try:
             await book.run(guard.remember)
@@ -175,6 +176,7 @@ async def _prepare(
         keeper.enter("loading")
         loading = loading_of(book, settings, inputs, ports, serving(keys))
         meanwhile = await may_send_meanwhile(book, inputs, settings, ports)
+        book.tallies.growing = meanwhile
     await read_rows(book, settings, loading, ports, gateways, meanwhile=meanwhile)
     batch = await book.run(lambda c: c.meta("batch")) or ""
     now_s, outage_s = gateways.now_s, settings.care.max_outage.total_seconds()
@@ -253,7 +255,6 @@ async def _carry_out(engine: Engine, settings: BatchSettings, keeper: StatusKeep
     saw_untagged = await engine.book.run(Checkpoint.saw_untagged)
     for lane in engine.lanes:
         lane.observer.saw_untagged = saw_untagged
-    engine.book.tallies.growing = engine.loading is not None
     await engine.guard.begin()
     keeper.enter("migrating" if engine.loading is None else "listing and migrating")
     async with _told(engine), _workers(engine, settings, keeper):

@@ -82,10 +82,14 @@ async def may_send_meanwhile(
 ) -> bool:
     """Whether rows are sent while prefixes are listed still.
 
-    Not where all rows must be known before the first may go: for an order of their own, for input
-    locations of their buckets, and for a cluster that looks at them in advance. Raises UsageError
-    for a cluster that comes to a batch of which rows were sent so already.
+    Not where all were listed before. Not where all rows must be known before the first may go: for
+    an order of their own, for input locations of their buckets, and for a cluster that looks at
+    them in advance. Raises UsageError for a cluster that comes to a batch of which rows were sent
+    so already.
     """
+    sources = await book.run(Checkpoint.sources)
+    if sources and all(source.complete for source in sources):
+        return False
     begun = await book.run(lambda checkpoint: checkpoint.meta(SENT_SINCE)) is not None
     if begun and ports.crew is not None:
         raise UsageError(

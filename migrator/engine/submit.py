@@ -62,7 +62,7 @@ class Submitter:
     async def work(self) -> None:
         """One worker: a row at a time until the run stops."""
         while not self.stop.requested:
-            transfer = await self.feed.ready.get()
+            transfer = await self.feed.next()
             try:
                 await self._send(transfer)
             except Stopping:  # before anything left: the row is pending as it was

@@ -27,8 +27,9 @@ MAX_PAGE_BYTES, MAX_BODY_BYTES = 4 * 2**20, 2**18
 """Beyond this an answer to a GET, and to anything else, is not read: a page of 100 videos has some
 300 kB, other answers are an id or a refusal, and many of them may come at once."""
 
-TIMEOUT = aiohttp.ClientTimeout(total=120, sock_connect=10, sock_read=60)
-"""Seconds: the platform heads the source before it answers a POST, so reading may take a while."""
+TIMEOUT = aiohttp.ClientTimeout(total=60, sock_connect=10)
+"""Seconds: the platform heads the source before it answers a POST, so that may take a while. One
+timer for all of a request: another one for its reading would be set anew with each packet."""
 
 
 @dataclass(frozen=True, slots=True)

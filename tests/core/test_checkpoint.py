@@ -99,9 +99,14 @@ def test_a_row_is_open_until_it_has_an_outcome(checkpoint):
     assert not checkpoint.has_open_rows()
 
 
-def test_open_rows_are_found_without_reading_what_has_ended(checkpoint):
-    plan = checkpoint._db.execute(f"EXPLAIN QUERY PLAN {SQL['any_open']}").fetchall()
-    assert all("object_open" in step[-1] for step in plan)
+@pytest.mark.parametrize(
+    "query",
+    ["any_open", "pending_after", "pending_of_lane_after", "in_state", "replacing_after"],
+)
+def test_open_rows_are_found_without_reading_what_has_ended(checkpoint, query):
+    values = [0] * SQL[query].count("?")
+    plan = checkpoint._db.execute(f"EXPLAIN QUERY PLAN {SQL[query]}", values).fetchall()
+    assert ["object_open" in step[-1] for step in plan] == [True]
 
 
 def test_an_illegal_move_raises_and_changes_nothing(checkpoint):

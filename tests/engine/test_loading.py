@@ -1,5 +1,6 @@
 """Rows into the checkpoint: duplicates are found however often loading was interrupted."""
 
+import asyncio
 import sqlite3
 from dataclasses import replace
 from pathlib import Path
@@ -161,3 +162,34 @@ async def test_a_lane_keeps_the_order_and_raises_what_its_work_raises():
     with pytest.raises(sqlite3.OperationalError):
         async with OneAhead() as lane:
             await lane.put(lambda: work(3))
+
+
+@pytest.mark.parametrize("ends", ["an error", "a stop"])
+async def test_what_was_put_before_the_end_is_done_whatever_ends_it(ends):
+    """Not called back while its transaction runs: what that reads would be shut under it."""
+    goes_on, done = asyncio.Event(), []
+
+    async def work(number):
+        await goes_on.wait()
+        done.append(number)
+
+    async def put():
+        async with OneAhead() as lane:
+            await lane.put(lambda: work(1))
+            if ends == "an error":
+                raise Killed
+            await lane.put(lambda: work(2))
+
+    async def let_others_go_on():
+        for _ in range(9):
+            await asyncio.sleep(0)
+
+    task = asyncio.ensure_future(put())
+    await let_others_go_on()
+    if ends == "a stop":
+        task.cancel()
+        await let_others_go_on()
+    goes_on.set()
+    with pytest.raises((Killed, asyncio.CancelledError)):
+        await task
+    assert done == [1]

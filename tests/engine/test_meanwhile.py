@@ -2,6 +2,7 @@
 
 import asyncio
 from dataclasses import replace
+from datetime import timedelta
 from types import SimpleNamespace
 
 import pytest
@@ -186,6 +187,7 @@ async def test_rows_that_have_all_ended_are_no_complete_batch_as_long_as_others_
     listing(bench)
     await bench.run(Bucket(["a"], ["b"], turn=turn))
     assert bench.shown[-1].done == bench.shown[-1].rows == 1
+    assert bench.shown[-1].phase == "stopped"
     assert not summary_of(bench).complete
 
 
@@ -204,6 +206,64 @@ async def test_a_prefix_that_cannot_be_listed_is_told_before_anything_is_sent(
     with pytest.raises(error, match=words):
         await bench.run(source)
     assert bench.platform.creates.total() == 0
+
+
+async def test_a_prefix_that_is_empty_by_the_time_of_a_resume_does_not_hold_the_others_up(bench):
+    listing(bench, "s3://bucket/a", "s3://bucket/b")
+
+    async def turn(_key):
+        bench.stop.interrupt()
+        await asyncio.sleep(60)
+
+    await bench.run(Bucket(["a1"], ["a2"], ["b"], turn=turn))
+    imported_once(bench, await bench.run(Bucket(["a1"], ["a2"])), "a1", "a2")
+    assert summary_of(bench).complete
+
+
+async def test_an_earlier_batch_of_elsewhere_is_told_before_rows_may_be_sent(bench, tmp_path):
+    earlier = tmp_path / "earlier"
+    earlier.mkdir()
+    Checkpoint.create(earlier, {"batch": OTHER_BATCH, "api_url": "https://elsewhere"}).close()
+    listing(bench, skip_imported=(earlier,))
+    with pytest.raises(UsageError, match="that batch is of api_url"):
+        await bench.run(Bucket(["a"]))
+    listing(bench, skip_imported=())
+    checkpoint = Checkpoint.open(bench.directory)
+    check_inputs(checkpoint, open_inputs(bench.settings.inputs))  # it may be mended
+    checkpoint.close()
+    imported_once(bench, await bench.run(Bucket(["a"])), "a")
+
+
+async def test_once_all_is_listed_a_later_run_is_as_any_other(bench):
+    listing(bench)
+    bench.platform.looks_to_done = 1_000_000
+    bench.settings = replace(
+        bench.settings, stopping=StoppingSettings(max_duration=timedelta(seconds=0.2))
+    )
+    await bench.run(Bucket(["a"], ["b"]))
+    assert bench.shown[-1].phase == "stopped"
+    bench.shown.clear()
+    bench.settings = replace(bench.settings, stopping=StoppingSettings())
+    bench.platform.looks_to_done = 1
+    imported_once(bench, await bench.run(Bucket(["a"], ["b"])), "a", "b")
+    assert "listing and migrating" not in {snapshot.phase for snapshot in bench.shown}
+
+
+async def test_rows_that_come_are_read_without_those_before_them(bench, monkeypatch):
+    read, begins = Checkpoint.pending_after, []
+
+    def noting(self, row, *values):
+        begins.append(row)
+        return read(self, row, *values)
+
+    async def turn(key):
+        await until(lambda: bench.platform.creates.total() == ord(key) - ord("a"))
+
+    monkeypatch.setattr(Checkpoint, "pending_after", noting)
+    listing(bench)
+    imported_once(bench, await bench.run(Bucket(*map(list, "abcd"), turn=turn)), *"abcd")
+    assert begins.count(0) <= 2  # the pass that found nothing yet, and that of row 1
+    assert begins == sorted(begins)
 
 
 async def test_an_order_of_its_own_needs_all_rows_before_the_first_is_sent(bench):
