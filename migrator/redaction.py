@@ -13,6 +13,8 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 from urllib.parse import quote
 
+from ahocorasick_rs import BytesAhoCorasick
+
 from migrator.settings import UUID_PATTERN, Secret
 
 MASK = "***"
@@ -25,6 +27,10 @@ _STRIDE = 4
 
 MAX_SCANNED = 2**20
 """Characters: what is longer and holds a secret is not kept at all."""
+
+LOOKED_AT, OVERLAP = 2**20, 2**10
+"""Bytes that are looked at together, so that what is all secrets takes no memory for its matches,
+and how many of them again with the next: more than the longest piece has."""
 
 _ESCAPE = re.compile(
     r"%(?:25)*([0-9a-fA-F]{2})|\\+u00([0-9a-fA-F]{2})|\\+x([0-9a-fA-F]{2})|\\+([^ux])"
@@ -48,7 +54,8 @@ class Redactor:
     def __init__(self, secrets: Iterable[Secret]) -> None:
         self._secrets = {secret.reveal() for secret in secrets} - {""}
         spelled = {form for secret in self._secrets for form in _forms(secret)}
-        self._telling = {p for form in spelled for p in _pieces(form, _STRIDE)}
+        telling = {_bytes(p) for form in spelled for p in _pieces(form, _STRIDE)}
+        self._telling = BytesAhoCorasick(sorted(telling))
         self._pieces = {p for form in spelled for p in _pieces(form, 1)}
         self._lengths = sorted({len(piece) for piece in self._pieces})
 
@@ -83,7 +90,13 @@ class Redactor:
         return plain != text and self._is_told_in(plain)
 
     def _is_told_in(self, text: str) -> bool:
-        return any(piece in text for piece in self._telling) or _has_signature(text)
+        raw = _bytes(text)
+        step = LOOKED_AT - OVERLAP
+        told = (
+            self._telling.find_matches_as_indexes(raw[begin : begin + LOOKED_AT])
+            for begin in range(0, max(1, len(raw) - OVERLAP), step)
+        )
+        return any(told) or _has_signature(text)
 
     def _walked(self, value: Any) -> Any:
         match value:
@@ -136,6 +149,11 @@ class Redactor:
                 parts.append(MASK)
             before = bool(hide)
         return "".join(parts)
+
+
+def _bytes(text: str) -> bytes:
+    """Any text as bytes, also one that is no Unicode."""
+    return text.encode("utf-8", "surrogatepass")
 
 
 def _has_signature(text: str) -> bool:

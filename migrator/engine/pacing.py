@@ -22,6 +22,10 @@ STEP_S = 0.25
 """How often a held dispatcher looks again: a breaker that closes, or a new limit, is noticed."""
 
 
+AT_ONCE_S = 0.001
+"""What took less did not wait: nothing has come about meanwhile."""
+
+
 class Window(Protocol):
     """The port to the limiter that holds the window; asyncio-throttle reads the real clock."""
 
@@ -126,20 +130,21 @@ class Pacer:
                 self._wanted.clear()
                 await self._wanted.wait()
             await self._wait_out_holds()  # first, so that its place is of the moment it is used in
-            await self._place()
-            if await self._wait_out_holds():  # the place was kept past its moment: count from now
-                now_s = self._clock()
+            if await self._place() and await self._wait_out_holds():
+                now_s = self._clock()  # the place was kept past its moment: count from now
                 self._spacing.keep_apart(self.quotas.interval_s(now_s), now_s)
             self._grant()
 
-    async def _place(self) -> None:
-        """A place in the window, and within it evenly after the last."""
+    async def _place(self) -> bool:
+        """A place in the window, and within it evenly after the last; whether it was waited for."""
+        began_s = self._clock()
         self._window.rate_limit = self.quotas.per_window
         await self._window.acquire()
         now_s = self._clock()
         wait_s = self._spacing.reserve(self.quotas.interval_s(now_s), now_s)
         if wait_s > 0:
             await asyncio.sleep(wait_s)
+        return wait_s > 0 or now_s - began_s > AT_ONCE_S
 
     async def _wait_out_holds(self) -> bool:
         """Wait as long as something holds everything; answers whether anything did."""

@@ -8,6 +8,7 @@ least `Remaining` that was told in it, less what is unanswered, less the reserve
 
 import math
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal
 
 from migrator.pixop.quota import MAX_WAIT_S, Quota
@@ -60,6 +61,12 @@ class OpenWindow:
         return max(0, self.first - self.remaining - self.own) / watched_s
 
 
+@lru_cache(maxsize=8)  # asked several times for each request
+def reserve_of(announced: int, reserve_percent: float) -> int:
+    """What a share of an announced quota is in requests, rounded up."""
+    return math.ceil(announced * reserve_percent / 100)
+
+
 @dataclass(slots=True)
 class Quotas:
     """What the platform announced last, and what follows for this program.
@@ -87,9 +94,7 @@ class Quotas:
     @property
     def reserve(self) -> int:
         """Requests of each window that are left to others."""
-        if self.announced is None:
-            return 0
-        return math.ceil(self.announced * self.reserve_percent / 100)
+        return 0 if self.announced is None else reserve_of(self.announced, self.reserve_percent)
 
     def left(self, now_s: float) -> int | None:
         """Requests that may still leave in the window that is open now; None when nobody told."""
