@@ -27,7 +27,7 @@ SLACK_MS = (2_000, 64_000)
 CHECKED_S = (60.0, 3600.0)
 """Seconds after which a copy that was not shown is looked at otherwise, at first and at most."""
 
-QUIET_CHECKED_S = 600.0
+QUIET_CHECKED_S = 900.0
 """The same at most, once all rows are sent."""
 
 CHECKED_WITHIN = 4

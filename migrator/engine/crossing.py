@@ -17,6 +17,7 @@ from migrator.pixop import wire
 from migrator.pixop.client import Answer, Reply
 from migrator.redaction import Redactor
 from migrator.settings import Secret, Ways
+from migrator.settings.source import Via
 from migrator.source.credentials import KeyRing
 from migrator.source.s3 import SourceS3
 
@@ -65,6 +66,7 @@ class Crossing:
         self._source = source
         self._params = params
         self._locations = locations
+        self._vias: dict[str, Via] = {}
 
     async def post(self, transfer: Transfer, wanted: Wanted, crc32c: int | None) -> Post:
         """The POST of a row. `crc32c` is what S3 says of its object, as a number.
@@ -74,7 +76,7 @@ class Crossing:
         """
         assert transfer.bucket is not None
         assert transfer.key is not None
-        match self._ways.of(transfer.bucket).via:
+        match self._via(transfer.bucket):
             case "https":
                 return await self._by_url(transfer, wanted, crc32c)
             case "input-location":
@@ -97,6 +99,13 @@ class Crossing:
                 **_common(wanted),
             ),
         )
+
+    def _via(self, bucket: str) -> Via:
+        """How a bucket goes across, worked out once for all its rows."""
+        via = self._vias.get(bucket)
+        if via is None:
+            via = self._vias[bucket] = self._ways.of(bucket).via
+        return via
 
     async def _by_url(self, transfer: Transfer, wanted: Wanted, crc32c: int | None) -> Post:
         assert transfer.bucket is not None

@@ -24,7 +24,7 @@ overlap."""
 LONGER_PAUSE = 2.0
 """How many times as long the pause is after a round that settled fewer."""
 
-QUIET_PAUSE, BEYOND_USUAL = 1.25, 1.8
+QUIET_PAUSE, BEYOND_USUAL = 1.25, 1.85
 """The same after each round once no copy is begun, and how many times the mean pause it may be: 99
 of 100 outcomes come within two pauses of the usual length then, however the copies end."""
 
