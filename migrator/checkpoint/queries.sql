@@ -51,7 +51,9 @@ SELECT 1 FROM object WHERE {open} LIMIT 1;
 SELECT max(row) FROM object;
 
 -- name: rows_of_source
-SELECT count(*) FROM object WHERE source_id = ?;
+-- Sources are read one after the other: none of its rows is among those of the complete ones before.
+SELECT count(*) FROM object WHERE source_id = ?1
+    AND row > (SELECT total(row_count) FROM source WHERE id < ?1);
 
 -- name: listed_to
 SELECT listed_to FROM source WHERE id = ?;
@@ -162,9 +164,10 @@ SELECT
 FROM object;
 
 -- name: listing_facts
--- What the fingerprint of a frozen listing covers.
+-- What the fingerprint of a frozen listing covers; its rows are behind those of sources before it.
 SELECT row, bucket, key, size_bytes, etag, version_id FROM object
-WHERE source_id = ? AND row > ? ORDER BY row LIMIT ?;
+WHERE source_id = ?1 AND row > max(?2, (SELECT total(row_count) FROM source WHERE id < ?1))
+ORDER BY row LIMIT ?3;
 
 -- name: preflighted
 UPDATE object SET size_bytes = ?, etag = ?, last_modified_ms = ?, preflighted_ms = ?,

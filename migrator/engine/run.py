@@ -328,7 +328,8 @@ async def _read_on(
     await loading.meanwhile(arrivals.store)
     arrivals.end()
     engine.guard.judge()
-    keeper.enter("migrating")
+    if not engine.stop.requested:
+        keeper.enter("migrating")
 
 
 def _confirmer(book: Book, lane: Lane, webhooks: Webhooks) -> Confirmer:

@@ -109,6 +109,21 @@ def test_open_rows_are_found_without_reading_what_has_ended(checkpoint, query):
     assert ["object_open" in step[-1] for step in plan] == [True]
 
 
+def test_rows_of_a_source_are_found_without_reading_those_of_sources_before_it(checkpoint):
+    for number in (2, 3):
+        checkpoint.add_source(number, "listing", f"s3://bucket/{number}", ["bucket", "key"], "")
+        rows = [ManifestRow(2 * number + n, "bucket", f"{number}/{n}") for n in (-3, -2)]
+        checkpoint.add_rows(number, rows, "", 1)
+        checkpoint.complete_source(number, "digest")
+    assert [source.row_count for source in checkpoint.sources()] == [0, 2, 2]
+    for after, told in ((0, [3, 4]), (3, [4]), (4, [])):
+        assert [row for row, _ in checkpoint.listing_facts(3, after, 10)] == told
+    for query, values in (("rows_of_source", [3]), ("listing_facts", [3, 0, 10])):
+        plan = checkpoint._db.execute(f"EXPLAIN QUERY PLAN {SQL[query]}", values).fetchall()
+        assert any("SEARCH source" in step[-1] for step in plan)
+        assert not any("SCAN" in step[-1] for step in plan)
+
+
 def test_an_illegal_move_raises_and_changes_nothing(checkpoint):
     add(checkpoint, ManifestRow(1, "bucket", "k"))
     with pytest.raises(IllegalTransition):

@@ -10,6 +10,7 @@ from fakes.listing import page_of
 from fakes.platform import EPOCH_S
 
 from migrator.checkpoint.store import Checkpoint
+from migrator.engine import status
 from migrator.engine.inputs import check_inputs, open_inputs
 from migrator.engine.tag import Tag
 from migrator.errors import CheckpointError, RunFailed, StoppedByItself, UsageError
@@ -189,6 +190,36 @@ async def test_rows_that_have_all_ended_are_no_complete_batch_as_long_as_others_
     assert bench.shown[-1].done == bench.shown[-1].rows == 1
     assert bench.shown[-1].phase == "stopped"
     assert not summary_of(bench).complete
+
+
+async def test_a_listing_that_ends_while_the_run_stops_begins_no_phase(bench, monkeypatch):
+    call, goes_on = bench.platform.call, asyncio.Event()
+
+    async def held(method, *told):
+        if method == "POST":
+            await goes_on.wait()
+        return await call(method, *told)
+
+    async def turn(_key):
+        await until(lambda: bench.shown[-1].states["submitting"] == 1)
+        bench.stop.interrupt()
+
+    async def let_go():
+        await until(lambda: bench.stop is not None and bench.stop.requested)
+        await until(lambda: all(source.complete for source in reader.sources()))
+        goes_on.set()
+
+    monkeypatch.setattr(bench.platform, "call", held)
+    monkeypatch.setattr(status, "INTERVAL_S", 0.01)
+    listing(bench)
+    bench.directory.mkdir()
+    Checkpoint.create(bench.directory, {"batch": OTHER_BATCH[::-1]}).close()
+    reader = Checkpoint.open(bench.directory)
+    letting = asyncio.ensure_future(let_go())
+    await bench.run(Bucket(["a"], ["b"], turn=turn))
+    await letting
+    reader.close()
+    assert "migrating" not in {snapshot.phase for snapshot in bench.shown}
 
 
 @pytest.mark.parametrize(
