@@ -133,11 +133,18 @@ async def adopt(book: Book, rules: decide.CopyRules) -> int:
 
 
 def adopt_rows(
-    checkpoint: Checkpoint, first: int, last: int, rules: decide.CopyRules, now_ms: int
+    checkpoint: Checkpoint,
+    first: int,
+    last: int,
+    rules: decide.CopyRules,
+    now_ms: int,
+    *,
+    look_again: bool = False,
 ) -> list[int]:
     """Take over the videos of the pending rows `first` to `last`; answers the rows that have one.
 
-    Part of the transaction that it is called in.
+    What was seen as done is settled with it, or with `look_again` followed as a copy. Part of the
+    transaction that it is called in.
     """
     adopted = []
     carriers = checkpoint.carriers_between(first, last)
@@ -147,7 +154,10 @@ def adopt_rows(
             decide.Seen(c.video_id, c.created_ms, c.upload_status, c.size_bytes) for c in known
         ]
         change = decide.found(sights, adopted=True)
-        _take_over(checkpoint, row, known[0].source_bytes, change, sights, rules, now_ms)
+        if look_again:
+            checkpoint.apply(row, State.PENDING, change)
+        else:
+            _take_over(checkpoint, row, known[0].source_bytes, change, sights, rules, now_ms)
         adopted.append(row)
     return adopted
 

@@ -18,18 +18,25 @@ from migrator.lifecycle import WITH_VIDEO
 
 @dataclass(frozen=True, slots=True)
 class Arrivals:
-    """Takes rows in, and gives them to the lanes once they are durable."""
+    """Takes rows in, and gives them to the lanes once they are durable.
+
+    `look_again`: the first sweep was an earlier run's, so that what it saw may be gone by now: a
+    video that was done is looked at before its row is settled.
+    """
 
     book: Book
     lanes: Sequence[Lane]
     rules: decide.CopyRules
+    look_again: bool
 
     def store(self, checkpoint: Checkpoint, first: int, last: int) -> Callable[[], None]:
         """In the commit that the rows `first` to `last` come in with: adopt what they have.
 
         Answers what is to be done once they are durable.
         """
-        adopted = adopt_rows(checkpoint, first, last, self.rules, self.book.now_ms())
+        adopted = adopt_rows(
+            checkpoint, first, last, self.rules, self.book.now_ms(), look_again=self.look_again
+        )
         tallies = checkpoint.tallies_between(first, last)
         have_videos = [
             transfer

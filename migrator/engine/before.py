@@ -29,11 +29,12 @@ class LookBefore:
     keeper: StatusKeeper
     meanwhile: bool
 
-    async def look(self, since_s: int | None) -> None:
-        """Look at all; then rows may be sent.
+    async def look(self, since_s: int | None) -> bool:
+        """Look at all; then rows may be sent. Answers whether the first sweep was an earlier run's.
 
         `since_s` is the platform's clock when the last run on this batch ended, if there was one.
         """
+        is_later = await self.book.run(lambda c: c.meta("adopted")) is not None
         book, began_s = self.book, self.gateways.first.date_s or 0
         if self.meanwhile:
             for lane in self.lanes:
@@ -49,6 +50,7 @@ class LookBefore:
         for each in self.locations:
             ours = [lane.key.lane for lane in self.lanes if lane.place.team_id == each.team_id]
             await each.settle(sorted({b for lane in ours for b in pending.get(lane, ())}))
+        return is_later
 
     async def _platform(self, since_s: int | None, began_s: int) -> None:
         """The team's list: all of it for the first time, later what was made since the last."""

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from migrator.checkpoint.store import Checkpoint
-from migrator.engine import decide
 from migrator.engine.adopt import look_back
 from migrator.engine.arrivals import Arrivals
 from migrator.engine.awake import AwakeClock
@@ -131,9 +130,10 @@ async def migrate(
                         book, engine.gateways, engine.lanes, engine.locations, settings, keeper,
                         meanwhile=engine.loading is not None,
                     )  # fmt: skip
-                    await unless_stopped(stop, before.look(since_s))
+                    is_later = await unless_stopped(stop, before.look(since_s))
+                    arrivals = Arrivals(book, engine.lanes, rules(settings), look_again=is_later)
                     with rarely_collected():
-                        await _carry_out(engine, settings, keeper)
+                        await _carry_out(engine, settings, keeper, arrivals)
             except Stopping:
                 pass
             except StoppedByItself as error:
@@ -249,7 +249,9 @@ def _holds(lane: Lane, shared: Shared) -> Holds:
     )  # fmt: skip
 
 
-async def _carry_out(engine: Engine, settings: BatchSettings, keeper: StatusKeeper) -> None:
+async def _carry_out(
+    engine: Engine, settings: BatchSettings, keeper: StatusKeeper, arrivals: Arrivals
+) -> None:
     """Submit, follow and resolve until every row is settled, or until a stop; then drain."""
     await take_up(engine.book, engine.lanes)
     saw_untagged = await engine.book.run(Checkpoint.saw_untagged)
@@ -257,7 +259,7 @@ async def _carry_out(engine: Engine, settings: BatchSettings, keeper: StatusKeep
         lane.observer.saw_untagged = saw_untagged
     await engine.guard.begin()
     keeper.enter("migrating" if engine.loading is None else "listing and migrating")
-    async with _told(engine), _workers(engine, settings, keeper):
+    async with _told(engine), _workers(engine, settings, keeper, arrivals):
         await _until_settled(engine)
         if not engine.stop.requested and not await engine.book.run(Checkpoint.looked_back):
             keeper.enter("checking")
@@ -296,11 +298,11 @@ async def _told(engine: Engine) -> AsyncIterator[None]:
 
 @asynccontextmanager
 async def _workers(
-    engine: Engine, settings: BatchSettings, keeper: StatusKeeper
+    engine: Engine, settings: BatchSettings, keeper: StatusKeeper, arrivals: Arrivals
 ) -> AsyncIterator[None]:
     jobs: list[Awaitable[None]] = [] if engine.scout is None else [engine.scout.run()]
     if engine.loading is not None:
-        jobs.append(_read_on(engine, engine.loading, rules(settings), keeper))
+        jobs.append(_read_on(engine, engine.loading, arrivals, keeper))
     preflights = max(1, PREFLIGHTS // len(engine.lanes))
     for lane in engine.lanes:
         jobs += [
@@ -321,10 +323,9 @@ async def _workers(
 
 
 async def _read_on(
-    engine: Engine, loading: Loading, rules: decide.CopyRules, keeper: StatusKeeper
+    engine: Engine, loading: Loading, arrivals: Arrivals, keeper: StatusKeeper
 ) -> None:
     """List what is left of the rows, while others are sent."""
-    arrivals = Arrivals(engine.book, engine.lanes, rules)
     await loading.meanwhile(arrivals.store)
     arrivals.end()
     engine.guard.judge()

@@ -165,6 +165,20 @@ async def test_a_later_run_looks_back_to_before_the_first_post_for_rows_to_come(
     imported_once(bench, await bench.run(Bucket(["a"], ["b"])), "a", "b")
 
 
+async def test_a_video_that_is_gone_by_the_time_a_later_run_lists_its_row_is_no_import(bench):
+    video = carrier(bench, "b", status="DONE")
+    bench.platform.creates.clear()
+    listing(bench)
+    await bench.run(Bucket(["a"], ["b", "c"], refuses=SourceUnreachable("timed out")))
+    bench.platform.videos.remove(video)
+    carrier(bench, "c", status="DONE")
+    rows = await bench.run(Bucket(["a"], ["b", "c"]))
+    assert {key: str(row.reason) for key, row in rows.items()} == {
+        "a": "copied", "b": "deleted", "c": "copied",
+    }  # fmt: skip
+    assert bench.platform.creates == {"a": 1, "c": 1}
+
+
 async def test_a_listing_that_breaks_off_stops_the_run_and_is_gone_on_with(bench):
     listing(bench)
     for refuses in (S3Refusal("AccessDenied", 403, ""), SourceUnreachable("timed out")):
