@@ -55,7 +55,7 @@ def test_a_thousand_objects_cost_one_call_each_and_a_page_for_a_hundred(world, h
     print(f"\n{calls.total() / objects:.3f} calls an object: {dict(calls)}")
     assert calls.total() == batch.summary["api"]["calls"]
     # 1.02 where the machine is idle; where it is busy, hints wait for their page in smaller groups.
-    assert calls.total() <= 1.04 * objects
+    assert calls.total() <= 1.06 * objects
     learned = Counter(line["LearnedBy"] for line in batch.lines)
     assert learned["webhook"] > 0.8 * objects
     assert batch.status["deliveries"].keys() == {"accepted"}
