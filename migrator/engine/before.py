@@ -34,8 +34,8 @@ class LookBefore:
 
         `since_s` is the platform's clock when the last run on this batch ended, if there was one.
         """
-        is_later = await self.book.run(lambda c: c.meta("adopted")) is not None
         book, began_s = self.book, self.gateways.first.date_s or 0
+        is_later = await book.run(lambda c: c.meta("adopted")) is not None
         if self.meanwhile:
             for lane in self.lanes:
                 lane.observer.rows_to_come = True
@@ -43,7 +43,7 @@ class LookBefore:
                 # Rows to come were in no run: all that was made since then may be theirs.
                 since_s = int(sent_since)
         await self._platform(since_s, began_s)
-        if await book.run(lambda c: c.meta("adopted")) is None:
+        if not is_later:
             await adopt(book, rules(self.settings))
             await book.run(lambda c: self._may_send(c, began_s))
         pending = await book.run(Checkpoint.pending_buckets)
