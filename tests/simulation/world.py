@@ -382,7 +382,9 @@ def _excused(world, thing, row, reason):
     if reason is Reason.STUCK:  # both are right of a copy that is gone, where looks are rare
         return thing.fate == "vanishes"
     if reason is Reason.GAVE_UP:
-        there = any(video.is_there(world.now_s) for video in thing.videos)
+        there = {video.id for video in thing.videos if video.is_there(world.now_s)}
+        if not climate.strict:  # shown only once the row was given up: the report tells them
+            there -= set(json.loads(row.duplicate_video_ids or "[]"))
         return row.attempts >= climate.attempts and not there
     if reason is Reason.COPY_FAILED:  # a restart counts with its intent, whatever becomes of it
         return thing.restarts + world.crashes >= climate.restarts
